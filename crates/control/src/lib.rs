@@ -1,0 +1,1 @@
+//! softboot's control interface: Varlink types, server glue, client.

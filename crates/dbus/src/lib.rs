@@ -1,0 +1,1 @@
+//! softboot-dbus: the org.freedesktop.systemd1 bridge.

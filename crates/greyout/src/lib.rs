@@ -1,0 +1,1 @@
+//! Grey-out prober and report, for any init.

@@ -1,0 +1,1 @@
+//! softbootd: PID 1.

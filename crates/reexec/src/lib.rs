@@ -1,0 +1,1 @@
+//! Re-exec coordinator: a manager's state in a sealed memfd, handed to the next program.

@@ -1,0 +1,3 @@
+//! softctl: the command line client.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The Linux system calls that softboot needs and the usual wrappers lack.
