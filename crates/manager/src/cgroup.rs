@@ -1,0 +1,271 @@
+//! The cgroup v2 tree: one group a service, PID 1 itself in `init.scope` (semantics 4.11).
+//!
+//! Emptiness is learnt from `cgroup.events` through one inotify descriptor, never by asking again and again.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use softboot_unit::UnitName;
+
+const MOUNT: &str = "/sys/fs/cgroup";
+/// Where PID 1 lives.
+pub(crate) const INIT_SCOPE: &str = "init.scope";
+/// Enabled for children where the kernel has them; limits need them.
+const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
+
+/// PID 1's part of the cgroup tree.
+pub(crate) struct Cgroups {
+    root: PathBuf,
+    inotify: OwnedFd,
+    watched: HashMap<i32, PathBuf>,
+    watches: HashMap<PathBuf, i32>,
+}
+
+impl Cgroups {
+    /// Finds the own root, moves PID 1 into `init.scope` and enables the controllers.
+    pub(crate) fn open() -> io::Result<Cgroups> {
+        let root = own_root()?;
+        let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let cgroups = Cgroups { root, inotify, watched: HashMap::new(), watches: HashMap::new() };
+        let scope = cgroups.root.join(INIT_SCOPE);
+        make(&scope)?;
+        fs::write(scope.join("cgroup.procs"), "0")?;
+        enable_controllers(&cgroups.root);
+        Ok(cgroups)
+    }
+
+    /// Readable when a watched group may have become empty.
+    pub(crate) fn events(&self) -> BorrowedFd<'_> {
+        self.inotify.as_fd()
+    }
+
+    /// Where the group with this path below the root is.
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// The root of the part of the tree that is ours.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes the group and its parents, and opens it for clone3(CLONE_INTO_CGROUP).
+    pub(crate) fn create(&mut self, relative: &str) -> io::Result<OwnedFd> {
+        let mut path = self.root.clone();
+        let mut parts = relative.split('/').peekable();
+        while let Some(part) = parts.next() {
+            path.push(part);
+            let made = make(&path)?;
+            if made && parts.peek().is_some() {
+                enable_controllers(&path);
+            }
+        }
+        self.watch(&path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(rustix::fs::open(&path, flags, Mode::empty())?)
+    }
+
+    /// Watches a group for becoming empty; watching twice is the same as once.
+    pub(crate) fn watch(&mut self, path: &Path) -> io::Result<()> {
+        if self.watches.contains_key(path) {
+            return Ok(());
+        }
+        let wd = inotify::add_watch(&self.inotify, path.join("cgroup.events"), WatchFlags::MODIFY)?;
+        self.watched.insert(wd, path.to_owned());
+        self.watches.insert(path.to_owned(), wd);
+        Ok(())
+    }
+
+    /// Removes the group and what is below it. A group that still has processes stays.
+    pub(crate) fn remove(&mut self, relative: &str) -> io::Result<()> {
+        let path = self.root.join(relative);
+        let mut below = subtree(&path);
+        below.reverse();
+        for group in below {
+            self.forget(&group);
+            match rustix::fs::rmdir(&group) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, path: &Path) {
+        if let Some(wd) = self.watches.remove(path) {
+            self.watched.remove(&wd);
+            // The kernel has dropped the watch already when the group is gone.
+            let _ = inotify::remove_watch(&self.inotify, wd);
+        }
+    }
+
+    /// The groups whose `cgroup.events` changed, as absolute paths.
+    pub(crate) fn changed(&mut self) -> Vec<PathBuf> {
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
+        let mut paths = Vec::new();
+        while let Ok(event) = reader.next() {
+            if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
+                // Something was lost: everything may have changed.
+                paths.extend(self.watches.keys().cloned());
+            } else if let Some(path) = self.watched.get(&event.wd()) {
+                paths.push(path.clone());
+            }
+        }
+        paths.sort();
+        paths.dedup();
+        paths
+    }
+}
+
+/// True when the group or one below it has a process.
+pub(crate) fn is_populated(path: &Path) -> bool {
+    fs::read_to_string(path.join("cgroup.events"))
+        .is_ok_and(|text| text.lines().any(|line| line.trim() == "populated 1"))
+}
+
+/// The processes of exactly this group.
+pub(crate) fn processes(path: &Path) -> Vec<i32> {
+    let text = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+    text.lines().filter_map(|line| line.trim().parse().ok()).filter(|pid| *pid > 0).collect()
+}
+
+/// The group and every one below it, parents first.
+pub(crate) fn subtree(path: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![path.to_owned()];
+    while let Some(group) = open.pop() {
+        let Ok(entries) = fs::read_dir(&group) else { continue };
+        for entry in entries.flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                open.push(entry.path());
+            }
+        }
+        found.push(group);
+    }
+    found.sort();
+    found
+}
+
+/// Kills everything in the group and below at once, forks included (cgroup.kill, kernel 5.14).
+pub(crate) fn kill_all(path: &Path) -> io::Result<()> {
+    fs::write(path.join("cgroup.kill"), "1")
+}
+
+/// The group of a process below our root, as `/proc/PID/cgroup` says.
+pub(crate) fn of_process(pid: i32) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    Some(path.trim_start_matches('/').to_owned())
+}
+
+/// The unit that a path below the root belongs to: its innermost part that is a unit name of a leaf type.
+pub(crate) fn unit_of_path(path: &str) -> Option<UnitName> {
+    path.split('/').rev().filter_map(|part| UnitName::new(unescape(part)).ok()).find(|name| {
+        use softboot_unit::UnitKind as K;
+        matches!(name.kind(), K::Service | K::Socket | K::Scope | K::Mount | K::Swap)
+    })
+}
+
+/// The path of a unit's group: its slice, then its name (semantics 4.11).
+pub(crate) fn path_of(slice: &UnitName, unit: &UnitName) -> String {
+    let mut path = String::new();
+    let stem = slice.stem();
+    if stem != "-" {
+        let mut end = 0;
+        for part in stem.split('-') {
+            end += part.len();
+            if let Some(prefix) = stem.get(..end) {
+                path.push_str(prefix);
+                path.push_str(".slice/");
+            }
+            end += 1;
+        }
+    }
+    path.push_str(&escape(unit.as_str()));
+    path
+}
+
+/// A name that collides with the kernel's own files gets a leading `_`.
+fn escape(name: &str) -> String {
+    if name.starts_with("cgroup.") || name.starts_with('_') || name.starts_with('.') {
+        format!("_{name}")
+    } else {
+        name.to_owned()
+    }
+}
+
+fn unescape(part: &str) -> &str {
+    part.strip_prefix('_').unwrap_or(part)
+}
+
+/// True when it was made now.
+fn make(path: &Path) -> io::Result<bool> {
+    match rustix::fs::mkdir(path, Mode::from_raw_mode(0o755)) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn enable_controllers(path: &Path) {
+    let available = fs::read_to_string(path.join("cgroup.controllers")).unwrap_or_default();
+    for controller in CONTROLLERS {
+        if available.split_whitespace().any(|name| name == controller) {
+            // Refused where processes live in an inner node; limits are then reported as not enforced.
+            let _ = fs::write(path.join("cgroup.subtree_control"), format!("+{controller}"));
+        }
+    }
+}
+
+/// The directory that stands for PID 1's cgroup namespace, or for the group PID 1 was started in.
+fn own_root() -> io::Result<PathBuf> {
+    let own = of_process(rustix::process::getpid().as_raw_nonzero().get()).unwrap_or_default();
+    // After a re-exec PID 1 is already in its scope.
+    let own = own.strip_suffix(INIT_SCOPE).unwrap_or(&own).trim_end_matches('/');
+    let root = Path::new(MOUNT).join(own);
+    if !root.join("cgroup.procs").exists() {
+        return Err(io::Error::other(format!("no cgroup v2 tree at {}; softboot needs one", root.display())));
+    }
+    Ok(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> UnitName {
+        UnitName::new(text).unwrap()
+    }
+
+    #[test]
+    fn slices_nest_by_their_names() {
+        assert_eq!(path_of(&name("system.slice"), &name("a.service")), "system.slice/a.service");
+        assert_eq!(
+            path_of(&name("system-web.slice"), &name("web@1.service")),
+            "system.slice/system-web.slice/web@1.service"
+        );
+        assert_eq!(path_of(&name("-.slice"), &name("a.service")), "a.service");
+    }
+
+    #[test]
+    fn a_process_below_a_unit_belongs_to_the_unit() {
+        assert_eq!(unit_of_path("system.slice/a.service/sub/deep"), Some(name("a.service")));
+        assert_eq!(unit_of_path("system.slice"), None);
+        assert_eq!(unit_of_path("init.scope"), Some(name("init.scope")));
+    }
+
+    #[test]
+    fn names_of_kernel_files_are_escaped_and_come_back() {
+        let path = path_of(&name("system.slice"), &name("cgroup.procs.service"));
+        assert_eq!(path, "system.slice/_cgroup.procs.service");
+        assert_eq!(unit_of_path(&path), Some(name("cgroup.procs.service")));
+    }
+}

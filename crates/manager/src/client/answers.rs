@@ -1,0 +1,132 @@
+//! Answers that come later than their calls.
+
+use softboot_control::api::{ApiError, EnqueueReply, LogsReply, SystemStateReply};
+use softboot_engine::{JobId, JobResult, RequestError, RequestId};
+use softboot_unit::UnitName;
+
+use super::Waiting;
+use super::describe::{log_line, word};
+use crate::run::Manager;
+use crate::unit_log;
+
+impl Manager {
+    /// The job of a request is in the table.
+    pub(crate) fn request_queued(&mut self, request: RequestId, job: JobId) {
+        for (client, waiting) in self.clients.waiting_for(|waiting| is_of(waiting, request)) {
+            match waiting {
+                Waiting::Job { until_done: false, .. } => {
+                    self.finish(client, &EnqueueReply { job_id: Some(job.0), result: None });
+                }
+                Waiting::Job { until_done: true, .. } => {
+                    let waiting = Waiting::Job { request, job: Some(job), until_done: true };
+                    self.clients.set_waiting(client, Some(waiting));
+                }
+                Waiting::SoftRebootQueued { wait: false, .. } => self.finish(client, &serde_json::json!({})),
+                Waiting::SoftRebootQueued { wait: true, .. } => {
+                    self.clients.set_waiting(client, Some(Waiting::SoftReboot));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A request is over.
+    pub(crate) fn request_done(&mut self, request: RequestId, outcome: Result<JobResult, RequestError>) {
+        if let Err(error) = &outcome {
+            self.handoff_request_refused(request, error);
+        }
+        for (client, waiting) in self.clients.waiting_for(|waiting| is_of(waiting, request)) {
+            match (&outcome, waiting) {
+                (Ok(result), Waiting::Job { job, .. }) => {
+                    let reply = EnqueueReply { job_id: job.map(|job| job.0), result: Some(word(*result)) };
+                    self.finish(client, &reply);
+                }
+                (Ok(_), _) => {}
+                (Err(error), _) => self.finish_error(client, &api_error(error)),
+            }
+        }
+    }
+
+    /// Those who wait for a boot, or for the next program.
+    pub(crate) fn answer_boot_waiters(&mut self) {
+        if self.facts.boot_finished.is_none() {
+            return;
+        }
+        let state = self.engine.system_state().to_owned();
+        let waiting = self.clients.waiting_for(|w| matches!(w, Waiting::Boot | Waiting::SoftReboot));
+        for (client, waiting) in waiting {
+            match waiting {
+                // Before the soft-reboot this is still the old boot.
+                Waiting::SoftReboot if self.handoff.is_some() || self.objective.is_some() => {}
+                Waiting::SoftReboot => self.finish(client, &serde_json::json!({})),
+                _ => self.finish(client, &SystemStateReply { state: state.clone() }),
+            }
+        }
+    }
+
+    /// The next program is in charge: those who asked for it get their answer from it.
+    pub(crate) fn answer_reexec_waiters(&mut self) {
+        for (client, _) in self.clients.waiting_for(|waiting| *waiting == Waiting::Reexec) {
+            self.finish(client, &serde_json::json!({}));
+        }
+    }
+
+    /// A unit's log grew.
+    pub(crate) fn followers_notice(&mut self, unit: &UnitName) {
+        let of_unit = |waiting: &Waiting| matches!(waiting, Waiting::Follow { unit: followed, .. } if followed == unit);
+        for (client, waiting) in self.clients.waiting_for(of_unit) {
+            let Waiting::Follow { position, .. } = waiting else { continue };
+            let (lines, end) = unit_log::since(unit, position);
+            let reply = LogsReply { lines: lines.into_iter().map(log_line).collect() };
+            if let Some(connection) = self.connection_of(client) {
+                connection.reply_continues(&reply);
+            }
+            self.clients.set_waiting(client, Some(Waiting::Follow { unit: unit.clone(), position: end }));
+            self.serve(client);
+        }
+    }
+
+    /// Answers a call that waited, and goes on with the client's next one.
+    pub(crate) fn finish(&mut self, client: u64, reply: &impl serde::Serialize) {
+        self.clients.set_waiting(client, None);
+        if let Some(connection) = self.connection_of(client) {
+            connection.reply(reply);
+        }
+        self.serve(client);
+    }
+
+    /// The same with an error.
+    pub(crate) fn finish_error(&mut self, client: u64, error: &ApiError) {
+        self.clients.set_waiting(client, None);
+        if let Some(connection) = self.connection_of(client) {
+            connection.error(error.name(), &error.parameters());
+        }
+        self.serve(client);
+    }
+}
+
+fn is_of(waiting: &Waiting, wanted: RequestId) -> bool {
+    matches!(
+        waiting,
+        Waiting::Job { request, .. } | Waiting::SoftRebootQueued { request, .. } if *request == wanted
+    )
+}
+
+/// The engine's refusal as the interface names it.
+pub(crate) fn api_error(error: &RequestError) -> ApiError {
+    let message = error.to_string();
+    match error {
+        RequestError::NoSuchUnit(_) => ApiError::NoSuchUnit { name: String::new(), suggestions: Vec::new(), message },
+        RequestError::Masked(_) => ApiError::UnitMasked { message },
+        RequestError::BadUnitSetting(_) => ApiError::BadUnitSetting { message },
+        RequestError::LoadFailed(_) => ApiError::LoadFailed { message },
+        RequestError::JobTypeNotApplicable(_) => ApiError::JobTypeNotApplicable { message },
+        RequestError::OnlyByDependency(_) => ApiError::OnlyByDependency { message },
+        RequestError::NoIsolation(_) => ApiError::NoIsolation { message },
+        RequestError::TransactionIsDestructive(_) => ApiError::TransactionIsDestructive { message },
+        RequestError::TransactionJobsAreConflicting(_) => ApiError::TransactionJobsAreConflicting { message },
+        RequestError::TransactionOrderIsCyclic(_) => ApiError::TransactionOrderIsCyclic { message },
+        RequestError::ShuttingDown(_) => ApiError::ShuttingDown { message },
+        RequestError::InvalidArgument(_) => ApiError::Failed { message },
+    }
+}

@@ -1,0 +1,272 @@
+//! What a client can ask, and the answers that are there at once.
+
+use softboot_control::api::{
+    ApiError, EnqueueRequest, FdsReply, JobInfo, ListJobsReply, ListUnitsReply, LogsReply, LogsRequest, ManagerInfo,
+    Request, SystemStateReply, UnitReply,
+};
+use softboot_control::connection::Call;
+use softboot_engine::{Event, JobId, JobKind};
+use softboot_unit::{EmergencyAction, JobMode, UnitName};
+
+use super::Waiting;
+use super::describe::{log_line, word};
+use crate::handoff::Kind;
+use crate::run::Manager;
+use crate::unit_log;
+
+impl Manager {
+    /// Answers a call, or notes what it waits for.
+    pub(super) fn answer(&mut self, client: u64, call: &Call) {
+        let request = match Request::parse(call) {
+            Ok(request) => request,
+            Err(error) => {
+                if let Some(connection) = self.connection_of(client) {
+                    connection.error(error.name(), &error.parameters());
+                }
+                return;
+            }
+        };
+        let root = self.peer_uid(client) == Some(0);
+        if request.needs_root() && !root {
+            let message = "only root may do that".to_owned();
+            self.reply_error(client, &ApiError::AccessDenied { message });
+            return;
+        }
+        match request {
+            Request::Ping => self.reply(client, &serde_json::json!({})),
+            Request::GetInfo | Request::GetInterfaceDescription { .. } => self.answer_introspection(client, &request),
+            Request::Describe => {
+                let info = self.manager_info();
+                self.reply(client, &info);
+            }
+            Request::ListUnits { patterns, all } => self.list_units(client, &patterns, all),
+            Request::GetUnit { name } => self.get_unit(client, &name, root),
+            Request::ListFds { name } => self.list_fds(client, &name),
+            Request::Enqueue(enqueue) => self.enqueue(client, &enqueue),
+            Request::ListJobs => self.list_jobs(client),
+            Request::CancelJob { id } => {
+                self.feed(Event::Cancel(Some(JobId(id))));
+                self.reply(client, &serde_json::json!({}));
+            }
+            Request::ResetFailed { name } => self.reset_failed(client, name.as_deref()),
+            Request::Logs(logs) => self.read_logs(client, &logs),
+            Request::Reload => {
+                self.reload();
+                self.reply(client, &serde_json::json!({}));
+            }
+            Request::Reexecute { check } => self.ask_handoff(client, Kind::Reexec, check, false),
+            Request::SoftReboot { wait, check } => self.ask_handoff(client, Kind::SoftReboot, check, wait),
+            Request::PowerOff { force } => self.end(client, EmergencyAction::Poweroff, EmergencyAction::PoweroffForce, force),
+            Request::Reboot { force } => self.end(client, EmergencyAction::Reboot, EmergencyAction::RebootForce, force),
+            Request::Halt { force } => self.end(client, EmergencyAction::Halt, EmergencyAction::HaltForce, force),
+            Request::IsSystemRunning { wait } => self.system_state(client, wait),
+        }
+    }
+
+    fn reply(&mut self, client: u64, parameters: &impl serde::Serialize) {
+        if let Some(connection) = self.connection_of(client) {
+            connection.reply(parameters);
+        }
+    }
+
+    fn reply_error(&mut self, client: u64, error: &ApiError) {
+        if let Some(connection) = self.connection_of(client) {
+            connection.error(error.name(), &error.parameters());
+        }
+    }
+
+    fn manager_info(&self) -> ManagerInfo {
+        let states: Vec<_> = self.engine.ids().filter_map(|unit| self.engine.status(unit)).collect();
+        let failed = states.iter().filter(|s| s.active == softboot_engine::ActiveState::Failed).count();
+        let uname = rustix::system::uname();
+        ManagerInfo {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: rustix::process::getpid().as_raw_nonzero().get(),
+            state: self.engine.system_state().to_owned(),
+            soft_reboots: self.engine.soft_reboots(),
+            reexecs: self.facts.reexecs,
+            units: u32::try_from(states.len()).unwrap_or(u32::MAX),
+            failed: u32::try_from(failed).unwrap_or(u32::MAX),
+            jobs: u32::try_from(self.engine.jobs().len()).unwrap_or(u32::MAX),
+            kernel: uname.release().to_string_lossy().into_owned(),
+            hostname: uname.nodename().to_string_lossy().into_owned(),
+            started_usec: self.facts.started.0,
+            boot_finished_usec: self.facts.boot_finished.map(|at| at.0),
+            container: self.facts.container,
+        }
+    }
+
+    fn list_units(&mut self, client: u64, patterns: &[String], all: bool) {
+        let units = self
+            .unit_infos()
+            .into_iter()
+            .filter(|unit| {
+                if patterns.is_empty() {
+                    // What has neither a file nor a state is only a name somebody mentioned.
+                    all || unit.active != "inactive" || unit.job.is_some() || unit.stored_fds > 0
+                } else {
+                    patterns.iter().any(|pattern| softboot_control::api::glob_match(pattern, &unit.name))
+                }
+            })
+            .collect();
+        self.reply(client, &ListUnitsReply { units });
+    }
+
+    fn get_unit(&mut self, client: u64, name: &str, privileged: bool) {
+        let unit = match self.find_or_load(name) {
+            Ok(unit) => unit,
+            Err(error) => return self.reply_error(client, &error),
+        };
+        let Some(info) = self.unit_info(unit) else { return };
+        let detail = self.unit_detail(unit, privileged);
+        self.reply(client, &UnitReply { unit: info, detail });
+    }
+
+    fn list_fds(&mut self, client: u64, name: &str) {
+        match UnitName::new(name) {
+            Ok(name) => {
+                let fds = self.fd_infos(&name);
+                self.reply(client, &FdsReply { fds });
+            }
+            Err(error) => {
+                let error = self.no_such_unit(name, &error.to_string());
+                self.reply_error(client, &error);
+            }
+        }
+    }
+
+    /// A unit the engine knows, or one that is loaded for this question.
+    fn find_or_load(&mut self, text: &str) -> Result<softboot_engine::UnitId, ApiError> {
+        let name = UnitName::new(text).map_err(|error| self.no_such_unit(text, &error.to_string()))?;
+        self.load_units(std::slice::from_ref(&name));
+        self.drain();
+        let unit = self.engine.unit(&name);
+        let found = unit.and_then(|unit| self.engine.status(unit)).is_some_and(|status| {
+            status.load != "not-found" || !status.active.is_inactive_ish() || status.stored_fds > 0
+        });
+        match unit {
+            Some(unit) if found => Ok(unit),
+            _ => Err(self.no_such_unit(text, &format!("unit {text} is not known: no file has this name"))),
+        }
+    }
+
+    fn no_such_unit(&self, name: &str, message: &str) -> ApiError {
+        let known: Vec<String> = self
+            .engine
+            .ids()
+            .filter_map(|unit| self.engine.definition(unit))
+            .filter(|definition| definition.load != softboot_unit::LoadState::NotFound)
+            .map(|definition| definition.name.to_string())
+            .collect();
+        let suggestions = softboot_control::api::suggest(name, known.iter().map(String::as_str));
+        ApiError::NoSuchUnit { name: name.to_owned(), suggestions, message: message.to_owned() }
+    }
+
+    fn enqueue(&mut self, client: u64, wanted: &EnqueueRequest) {
+        let parsed = (|| {
+            let kind: JobKind = from_word(&wanted.job)?;
+            let mode: JobMode = from_word(&wanted.mode)?;
+            Some((kind, mode))
+        })();
+        let Some((kind, mode)) = parsed else {
+            let message = format!("there is no job {:?} with mode {:?}", wanted.job, wanted.mode);
+            return self.reply_error(client, &ApiError::Failed { message });
+        };
+        let unit = match self.find_or_load(&wanted.name) {
+            Ok(unit) => unit,
+            Err(error) => return self.reply_error(client, &error),
+        };
+        let Some(unit) = self.engine.name(unit).cloned() else { return };
+        // A soft-reboot by its target is still a soft-reboot: the next program is asked first.
+        if kind == JobKind::Start && unit.as_str() == "soft-reboot.target" {
+            return self.ask_handoff(client, Kind::SoftReboot, false, false);
+        }
+        let request = self.next_request();
+        let waiting = Waiting::Job { request, job: None, until_done: wanted.wait };
+        self.clients.set_waiting(client, Some(waiting));
+        self.feed(Event::Request { request, kind, unit, mode, manual: true });
+    }
+
+    fn list_jobs(&mut self, client: u64) {
+        let jobs = self
+            .engine
+            .jobs()
+            .into_iter()
+            .map(|job| JobInfo {
+                id: job.id.0,
+                unit: self.engine.name(job.unit).map(ToString::to_string).unwrap_or_default(),
+                kind: word(job.kind),
+                state: if job.running { "running" } else { "waiting" }.to_owned(),
+            })
+            .collect();
+        self.reply(client, &ListJobsReply { jobs });
+    }
+
+    fn reset_failed(&mut self, client: u64, name: Option<&str>) {
+        let name = match name.map(UnitName::new).transpose() {
+            Ok(name) => name,
+            Err(error) => {
+                let error = self.no_such_unit(name.unwrap_or(""), &error.to_string());
+                return self.reply_error(client, &error);
+            }
+        };
+        self.feed(Event::ResetFailed(name));
+        self.reply(client, &serde_json::json!({}));
+    }
+
+    fn read_logs(&mut self, client: u64, wanted: &LogsRequest) {
+        let unit = match self.find_or_load(&wanted.name) {
+            Ok(unit) => unit,
+            Err(error) => return self.reply_error(client, &error),
+        };
+        let Some(unit) = self.engine.name(unit).cloned() else { return };
+        let count = usize::try_from(wanted.lines).unwrap_or(usize::MAX);
+        let lines = unit_log::tail(&unit, count).into_iter().map(log_line).collect();
+        let reply = LogsReply { lines };
+        if wanted.follow {
+            let position = unit_log::end(&unit);
+            if let Some(connection) = self.connection_of(client) {
+                connection.reply_continues(&reply);
+            }
+            self.clients.set_waiting(client, Some(Waiting::Follow { unit, position }));
+        } else {
+            self.reply(client, &reply);
+        }
+    }
+
+    fn ask_handoff(&mut self, client: u64, kind: Kind, check: bool, wait: bool) {
+        self.clients.set_waiting(client, Some(Waiting::Verification { wait }));
+        self.begin_handoff_with(kind, Some(client), check);
+    }
+
+    fn end(&mut self, client: u64, action: EmergencyAction, forced: EmergencyAction, force: bool) {
+        let action = if force { forced } else { action };
+        self.feed(Event::Signal(softboot_engine::ManagerSignal::Shutdown(action)));
+        self.reply(client, &serde_json::json!({}));
+    }
+
+    fn system_state(&mut self, client: u64, wait: bool) {
+        if wait && self.facts.boot_finished.is_none() {
+            self.clients.set_waiting(client, Some(Waiting::Boot));
+            return;
+        }
+        let state = self.engine.system_state().to_owned();
+        self.reply(client, &SystemStateReply { state });
+    }
+
+    fn answer_introspection(&mut self, client: u64, request: &Request) {
+        match softboot_control::api::introspect(request) {
+            Ok(reply) => self.reply(client, &reply),
+            Err(error) => {
+                if let Some(connection) = self.connection_of(client) {
+                    connection.error(error.name(), &error.parameters());
+                }
+            }
+        }
+    }
+}
+
+/// The value that serialises as `word`.
+fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> Option<T> {
+    serde_json::from_value(serde_json::Value::String(word.to_owned())).ok()
+}

@@ -1,0 +1,216 @@
+//! Control clients: connections, calls, and those who wait for an answer.
+//!
+//! The descriptors are in the fd store and everything else is plain data in the snapshot, so a client crosses a
+//! re-exec or a soft-reboot without noticing: half a message stays half a message, and a call that waits is answered
+//! by the next program.
+
+mod answers;
+mod calls;
+mod describe;
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd as _;
+
+use fdstore::EntryId;
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, accept_with, sockopt};
+use serde::{Deserialize, Serialize};
+use softboot_control::connection::{Connection, Peer, ReadOutcome};
+use softboot_engine::{JobId, RequestId};
+use softboot_unit::UnitName;
+use tracing::{debug, warn};
+
+use crate::owner;
+use crate::run::{Manager, Source};
+
+/// More clients than this are turned away: a connection that waits costs memory in PID 1.
+const MAX_CLIENTS: usize = 512;
+/// Calls of one client answered in one turn.
+const CALLS_PER_TURN: usize = 32;
+
+/// All clients.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Clients {
+    by_id: BTreeMap<u64, Client>,
+}
+
+/// One client.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Client {
+    entry: EntryId,
+    connection: Connection,
+    waiting: Option<Waiting>,
+}
+
+/// What an unanswered call waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Waiting {
+    /// A job; `until_done` false: only until it is queued.
+    Job { request: RequestId, job: Option<JobId>, until_done: bool },
+    /// The verifying child's answer, and then what the kind of handoff brings.
+    Verification { wait: bool },
+    /// The job of a soft-reboot being queued.
+    SoftRebootQueued { request: RequestId, wait: bool },
+    /// The next program being in charge.
+    Reexec,
+    /// The boot after a soft-reboot being complete.
+    SoftReboot,
+    /// A boot being complete.
+    Boot,
+    /// New lines of a unit's log.
+    Follow { unit: UnitName, position: u64 },
+}
+
+impl Clients {
+    pub(crate) fn waiting(&self, client: u64) -> Option<&Waiting> {
+        self.by_id.get(&client)?.waiting.as_ref()
+    }
+
+    pub(crate) fn set_waiting(&mut self, client: u64, waiting: Option<Waiting>) {
+        if let Some(client) = self.by_id.get_mut(&client) {
+            client.waiting = waiting;
+        }
+    }
+
+    /// The clients that wait for something that `matches`.
+    pub(crate) fn waiting_for(&self, matches: impl Fn(&Waiting) -> bool) -> Vec<(u64, Waiting)> {
+        self.by_id
+            .iter()
+            .filter_map(|(id, client)| Some((*id, client.waiting.clone()?)))
+            .filter(|(_, waiting)| matches(waiting))
+            .collect()
+    }
+}
+
+impl Manager {
+    /// Takes new clients from the listener.
+    pub(crate) fn accept_clients(&mut self) {
+        let Some(listener) = self.manager_entry("control").and_then(|id| self.store.fd(id)) else { return };
+        let accepted = accept_with(listener.as_fd(), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
+        let fd = match accepted {
+            Ok(fd) => fd,
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return,
+            Err(error) => {
+                warn!("cannot accept a control client: {error}");
+                return;
+            }
+        };
+        if self.clients.by_id.len() >= MAX_CLIENTS {
+            warn!("too many control clients ({MAX_CLIENTS}); one more is turned away");
+            return;
+        }
+        let Ok(credentials) = sockopt::socket_peercred(&fd) else { return };
+        let peer = Peer {
+            pid: rustix::process::Pid::as_raw(Some(credentials.pid)),
+            uid: credentials.uid.as_raw(),
+            gid: credentials.gid.as_raw(),
+        };
+        let id = self.next_token();
+        match self.keep(owner::CLIENTS, &id.to_string(), fd) {
+            Ok(entry) => {
+                let client = Client { entry, connection: Connection::new(peer), waiting: None };
+                self.clients.by_id.insert(id, client);
+                self.watch_client(id);
+            }
+            Err(error) => warn!("cannot keep a control client: {error}"),
+        }
+    }
+
+    /// A client sent something, can take something, or is gone.
+    pub(crate) fn client_ready(&mut self, id: u64, flags: EventFlags) {
+        if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) && !self.read_client(id) {
+            self.drop_client(id);
+            return;
+        }
+        self.serve(id);
+    }
+
+    /// False when the client is gone or talks nonsense.
+    fn read_client(&mut self, id: u64) -> bool {
+        let Some(client) = self.clients.by_id.get_mut(&id) else { return false };
+        let Some(fd) = self.store.fd(client.entry) else { return false };
+        match client.connection.read_from(fd) {
+            Ok(ReadOutcome::Eof) => false,
+            Ok(_) => true,
+            Err(error) => {
+                debug!("control client {id} is dropped: {error}");
+                false
+            }
+        }
+    }
+
+    /// Answers what can be answered now, then writes.
+    pub(crate) fn serve(&mut self, id: u64) {
+        for _ in 0..CALLS_PER_TURN {
+            let Some(client) = self.clients.by_id.get_mut(&id) else { return };
+            match client.connection.next_call() {
+                Ok(Some(call)) => self.answer(id, &call),
+                Ok(None) => break,
+                Err(error) => {
+                    debug!("control client {id} is dropped: {error}");
+                    self.drop_client(id);
+                    return;
+                }
+            }
+        }
+        self.write_client(id);
+    }
+
+    fn write_client(&mut self, id: u64) {
+        let Some(client) = self.clients.by_id.get_mut(&id) else { return };
+        let Some(fd) = self.store.fd(client.entry) else { return };
+        match client.connection.write_to(fd) {
+            Ok(_) => self.watch_client(id),
+            Err(error) => {
+                debug!("control client {id} is dropped: {error}");
+                self.drop_client(id);
+            }
+        }
+    }
+
+    fn watch_client(&mut self, id: u64) {
+        let Some(client) = self.clients.by_id.get(&id) else { return };
+        let out = if client.connection.wants_write() { EventFlags::OUT } else { EventFlags::empty() };
+        self.watch_entry(Source::Client(id), client.entry, EventFlags::IN | out);
+    }
+
+    /// Closes a client. What it waited for goes on without it.
+    pub(crate) fn drop_client(&mut self, id: u64) {
+        let Some(client) = self.clients.by_id.remove(&id) else { return };
+        match client.waiting {
+            Some(Waiting::Job { request, .. } | Waiting::SoftRebootQueued { request, .. }) => {
+                self.feed(softboot_engine::Event::RequestDropped(request));
+            }
+            _ => {}
+        }
+        self.drop_entry(Some(Source::Client(id)), client.entry);
+    }
+
+    /// After a handoff: every client is watched again, and those whose descriptor did not come are forgotten.
+    pub(crate) fn watch_clients(&mut self) {
+        let ids: Vec<u64> = self.clients.by_id.keys().copied().collect();
+        for id in ids {
+            let present = self.clients.by_id.get(&id).is_some_and(|client| self.store.fd(client.entry).is_some());
+            if present {
+                self.watch_client(id);
+            } else {
+                self.clients.by_id.remove(&id);
+            }
+        }
+    }
+
+    pub(crate) fn connection_of(&mut self, id: u64) -> Option<&mut Connection> {
+        Some(&mut self.clients.by_id.get_mut(&id)?.connection)
+    }
+
+    pub(crate) fn peer_uid(&self, id: u64) -> Option<u32> {
+        Some(self.clients.by_id.get(&id)?.connection.peer().uid)
+    }
+
+    /// The entry of a descriptor of PID 1 itself.
+    pub(crate) fn manager_entry(&self, name: &str) -> Option<EntryId> {
+        self.store.find(owner::MANAGER, &fdstore::FdName::new(name).ok()?)
+    }
+}

@@ -1,0 +1,249 @@
+//! Handing over to the next program: re-exec and soft-reboot.
+//!
+//! | phase | what happens | what a failure means |
+//! |---|---|---|
+//! | verifying | the next program reads a snapshot in a child and says yes or no | refused; nothing has changed |
+//! | stopping | (soft-reboot) the stop transaction and the final kill run | the transaction's own error |
+//! | ready | at the next quiet moment: snapshot, seal, execveat | reported; this program goes on |
+//!
+//! Nothing stops before the next side has said yes. The program that was verified is kept open, and the exec is on
+//! that descriptor, so what runs is what was asked.
+
+mod commit;
+mod resume;
+mod state;
+mod verify_child;
+
+pub(crate) use resume::{resume, take};
+pub(crate) use verify_child::verify_main;
+
+use std::os::fd::OwnedFd;
+
+use rustix::event::epoll::EventFlags;
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+use softboot_control::api::ApiError;
+use softboot_engine::{Event, JobKind, Objective, RequestError, RequestId};
+use softboot_reexec::verify::{Answer, Verification};
+use softboot_unit::{JobMode, UnitName, Usec};
+use tracing::{error, info};
+
+use crate::client::Waiting;
+use crate::clock;
+use crate::run::{Alarm, Manager, Source};
+
+/// How long the next program may take to say yes. Services run on meanwhile, so this is no part of any gap.
+const VERIFICATION_LIMIT: Usec = Usec::from_secs(60);
+
+/// Which handoff.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// The manager only.
+    Reexec,
+    /// All of userspace.
+    SoftReboot,
+}
+
+/// A handoff from its request to the exec.
+pub(crate) struct Handoff {
+    kind: Kind,
+    /// Who asked and waits.
+    client: Option<u64>,
+    /// The verified program.
+    program: OwnedFd,
+    /// Only phase one was asked for.
+    check_only: bool,
+    phase: Phase,
+}
+
+enum Phase {
+    Verifying(Verification),
+    /// Soft-reboot: the stop transaction of this request runs.
+    Stopping(RequestId),
+    Ready,
+}
+
+impl Manager {
+    /// Starts a handoff: the next program is asked whether it can take over.
+    pub(crate) fn begin_handoff(&mut self, kind: Kind, client: Option<u64>) {
+        self.begin_handoff_with(kind, client, false);
+    }
+
+    /// The same, ending after the answer when `check_only`.
+    pub(crate) fn begin_handoff_with(&mut self, kind: Kind, client: Option<u64>, check_only: bool) {
+        if self.handoff.is_some() {
+            self.refuse_handoff(client, vec!["another handoff is under way".to_owned()]);
+            return;
+        }
+        match self.start_verification(kind) {
+            Ok((program, verification)) => {
+                if let Err(error) = self.poll.watch(Source::Verification, verification.as_fd(), EventFlags::IN) {
+                    self.refuse_handoff(client, vec![format!("cannot watch the verifying child: {error}")]);
+                    return;
+                }
+                let deadline = clock::monotonic().plus(VERIFICATION_LIMIT);
+                self.timers.set(Alarm::VerificationDeadline, deadline);
+                let phase = Phase::Verifying(verification);
+                self.handoff = Some(Handoff { kind, client, program, check_only, phase });
+            }
+            Err(reason) => self.refuse_handoff(client, vec![reason]),
+        }
+    }
+
+    fn start_verification(&mut self, kind: Kind) -> Result<(OwnedFd, Verification), String> {
+        let path = &self.facts.program;
+        let program = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|error| format!("the next program {} cannot be opened: {error}", path.display()))?;
+        self.with_snapshot(kind, |manager| {
+            let handoff = manager.store.handoff().map_err(|error| error.to_string())?;
+            let (argv, env) = commit::command_line(&["--verify"])?;
+            use std::os::fd::AsFd as _;
+            Verification::start(program.as_fd(), &argv, &env, &handoff).map_err(|error| error.to_string())
+        })
+        .map(|verification| (program, verification))
+    }
+
+    /// The verifying child said something.
+    pub(crate) fn verification_readable(&mut self) {
+        let Some(Handoff { phase: Phase::Verifying(verification), .. }) = &mut self.handoff else { return };
+        let answer = match verification.read() {
+            Ok(answer) => answer,
+            Err(error) => Answer::No(vec![format!("reading the answer of the verifying child: {error}")]),
+        };
+        match answer {
+            Answer::Pending => {}
+            Answer::Yes(plan) => {
+                info!("the next program can take over: {plan}");
+                self.verified();
+            }
+            Answer::No(reasons) => self.verification_failed(reasons),
+        }
+    }
+
+    fn verified(&mut self) {
+        self.stop_watching_verification();
+        let Some(handoff) = &mut self.handoff else { return };
+        let client = handoff.client;
+        if handoff.check_only {
+            self.handoff = None;
+            if let Some(client) = client {
+                self.finish(client, &serde_json::json!({}));
+            }
+            return;
+        }
+        let stopped = self.objective == Some(Objective::SoftReboot);
+        match handoff.kind {
+            Kind::SoftReboot if !stopped => self.begin_stopping(),
+            _ => {
+                handoff.phase = Phase::Ready;
+                if let Some(client) = client {
+                    self.clients.set_waiting(client, Some(Waiting::Reexec));
+                }
+            }
+        }
+    }
+
+    /// The stop transaction of a soft-reboot (semantics 7.3).
+    fn begin_stopping(&mut self) {
+        let request = self.next_request();
+        let Ok(unit) = UnitName::new("soft-reboot.target") else { return };
+        if let Some(handoff) = &mut self.handoff {
+            handoff.phase = Phase::Stopping(request);
+            if let Some(client) = handoff.client {
+                let wait = matches!(self.clients.waiting(client), Some(Waiting::Verification { wait: true }));
+                self.clients.set_waiting(client, Some(Waiting::SoftRebootQueued { request, wait }));
+            }
+        }
+        self.load_units(std::slice::from_ref(&unit));
+        let mode = JobMode::ReplaceIrreversibly;
+        self.feed(Event::Request { request, kind: JobKind::Start, unit, mode, manual: false });
+    }
+
+    /// The engine refused the soft-reboot's transaction.
+    pub(crate) fn handoff_request_refused(&mut self, request: RequestId, error: &RequestError) {
+        if matches!(&self.handoff, Some(Handoff { phase: Phase::Stopping(own), .. }) if *own == request) {
+            error!("soft-reboot refused: {error}");
+            self.handoff = None;
+        }
+    }
+
+    /// The child ended; its answer, if any, is still in the pipe.
+    pub(crate) fn verification_child_ended(&mut self, pid: i32) {
+        let Some(Handoff { phase: Phase::Verifying(verification), .. }) = &self.handoff else { return };
+        if verification.pid() == pid {
+            self.verification_readable();
+        }
+    }
+
+    /// The child had its time.
+    pub(crate) fn verification_overdue(&mut self) {
+        let Some(Handoff { phase: Phase::Verifying(verification), .. }) = &self.handoff else { return };
+        verification.kill();
+        self.verification_failed(vec![format!("the next program gave no answer in {VERIFICATION_LIMIT}")]);
+    }
+
+    fn verification_failed(&mut self, reasons: Vec<String>) {
+        self.stop_watching_verification();
+        let Some(handoff) = self.handoff.take() else { return };
+        self.refuse_handoff(handoff.client, reasons.clone());
+        if self.objective == Some(Objective::SoftReboot) {
+            self.abandon_soft_reboot(&reasons.join("; "));
+        }
+    }
+
+    fn stop_watching_verification(&mut self) {
+        self.timers.cancel(Alarm::VerificationDeadline);
+        let fd = match &self.handoff {
+            Some(Handoff { phase: Phase::Verifying(verification), .. }) => Some(verification.as_fd()),
+            _ => None,
+        };
+        self.poll.forget(Source::Verification, fd);
+    }
+
+    fn refuse_handoff(&mut self, client: Option<u64>, reasons: Vec<String>) {
+        error!("handoff refused, the running manager is unchanged: {}", reasons.join("; "));
+        if let Some(client) = client {
+            let message = format!("handoff refused, the running manager is unchanged: {}", reasons.join("; "));
+            self.finish_error(client, &ApiError::HandoffRefused { reasons, message });
+        }
+    }
+
+    /// Everything has stopped but the next program cannot run: this one boots again what it stopped.
+    fn abandon_soft_reboot(&mut self, reason: &str) {
+        self.objective = None;
+        self.feed(Event::ObjectiveAborted { reason: reason.to_owned() });
+        self.request_default();
+    }
+
+    /// An objective of the engine: a handoff, or the end of the machine.
+    pub(crate) fn pursue_objective(&mut self) {
+        match self.objective {
+            None => {}
+            Some(Objective::SoftReboot) => match &mut self.handoff {
+                Some(handoff) if matches!(handoff.phase, Phase::Stopping(_)) => handoff.phase = Phase::Ready,
+                Some(_) => {}
+                // Asked for by a unit or a signal, so nobody has asked the next program yet.
+                None => self.begin_handoff(Kind::SoftReboot, None),
+            },
+            Some(other) => self.end_machine(other),
+        }
+    }
+
+    /// At a quiet moment: nothing waits for the engine, every process it asked for has been made.
+    pub(crate) fn handoff_progress(&mut self) {
+        if !matches!(&self.handoff, Some(Handoff { phase: Phase::Ready, .. })) {
+            return;
+        }
+        let Some(handoff) = self.handoff.take() else { return };
+        let reason = self.commit(&handoff);
+        error!("handoff failed, this softbootd goes on: {reason}");
+        if let Some(client) = handoff.client {
+            let message = format!("handoff failed, the running manager goes on: {reason}");
+            self.finish_error(client, &ApiError::HandoffRefused { reasons: vec![reason.clone()], message });
+        }
+        if handoff.kind == Kind::SoftReboot {
+            self.abandon_soft_reboot(&reason);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What crosses as data: the engine's state and the manager's.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use softboot_engine::{FdToken, ProcId, SavedEngine};
+use softboot_unit::{UnitName, Usec};
+
+use super::Kind;
+use crate::client::Clients;
+use crate::environment::Remote;
+use crate::process::Process;
+use crate::run::Manager;
+use crate::unit_log::UnitLogs;
+
+/// The payload of a snapshot.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    /// Why it was taken.
+    pub(crate) kind: Kind,
+    /// The engine's part.
+    pub(crate) engine: SavedEngine,
+    /// The manager's part.
+    pub(crate) manager: ManagerState,
+}
+
+/// Everything of the manager that is neither a descriptor nor found again by looking at the system.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ManagerState {
+    /// Processes by token. Their pidfds are in the store.
+    pub(crate) processes: BTreeMap<ProcId, Process>,
+    /// Control clients and what they wait for.
+    pub(crate) clients: Clients,
+    /// Lines whose end has not come yet.
+    pub(crate) logs: UnitLogs,
+    /// INVOCATION_ID by unit.
+    pub(crate) invocations: BTreeMap<UnitName, String>,
+    /// Who is behind accepted connections.
+    pub(crate) remotes: Vec<(FdToken, Remote)>,
+    /// Units that are not plainly inactive: a soft-reboot loads them beside the boot's.
+    pub(crate) units: Vec<UnitName>,
+    /// The next number for connections and requests.
+    pub(crate) next_token: u64,
+    /// Where the program is.
+    pub(crate) program: PathBuf,
+    /// CLOCK_MONOTONIC when this userspace began.
+    pub(crate) started: Usec,
+    /// CLOCK_MONOTONIC when its boot was complete.
+    pub(crate) boot_finished: Option<Usec>,
+    /// Re-execs of this userspace.
+    pub(crate) reexecs: u32,
+    /// Limits that services start with.
+    pub(crate) service_nofile: (u64, u64),
+}
+
+/// The same with references, so that a snapshot of a large manager copies nothing.
+#[derive(Serialize)]
+pub(crate) struct SnapshotRef<'a> {
+    kind: Kind,
+    engine: SavedEngine,
+    manager: ManagerStateRef<'a>,
+}
+
+#[derive(Serialize)]
+struct ManagerStateRef<'a> {
+    processes: &'a BTreeMap<ProcId, Process>,
+    clients: &'a Clients,
+    logs: &'a UnitLogs,
+    invocations: &'a BTreeMap<UnitName, String>,
+    remotes: Vec<(FdToken, &'a Remote)>,
+    units: Vec<&'a UnitName>,
+    next_token: u64,
+    program: &'a PathBuf,
+    started: Usec,
+    boot_finished: Option<Usec>,
+    reexecs: u32,
+    service_nofile: (u64, u64),
+}
+
+impl Manager {
+    /// The state as it is now.
+    pub(crate) fn snapshot(&self, kind: Kind) -> SnapshotRef<'_> {
+        SnapshotRef {
+            kind,
+            engine: self.engine.save(),
+            manager: ManagerStateRef {
+                processes: self.processes.saved(),
+                clients: &self.clients,
+                logs: &self.logs,
+                invocations: &self.invocations,
+                remotes: self.remotes.iter().map(|(token, remote)| (*token, remote)).collect(),
+                units: self
+                    .engine
+                    .ids()
+                    .filter(|unit| {
+                        self.engine.status(*unit).is_some_and(|s| !s.active.is_inactive_ish() || s.stored_fds > 0)
+                    })
+                    .filter_map(|unit| self.engine.name(unit))
+                    .collect(),
+                next_token: self.peek_token(),
+                program: &self.facts.program,
+                started: self.facts.started,
+                boot_finished: self.facts.boot_finished,
+                reexecs: self.facts.reexecs,
+                service_nofile: self.facts.service_nofile,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_borrowed_form_has_the_same_fields_as_the_owned_one() {
+        // A snapshot written with one and read with the other must not lose a field silently.
+        let owned = ManagerState {
+            processes: BTreeMap::new(),
+            clients: Clients::default(),
+            logs: UnitLogs::default(),
+            invocations: BTreeMap::new(),
+            remotes: Vec::new(),
+            units: Vec::new(),
+            next_token: 7,
+            program: PathBuf::from("/x"),
+            started: Usec(1),
+            boot_finished: Some(Usec(2)),
+            reexecs: 3,
+            service_nofile: (4, 5),
+        };
+        let borrowed = ManagerStateRef {
+            processes: &owned.processes,
+            clients: &owned.clients,
+            logs: &owned.logs,
+            invocations: &owned.invocations,
+            remotes: Vec::new(),
+            units: Vec::new(),
+            next_token: owned.next_token,
+            program: &owned.program,
+            started: owned.started,
+            boot_finished: owned.boot_finished,
+            reexecs: owned.reexecs,
+            service_nofile: owned.service_nofile,
+        };
+        assert_eq!(serde_json::to_value(&owned).unwrap(), serde_json::to_value(&borrowed).unwrap());
+    }
+}

@@ -1,0 +1,77 @@
+//! The child that runs the next program's `--verify`: can it take over?
+//!
+//! It gets duplicates of every descriptor at the same numbers, does what the real one would do up to the first
+//! change of the outside world, and answers over a pipe.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::process::ExitCode;
+
+use serde_json::json;
+use softboot_engine::{Action, Engine, Event, JobKind, JobMode, RequestId, Resume};
+
+use super::Kind;
+use super::resume::{Taken, take};
+use crate::clock;
+
+/// Checks, answers, ends.
+pub(crate) fn verify_main() -> ExitCode {
+    let mut inherited = match softboot_sys::inherited::take_all() {
+        Ok(inherited) => inherited,
+        Err(error) => return without_answer(&format!("cannot take the descriptors: {error}")),
+    };
+    let answer: Option<OwnedFd> = std::env::var("SOFTBOOT_ANSWER_FD")
+        .ok()
+        .and_then(|number| number.parse::<i32>().ok())
+        .and_then(|number| inherited.remove(&number));
+    let Some(answer) = answer else {
+        return without_answer("--verify is for a softbootd that is about to re-exec; people want softctl");
+    };
+    let sent = match take(inherited).and_then(check) {
+        Ok(plan) => softboot_reexec::verify::answer_yes(answer.as_fd(), &plan),
+        Err(reason) => softboot_reexec::verify::answer_no(answer.as_fd(), &[reason]),
+    };
+    if sent.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn without_answer(reason: &str) -> ExitCode {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "softbootd: {reason}");
+    ExitCode::FAILURE
+}
+
+/// Everything the real one does that can fail without the world changing.
+fn check(taken: Taken) -> Result<serde_json::Value, String> {
+    if !taken.quarantined.is_empty() {
+        return Err(format!("descriptors are not what they claim to be: {}", taken.quarantined.join("; ")));
+    }
+    let kind = taken.snapshot.kind;
+    let how = if kind == Kind::Reexec { Resume::Reexec } else { Resume::SoftReboot };
+    let units = taken.definitions.len();
+    let (mut engine, _) = Engine::restore(taken.snapshot.engine, taken.definitions, clock::now(), how);
+    let mut jobs = engine.jobs().len();
+    if kind == Kind::SoftReboot {
+        jobs = boot_transaction(&mut engine)?;
+    }
+    Ok(json!({ "units": units, "descriptors": taken.store.entries().count(), "jobs": jobs }))
+}
+
+/// The boot of the next userspace must be a transaction that can be built.
+fn boot_transaction(engine: &mut Engine) -> Result<usize, String> {
+    let facts = crate::run::boot_facts();
+    let Some(unit) = crate::run::boot_units(&facts).into_iter().next() else {
+        return Err("there is no unit to boot".to_owned());
+    };
+    let request = Event::Request {
+        request: RequestId(u64::MAX),
+        kind: JobKind::Start,
+        unit,
+        mode: JobMode::Isolate,
+        manual: false,
+    };
+    for action in engine.step(clock::now(), request) {
+        if let Action::RequestDone { outcome: Err(error), .. } = action {
+            return Err(format!("the next boot's transaction cannot be built: {error}"));
+        }
+    }
+    Ok(engine.jobs().len())
+}

@@ -1,1 +1,0 @@
-//! softbootd: PID 1.

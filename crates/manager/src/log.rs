@@ -1,0 +1,94 @@
+//! The manager's own log: the kernel log, and the console where there is no kernel log of our own.
+//!
+//! Writing never blocks: a console that is held by flow control loses lines instead of stopping PID 1.
+
+use std::fmt::Write as _;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{Mode, OFlags};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// A line longer than this is cut: the kernel log refuses records over its own limit (kmsg, about 1 KiB).
+const MAX_LINE: usize = 900;
+
+struct Log {
+    sink: Option<OwnedFd>,
+    kmsg: bool,
+    spans: AtomicU64,
+}
+
+/// Sends `tracing` output to /dev/kmsg, or to /dev/console in a container (its kernel log is the host's).
+pub(crate) fn start(container: bool) {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let open = |path: &str| rustix::fs::open(path, flags, Mode::empty()).ok();
+    let kmsg = if container { None } else { open("/dev/kmsg") };
+    let is_kmsg = kmsg.is_some();
+    let sink = kmsg.or_else(|| open("/dev/console"));
+    // A second call (never in practice) keeps the first subscriber.
+    let _ = tracing::subscriber::set_global_default(Log { sink, kmsg: is_kmsg, spans: AtomicU64::new(1) });
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO
+    }
+
+    fn new_span(&self, _span: &Attributes<'_>) -> Id {
+        Id::from_u64(self.spans.fetch_add(1, Ordering::Relaxed).max(1))
+    }
+
+    fn record(&self, _span: &Id, _values: &Record<'_>) {}
+
+    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let Some(sink) = &self.sink else { return };
+        let mut text = Text::default();
+        event.record(&mut text);
+        let mut line = String::with_capacity(text.message.len() + 32);
+        if self.kmsg {
+            // syslog(3): facility daemon (3), severity by level.
+            let severity = match *event.metadata().level() {
+                Level::ERROR => 3,
+                Level::WARN => 4,
+                Level::INFO => 6,
+                _ => 7,
+            };
+            let _ = write!(line, "<{}>", 3 * 8 + severity);
+        }
+        let _ = write!(line, "softbootd: {}", text.message);
+        for character in text.fields.chars() {
+            line.push(character);
+        }
+        let mut end = line.len().min(MAX_LINE);
+        while !line.is_char_boundary(end) {
+            end -= 1;
+        }
+        line.truncate(end);
+        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let _ = rustix::io::write(sink, format!("{line}\n").as_bytes());
+    }
+
+    fn enter(&self, _span: &Id) {}
+
+    fn exit(&self, _span: &Id) {}
+}
+
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let _ = if field.name() == "message" {
+            write!(self.message, "{value:?}")
+        } else {
+            write!(self.fields, " {}={value:?}", field.name())
+        };
+    }
+}

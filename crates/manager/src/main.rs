@@ -1,0 +1,37 @@
+//! softbootd: PID 1.
+//!
+//! One thread, one epoll loop. What happens in the world becomes an event for the engine, what the engine answers
+//! becomes a call; nothing is decided here that the engine could decide. See `ARCHITECTURE.md`.
+
+mod args;
+mod cgroup;
+mod client;
+mod clock;
+mod conditions;
+mod environment;
+mod handoff;
+mod load;
+mod log;
+mod notify;
+mod obey;
+mod owner;
+mod paths;
+mod process;
+mod run;
+mod setup;
+mod shutdown;
+mod socket;
+mod unit_log;
+mod users;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match args::parse(std::env::args().skip(1)) {
+        Ok(args::Mode::Help) => args::print_help(),
+        Ok(args::Mode::Version) => args::print_version(),
+        Ok(args::Mode::Verify) => handoff::verify_main(),
+        Ok(args::Mode::Init) => run::init_main(),
+        Err(error) => args::print_usage_error(&error),
+    }
+}

@@ -1,0 +1,235 @@
+//! The notification socket: who sent what, and what it means for the store and the engine (semantics 3).
+
+use std::os::fd::OwnedFd;
+
+use fdstore::notify::{Datagram, Message};
+use fdstore::{FdName, InsertOptions, Inserted};
+use rustix::event::epoll::EventFlags;
+use softboot_engine::{Event, Notification, Sender, UnitId};
+use softboot_unit::{KindSection, NotifyAccess, UnitName, Usec};
+use tracing::{debug, warn};
+
+use crate::cgroup;
+use crate::owner::Role;
+use crate::run::{Manager, Source};
+
+/// Messages taken before something else gets a turn; the socket stays readable for the rest.
+const BATCH: usize = 64;
+
+impl Manager {
+    /// Takes what waits on the notification socket, up to a bound.
+    pub(crate) fn receive_notifications(&mut self) {
+        for _ in 0..BATCH {
+            match self.notify.recv() {
+                Ok(Some(Ok(datagram))) => self.notified(datagram),
+                Ok(Some(Err(rejected))) => debug!("notification rejected: {rejected}"),
+                Ok(None) => return,
+                Err(error) => {
+                    warn!("cannot read the notification socket: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn notified(&mut self, datagram: Datagram) {
+        let Datagram { message, credentials, fds, .. } = datagram;
+        if message.is_barrier() {
+            // Closing the descriptor is the answer (semantics 3.3).
+            return;
+        }
+        let Some((unit, name, sender)) = self.sender(credentials.pid) else {
+            debug!("notification of process {} belongs to no unit", credentials.pid);
+            return;
+        };
+        let Some(access) = self.notify_access(unit) else { return };
+        let allowed = match access {
+            NotifyAccess::None => false,
+            NotifyAccess::Main => sender == Sender::Main,
+            NotifyAccess::Exec => sender != Sender::Other,
+            NotifyAccess::All => true,
+        };
+        if !allowed {
+            self.unit_log_line(
+                &name,
+                &format!(
+                    "notification of process {} refused: NotifyAccess={access:?} allows fewer senders",
+                    credentials.pid
+                ),
+            );
+            return;
+        }
+        self.main_pid_message(unit, &name, &message, credentials.uid);
+        self.store_message(unit, &name, &message, fds);
+        if let Some(event) = notification(&message) {
+            self.feed(Event::Notify { unit, sender, message: event });
+        }
+    }
+
+    /// The unit a process belongs to: a process it asked for, else the owner of its cgroup.
+    fn sender(&self, pid: i32) -> Option<(UnitId, UnitName, Sender)> {
+        if let Some(process) = self.processes.find_pid(pid) {
+            let unit = self.engine.unit_of_process(process)?;
+            let main = self.engine.processes().into_iter().any(|(id, _, main)| id == process && main);
+            let name = self.engine.name(unit)?.clone();
+            return Some((unit, name, if main { Sender::Main } else { Sender::Control }));
+        }
+        let name = cgroup::unit_of_path(&cgroup::of_process(pid)?)?;
+        Some((self.engine.unit(&name)?, name, Sender::Other))
+    }
+
+    /// What the engine says now: the unit's setting, or what NOTIFYACCESS= made of it in this run.
+    fn notify_access(&self, unit: UnitId) -> Option<NotifyAccess> {
+        self.engine.notify_access(unit)
+    }
+
+    /// MAINPID=: the new number must be in the unit's cgroup, or come from root (semantics 3.4).
+    fn main_pid_message(&mut self, unit: UnitId, name: &UnitName, message: &Message, uid: u32) {
+        let Some(pid) = message.main_pid() else { return };
+        if self.processes.find_pid(pid).is_some() && self.is_main(pid) {
+            return;
+        }
+        let own_cgroup = cgroup::of_process(pid).and_then(|path| cgroup::unit_of_path(&path)).as_ref() == Some(name);
+        let acceptable = pid > 1 && self.processes.find_pid(pid).is_none() && (own_cgroup || uid == 0);
+        let pidfd = acceptable
+            .then(|| rustix::process::Pid::from_raw(pid))
+            .flatten()
+            .and_then(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok());
+        let Some(pidfd) = pidfd else {
+            self.unit_log_line(name, &format!("MAINPID={pid} refused: not a live process of this unit"));
+            return;
+        };
+        let process = self.engine.allocate_process();
+        let Ok(entry) = self.keep(&Role::Process.of(name), &process.0.to_string(), pidfd) else { return };
+        let alien = parent_of(pid) != Some(1);
+        if alien {
+            self.watch_entry(Source::Alien(process), entry, EventFlags::IN);
+        }
+        self.processes.insert(
+            process,
+            crate::process::Process {
+                unit: name.clone(),
+                pid,
+                alien,
+                exec_pending: false,
+                failed: false,
+                pidfd: entry,
+                exec_status: None,
+            },
+        );
+        self.feed(Event::MainAdopted { unit, process, pid });
+    }
+
+    fn is_main(&self, pid: i32) -> bool {
+        let Some(process) = self.processes.find_pid(pid) else { return false };
+        self.engine.processes().into_iter().any(|(id, _, main)| id == process && main)
+    }
+
+    /// FDSTORE=1 and FDSTOREREMOVE=1. Descriptors nobody claims are closed when `fds` is dropped.
+    fn store_message(&mut self, unit: UnitId, name: &UnitName, message: &Message, fds: Vec<OwnedFd>) {
+        let owner = Role::Store.of(name);
+        if message.fd_store_remove() {
+            let Some(Ok(fd_name)) = message.fd_name() else { return };
+            let ids: Vec<_> = self
+                .store
+                .entries_of(&owner)
+                .filter(|entry| *entry.name() == fd_name)
+                .map(fdstore::Entry::id)
+                .collect();
+            for id in ids {
+                self.drop_entry(Some(Source::Stored(id)), id);
+            }
+        } else if message.fd_store() {
+            let fd_name = match message.fd_name() {
+                Some(Ok(fd_name)) => fd_name,
+                Some(Err(error)) => {
+                    self.unit_log_line(name, &format!("FDNAME= is not valid, stored as \"stored\": {error}"));
+                    FdName::stored()
+                }
+                None => FdName::stored(),
+            };
+            for fd in fds {
+                self.store_one(name, &owner, &fd_name, fd, message.fd_poll());
+            }
+        } else {
+            return;
+        }
+        self.tell_store_count(unit, name);
+    }
+
+    fn store_one(&mut self, name: &UnitName, owner: &str, fd_name: &FdName, fd: OwnedFd, poll: bool) {
+        let limit = self.service_of(name).map_or(0, |service| service.fd_store_max);
+        let options = InsertOptions {
+            poll,
+            deduplicate: true,
+            owner_limit: Some(usize::try_from(limit).unwrap_or(usize::MAX)),
+            ..InsertOptions::default()
+        };
+        match self.store.insert(owner, fd_name, fd, options) {
+            Ok(Inserted::New(id)) if poll => self.watch_entry(Source::Stored(id), id, EventFlags::empty()),
+            Ok(_) => {}
+            Err(error) => self.unit_log_line(name, &format!("descriptor not stored: {error}")),
+        }
+    }
+
+    /// A stored descriptor hung up: it is of no use any more (semantics 3.5).
+    pub(crate) fn stored_hung_up(&mut self, id: fdstore::EntryId) {
+        let Some((crate::owner::Role::Store, name)) =
+            self.store.entry(id).and_then(|entry| crate::owner::parse(entry.owner()))
+        else {
+            return;
+        };
+        self.drop_entry(Some(Source::Stored(id)), id);
+        if let Some(unit) = self.engine.unit(&name) {
+            self.tell_store_count(unit, &name);
+        }
+    }
+
+    pub(crate) fn tell_store_count(&mut self, unit: UnitId, name: &UnitName) {
+        let count = u32::try_from(self.store.count(&Role::Store.of(name))).unwrap_or(u32::MAX);
+        self.feed(Event::FdStoreCount { unit, count });
+    }
+
+    /// The service section of a unit.
+    pub(crate) fn service_of(&self, name: &UnitName) -> Option<&softboot_unit::ServiceSection> {
+        match &self.engine.definition(self.engine.unit(name)?)?.kind {
+            KindSection::Service(section) => Some(section),
+            _ => None,
+        }
+    }
+}
+
+/// The part the engine acts on; `None` when there is nothing in it for the engine.
+fn notification(message: &Message) -> Option<Notification> {
+    let notification = Notification {
+        ready: message.ready(),
+        reloading: message.reloading(),
+        stopping: message.stopping(),
+        monotonic: message.monotonic_usec().map(Usec),
+        status: message.status().map(str::to_owned),
+        errno: message.errno(),
+        access: message.notify_access().and_then(access),
+        extend_timeout: message.extend_timeout_usec().map(Usec),
+        watchdog: message.watchdog(),
+        watchdog_trigger: message.watchdog_trigger(),
+        watchdog_interval: message.watchdog_usec().map(Usec),
+        restart_reset: message.restart_reset(),
+    };
+    (notification != Notification::default()).then_some(notification)
+}
+
+fn access(word: &str) -> Option<NotifyAccess> {
+    match word {
+        "none" => Some(NotifyAccess::None),
+        "main" => Some(NotifyAccess::Main),
+        "exec" => Some(NotifyAccess::Exec),
+        "all" => Some(NotifyAccess::All),
+        _ => None,
+    }
+}
+
+/// The parent's number, from the fourth field of /proc/PID/stat; the second may hold anything in parentheses.
+fn parent_of(pid: i32) -> Option<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    text.rsplit_once(") ")?.1.split_whitespace().nth(1)?.parse().ok()
+}

@@ -1,0 +1,71 @@
+//! How PID 1 names its own descriptors in the fd store.
+//!
+//! Every descriptor that has to cross an execve is in the one store, under an owner that says what it is for. A
+//! unit's own fd store is the owner `store:UNIT`, so its limit and its order are the store's.
+
+use softboot_unit::UnitName;
+
+/// What a descriptor is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    /// A unit's fd store.
+    Store,
+    /// A listening port of a socket unit; the name is the port's position.
+    Port,
+    /// The pidfd of a process; the name is its token.
+    Process,
+    /// The pipe that tells whether the exec of a process succeeded; the name is its token.
+    ExecStatus,
+    /// The ends of a unit's log pipe, `read` and `write`.
+    Log,
+    /// The connection of an Accept=yes instance; the name is its token.
+    Connection,
+}
+
+impl Role {
+    const ALL: [Role; 6] =
+        [Role::Store, Role::Port, Role::Process, Role::ExecStatus, Role::Log, Role::Connection];
+
+    fn word(self) -> &'static str {
+        match self {
+            Role::Store => "store",
+            Role::Port => "port",
+            Role::Process => "process",
+            Role::ExecStatus => "exec-status",
+            Role::Log => "log",
+            Role::Connection => "connection",
+        }
+    }
+
+    /// The owner of `unit`'s descriptors of this role.
+    pub(crate) fn of(self, unit: &UnitName) -> String {
+        format!("{}:{unit}", self.word())
+    }
+}
+
+/// The owner of what belongs to PID 1 itself: `notify`, `control`, `snapshot`, `definitions`.
+pub(crate) const MANAGER: &str = "manager";
+/// The owner of the connections of control clients; the name is the client's number.
+pub(crate) const CLIENTS: &str = "clients";
+
+/// Takes an owner apart; `None` for one that is not of a unit.
+pub(crate) fn parse(owner: &str) -> Option<(Role, UnitName)> {
+    let (word, unit) = owner.split_once(':')?;
+    let role = Role::ALL.into_iter().find(|role| role.word() == word)?;
+    Some((role, UnitName::new(unit).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_come_apart_as_they_were_made() {
+        let unit = UnitName::new("a@b:c.service").unwrap();
+        for role in Role::ALL {
+            assert_eq!(parse(&role.of(&unit)), Some((role, unit.clone())));
+        }
+        assert_eq!(parse(MANAGER), None);
+        assert_eq!(parse(CLIENTS), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! The end of processes, and the outcome of their exec.
+
+use std::os::fd::AsFd as _;
+
+use softboot_engine::{Event, ExitStatus, ProcId};
+use softboot_sys::spawn::{ExecStatus, exec_status};
+use softboot_sys::wait;
+use tracing::warn;
+
+use crate::run::{Manager, Source};
+
+impl Manager {
+    /// Takes every zombie there is. Notifications come first: a process that said READY and left said READY
+    /// (semantics 2.8).
+    pub(crate) fn reap_all(&mut self) {
+        loop {
+            self.receive_notifications();
+            match wait::peek() {
+                Ok(Some(child)) => {
+                    if let Some(process) = self.processes.find_pid(child.pid) {
+                        self.process_ended(process, status(child.status));
+                    }
+                    self.verification_child_ended(child.pid);
+                    if let Err(error) = wait::reap(child.pid) {
+                        warn!("cannot reap process {}: {error}", child.pid);
+                        return;
+                    }
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    warn!("cannot look for ended processes: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Tells the engine and forgets the process.
+    pub(crate) fn process_ended(&mut self, process: ProcId, status: ExitStatus) {
+        self.exec_status_readable(process);
+        let Some(ended) = self.processes.remove(process) else { return };
+        if let Some(entry) = ended.exec_status {
+            self.drop_entry(Some(Source::ExecStatus(process)), entry);
+        }
+        self.drop_entry(ended.alien.then_some(Source::Alien(process)), ended.pidfd);
+        if !ended.failed {
+            self.feed(Event::Exited { process, status });
+        }
+    }
+
+    /// The exec happened, or did not.
+    pub(crate) fn exec_status_readable(&mut self, process: ProcId) {
+        let Some(entry) = self.processes.get(process).and_then(|process| process.exec_status) else { return };
+        let Some(fd) = self.store.fd(entry) else { return };
+        let event = match exec_status(fd.as_fd()) {
+            Ok(ExecStatus::Pending) => return,
+            Ok(ExecStatus::Executed) => Event::Executed { process },
+            Ok(ExecStatus::Failed { step, errno, code }) => {
+                Event::SpawnFailed { process, error: format!("{step}: {errno}"), code }
+            }
+            Err(error) => {
+                warn!("cannot read whether process {process:?} was executed: {error}");
+                Event::Executed { process }
+            }
+        };
+        self.drop_entry(Some(Source::ExecStatus(process)), entry);
+        if let Some(known) = self.processes.get_mut(process) {
+            known.exec_status = None;
+            known.exec_pending = false;
+            known.failed = matches!(event, Event::SpawnFailed { .. });
+        }
+        self.feed(event);
+    }
+}
+
+fn status(status: wait::ExitStatus) -> ExitStatus {
+    match status {
+        wait::ExitStatus::Exited(code) => ExitStatus::Exited(code),
+        wait::ExitStatus::Signaled(signal) => ExitStatus::Signaled(signal),
+        wait::ExitStatus::Dumped(signal) => ExitStatus::Dumped(signal),
+    }
+}

@@ -1,0 +1,252 @@
+//! The beginning: of a boot, or after an exec.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use fdstore::FdStore;
+use fdstore::notify::Receiver;
+use rustix::event::epoll::EventFlags;
+use rustix::fs::Mode;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
+use softboot_engine::{Engine, Event, JobKind};
+use softboot_sys::signals::SignalFd;
+use softboot_unit::{JobMode, UnitName};
+use tracing::{error, info};
+
+use super::poll::Poll;
+use super::timers::Timers;
+use super::{Facts, Manager, Source};
+use crate::cgroup::Cgroups;
+use crate::client::Clients;
+use crate::process::Processes;
+use crate::unit_log::UnitLogs;
+use crate::{clock, handoff, owner, paths, setup};
+
+/// Units that signals and failures ask for, so they must be known before they are needed.
+const SPECIAL: [&str; 12] = [
+    "soft-reboot.target",
+    "reboot.target",
+    "poweroff.target",
+    "halt.target",
+    "kexec.target",
+    "exit.target",
+    "rescue.target",
+    "emergency.target",
+    "multi-user.target",
+    "ctrl-alt-del.target",
+    "sigpwr.target",
+    "kbrequest.target",
+];
+
+/// What a manager is put together from.
+pub(crate) struct Parts {
+    pub(crate) engine: Engine,
+    pub(crate) store: FdStore,
+    pub(crate) signals: SignalFd,
+    pub(crate) notify: Receiver,
+    pub(crate) facts: Facts,
+}
+
+/// PID 1 starts here.
+pub(crate) fn init_main() -> ExitCode {
+    // First of all: nothing else may have opened a descriptor.
+    let inherited = softboot_sys::inherited::take_all();
+    if !rustix::process::getpid().is_init() {
+        use std::io::Write as _;
+        let _ = writeln!(
+            std::io::stderr(),
+            "softbootd: this is PID 1 of a machine or container and does nothing else; try `cargo xtask vm`, or \
+             --help"
+        );
+        return ExitCode::FAILURE;
+    }
+    let container = setup::in_container();
+    setup::mount_api_file_systems();
+    crate::log::start(container);
+    let inherited = inherited.unwrap_or_else(|error| {
+        error!("cannot look for inherited descriptors: {error}");
+        BTreeMap::new()
+    });
+    match begin(container, inherited) {
+        Ok(manager) => manager.run(),
+        Err(reason) => {
+            error!("softbootd cannot start: {reason}");
+            // PID 1 must not end: the kernel would panic. Somebody may still want to look.
+            loop {
+                rustix::event::pause();
+            }
+        }
+    }
+}
+
+/// Where we run, before anything is known of an earlier program.
+pub(crate) fn boot_facts() -> Facts {
+    let container = setup::in_container();
+    Facts {
+        container,
+        command_line: setup::kernel_command_line(container),
+        program: own_program(),
+        started: clock::monotonic(),
+        boot_finished: None,
+        reexecs: 0,
+        service_nofile: setup::original_limits(),
+    }
+}
+
+/// The unit to boot, first, and the special ones.
+pub(crate) fn boot_units(facts: &Facts) -> Vec<UnitName> {
+    let chosen = facts
+        .command_line
+        .iter()
+        .filter_map(|word| word.strip_prefix("softboot.unit=").or_else(|| word.strip_prefix("systemd.unit=")))
+        .filter_map(|name| UnitName::new(name).ok())
+        .next_back();
+    let default = UnitName::new(paths::DEFAULT_UNIT).ok();
+    chosen
+        .or(default)
+        .into_iter()
+        .chain(SPECIAL.iter().filter_map(|name| UnitName::new(name).ok()))
+        .collect()
+}
+
+/// The installed program: where this one came from, so that a package upgrade is picked up by a re-exec.
+fn own_program() -> PathBuf {
+    let own = fs::read_link("/proc/self/exe").ok().filter(|path| path.exists());
+    own.unwrap_or_else(|| PathBuf::from(paths::INSTALLED))
+}
+
+fn begin(container: bool, inherited: BTreeMap<i32, OwnedFd>) -> Result<Manager, String> {
+    let signals = SignalFd::block_all().map_err(|error| format!("signals: {error}"))?;
+    let facts = boot_facts();
+    setup::prepare_host(container);
+    if !container {
+        setup::disable_ctrl_alt_del();
+    }
+    for directory in [paths::RUN, paths::LOGS, paths::BOOTED_MARK] {
+        fs::create_dir_all(directory).map_err(|error| format!("{directory}: {error}"))?;
+    }
+    if std::env::var_os("FDSTORE_HANDOFF").is_some() {
+        let resumed = handoff::take(inherited).and_then(|taken| handoff::resume(taken, facts.clone(), signals));
+        match resumed {
+            Ok(manager) => return Ok(manager),
+            Err(reason) => error!("the state of the program before cannot be taken over, booting anew: {reason}"),
+        }
+        let signals = SignalFd::block_all().map_err(|error| format!("signals: {error}"))?;
+        return boot(facts, signals);
+    }
+    // What a container manager left open is not ours; it is closed by being dropped.
+    drop(inherited);
+    boot(facts, signals)
+}
+
+fn boot(facts: Facts, signals: SignalFd) -> Result<Manager, String> {
+    info!("softbootd {} boots", env!("CARGO_PKG_VERSION"));
+    let mut store = FdStore::new();
+    let notify = Receiver::bind(std::path::Path::new(paths::NOTIFY_SOCKET), 0o666)
+        .map_err(|error| format!("{}: {error}", paths::NOTIFY_SOCKET))?;
+    let duplicate = notify.as_fd().try_clone_to_owned().map_err(|error| error.to_string())?;
+    keep_own(&mut store, "notify", duplicate)?;
+    keep_own(&mut store, "control", control_listener()?)?;
+    let parts = Parts { engine: Engine::new(), store, signals, notify, facts };
+    let mut manager = Manager::assemble(parts)?;
+    manager.request_default();
+    Ok(manager)
+}
+
+fn keep_own(store: &mut FdStore, name: &str, fd: OwnedFd) -> Result<(), String> {
+    let name = fdstore::FdName::new(name).map_err(|error| error.to_string())?;
+    store.insert(owner::MANAGER, &name, fd, fdstore::InsertOptions::default()).map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+/// Open to all: who may do what is decided by the peer's credentials.
+fn control_listener() -> Result<OwnedFd, String> {
+    let failed = |error: rustix::io::Errno| format!("{}: {error}", paths::CONTROL_SOCKET);
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(failed)?;
+    let address = SocketAddrUnix::new(paths::CONTROL_SOCKET).map_err(failed)?;
+    let _ = rustix::fs::unlink(paths::CONTROL_SOCKET);
+    let old = rustix::process::umask(Mode::from_raw_mode(0o111));
+    let bound = bind(&fd, &address);
+    rustix::process::umask(old);
+    bound.map_err(failed)?;
+    listen(&fd, 128).map_err(failed)?;
+    Ok(fd)
+}
+
+impl Manager {
+    /// Puts a manager together and watches what is always watched.
+    pub(crate) fn assemble(parts: Parts) -> Result<Manager, String> {
+        let Parts { engine, store, signals, notify, facts } = parts;
+        let mut manager = Manager {
+            engine,
+            store,
+            poll: Poll::new().map_err(|error| format!("epoll: {error}"))?,
+            timers: Timers::new().map_err(|error| format!("timerfd: {error}"))?,
+            signals,
+            notify,
+            cgroups: Cgroups::open().map_err(|error| format!("cgroups: {error}"))?,
+            processes: Processes::default(),
+            logs: UnitLogs::default(),
+            clients: Clients::default(),
+            invocations: BTreeMap::new(),
+            remotes: BTreeMap::new(),
+            objective: None,
+            final_kill: None,
+            handoff: None,
+            facts,
+            pending: std::collections::VecDeque::new(),
+            next_token: 1,
+        };
+        manager.watch_own().map_err(|error| format!("epoll: {error}"))?;
+        Ok(manager)
+    }
+
+    fn watch_own(&mut self) -> Result<(), rustix::io::Errno> {
+        use std::os::fd::AsFd as _;
+        self.poll.watch(Source::Signals, self.signals.as_fd(), EventFlags::IN)?;
+        self.poll.watch(Source::Notify, self.notify.as_fd(), EventFlags::IN)?;
+        self.poll.watch(Source::Timers, self.timers.as_fd(), EventFlags::IN)?;
+        self.poll.watch(Source::Cgroups, self.cgroups.events(), EventFlags::IN)?;
+        if let Some(listener) = self.manager_entry("control") {
+            self.watch_entry(Source::ControlListener, listener, EventFlags::IN);
+        }
+        Ok(())
+    }
+
+    /// Starts what this userspace is for. A soft-reboot isolates it, so that nothing of the old one lingers
+    /// (semantics 7.7).
+    pub(crate) fn request_default(&mut self) {
+        let units = boot_units(&self.facts);
+        self.load_units(&units);
+        let Some(unit) = units.into_iter().next() else { return };
+        let isolate = self.engine.soft_reboots() > 0;
+        let allowed = self.pending_definition_allows_isolate(&unit);
+        let mode = if isolate && allowed { JobMode::Isolate } else { JobMode::Replace };
+        let request = self.next_request();
+        self.feed(Event::Request { request, kind: JobKind::Start, unit, mode, manual: false });
+    }
+
+    /// The definitions just loaded are still on their way to the engine.
+    fn pending_definition_allows_isolate(&self, unit: &UnitName) -> bool {
+        let pending = self.pending.iter().rev().find_map(|event| match event {
+            Event::Loaded(definitions) => definitions.iter().find(|d| d.name == *unit || d.aliases.contains(unit)),
+            _ => None,
+        });
+        let known = || self.engine.unit(unit).and_then(|unit| self.engine.definition(unit));
+        pending.or_else(known).is_some_and(|definition| definition.unit.allow_isolate)
+    }
+
+    /// The next number, for the snapshot.
+    pub(crate) fn peek_token(&self) -> u64 {
+        self.next_token
+    }
+
+    /// Goes on where the program before stopped.
+    pub(crate) fn start_tokens_at(&mut self, next: u64) {
+        self.next_token = next.max(1);
+    }
+}

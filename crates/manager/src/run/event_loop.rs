@@ -1,0 +1,126 @@
+//! The loop: wait, take what is ready in its order, let the engine decide, obey.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rustix::event::epoll::EventFlags;
+use softboot_engine::{Event, ExitStatus};
+use tracing::{error, info};
+
+use super::{Alarm, Manager, Source};
+use crate::clock;
+
+impl Manager {
+    /// Runs until the machine or this program is over.
+    pub(crate) fn run(mut self) -> ! {
+        loop {
+            // A bug in one event must not take the machine down: it is reported, the event is lost, PID 1 goes on.
+            let turn = catch_unwind(AssertUnwindSafe(|| self.turn()));
+            if turn.is_err() {
+                error!("internal error while handling an event; the event is lost, softbootd goes on");
+            }
+        }
+    }
+
+    fn turn(&mut self) {
+        self.drain();
+        self.after_drain();
+        self.drain();
+        if let Err(error) = self.timers.arm() {
+            error!("cannot set the timer: {error}");
+        }
+        match self.poll.wait() {
+            Ok(ready) => {
+                for (source, flags) in ready {
+                    // An earlier turn may have closed it.
+                    if self.poll.is_watched(source) {
+                        self.dispatch(source, flags);
+                        self.drain();
+                    }
+                }
+            }
+            Err(error) => error!("cannot wait for events: {error}"),
+        }
+    }
+
+    /// Feeds the engine until there is nothing to say and nothing to do.
+    pub(crate) fn drain(&mut self) {
+        while let Some(event) = self.pending.pop_front() {
+            for action in self.engine.step(clock::now(), event) {
+                self.obey(action);
+            }
+        }
+    }
+
+    /// What is due between events, when the engine has nothing more to do.
+    fn after_drain(&mut self) {
+        self.final_kill_progress();
+        self.drain();
+        self.pursue_objective();
+        self.handoff_progress();
+        if self.facts.boot_finished.is_none() && self.engine.boot_finished() {
+            let now = clock::monotonic();
+            self.facts.boot_finished = Some(now);
+            info!(
+                "boot finished in {} ({}, soft-reboots: {})",
+                now.minus(self.facts.started),
+                self.engine.system_state(),
+                self.engine.soft_reboots()
+            );
+        }
+        self.answer_boot_waiters();
+    }
+
+    fn dispatch(&mut self, source: Source, flags: EventFlags) {
+        match source {
+            Source::ExecStatus(process) => self.exec_status_readable(process),
+            Source::Notify => self.receive_notifications(),
+            Source::Signals => self.receive_signals(),
+            Source::Alien(process) => self.process_ended(process, ExitStatus::Exited(0)),
+            Source::Victim(pid) => self.victim_gone(pid),
+            Source::Cgroups => self.cgroups_changed(),
+            Source::Timers => self.timers_due(),
+            Source::Verification => self.verification_readable(),
+            Source::Log(unit) => {
+                self.log_readable(unit);
+            }
+            Source::Stored(entry) => {
+                if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
+                    self.stored_hung_up(entry);
+                }
+            }
+            Source::ControlListener => self.accept_clients(),
+            Source::Client(client) => self.client_ready(client, flags),
+            Source::Port(unit, entry) => self.port_ready(unit, entry, flags),
+        }
+    }
+
+    /// Some cgroup may be empty. Deaths come first, or exit codes would be lost (semantics 2.8).
+    fn cgroups_changed(&mut self) {
+        let changed = self.cgroups.changed();
+        self.reap_all();
+        self.drain();
+        for path in changed {
+            if crate::cgroup::is_populated(&path) {
+                continue;
+            }
+            let relative = path.strip_prefix(self.cgroups.root()).ok().and_then(|path| path.to_str());
+            let unit = relative.and_then(crate::cgroup::unit_of_path).and_then(|name| self.engine.unit(&name));
+            if let Some(unit) = unit {
+                self.feed(Event::CgroupEmpty { unit });
+            }
+        }
+    }
+
+    fn timers_due(&mut self) {
+        self.timers.acknowledge();
+        while let Some(alarm) = self.timers.pop(clock::monotonic()) {
+            match alarm {
+                Alarm::Engine(timer) => self.feed(Event::Timer(timer)),
+                Alarm::FinalKillGrace => self.final_kill_grace_over(),
+                Alarm::VerificationDeadline => self.verification_overdue(),
+                Alarm::ResumePort(unit) => self.poll_sockets(unit, true),
+            }
+            self.drain();
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! PID 1 while it runs: its state, its loop, and what each source means.
+
+mod begin;
+mod event_loop;
+mod poll;
+mod signals;
+mod timers;
+
+pub(crate) use begin::{Parts, boot_facts, boot_units, init_main};
+pub(crate) use poll::Source;
+pub(crate) use timers::Alarm;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+
+use fdstore::FdStore;
+use fdstore::notify::Receiver;
+use softboot_engine::{Engine, Event, FdToken, Objective, RequestId};
+use softboot_sys::signals::SignalFd;
+use softboot_unit::{UnitName, Usec};
+
+use crate::cgroup::Cgroups;
+use crate::client::Clients;
+use crate::environment::Remote;
+use crate::handoff::Handoff;
+use crate::process::Processes;
+use crate::shutdown::FinalKill;
+use crate::unit_log::UnitLogs;
+
+use poll::Poll;
+use timers::Timers;
+
+/// What PID 1 knows about where it runs and how it got here.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    /// In a container: no reboot(2), no kernel log.
+    pub(crate) container: bool,
+    /// The kernel's command line.
+    pub(crate) command_line: Vec<String>,
+    /// Where the program to execute next is.
+    pub(crate) program: PathBuf,
+    /// CLOCK_MONOTONIC when this userspace began: boot, or the last soft-reboot.
+    pub(crate) started: Usec,
+    /// CLOCK_MONOTONIC when its boot was complete.
+    pub(crate) boot_finished: Option<Usec>,
+    /// Re-execs of this userspace.
+    pub(crate) reexecs: u32,
+    /// Soft and hard limit of descriptors that services start with.
+    pub(crate) service_nofile: (u64, u64),
+}
+
+/// PID 1.
+pub(crate) struct Manager {
+    /// Decides.
+    pub(crate) engine: Engine,
+    /// Holds every descriptor that has to cross an execve.
+    pub(crate) store: FdStore,
+    /// What can become ready.
+    pub(crate) poll: Poll,
+    /// When.
+    pub(crate) timers: Timers,
+    /// The signals of PID 1.
+    pub(crate) signals: SignalFd,
+    /// The notification socket.
+    pub(crate) notify: Receiver,
+    /// The cgroup tree.
+    pub(crate) cgroups: Cgroups,
+    /// Processes by token.
+    pub(crate) processes: Processes,
+    /// Output that is no whole line yet.
+    pub(crate) logs: UnitLogs,
+    /// Control clients.
+    pub(crate) clients: Clients,
+    /// INVOCATION_ID of each unit that runs.
+    pub(crate) invocations: BTreeMap<UnitName, String>,
+    /// Who is behind accepted connections.
+    pub(crate) remotes: BTreeMap<FdToken, Remote>,
+    /// What the engine wants of the whole manager.
+    pub(crate) objective: Option<Objective>,
+    /// The final kill, while it is under way.
+    pub(crate) final_kill: Option<FinalKill>,
+    /// A handoff, from its request to the exec.
+    pub(crate) handoff: Option<Handoff>,
+    /// Where we are.
+    pub(crate) facts: Facts,
+    pending: VecDeque<Event>,
+    next_token: u64,
+}
+
+impl Manager {
+    /// Queues an event for the engine.
+    pub(crate) fn feed(&mut self, event: Event) {
+        self.pending.push_back(event);
+    }
+
+    /// A number never given before, for connections and requests.
+    pub(crate) fn next_token(&mut self) -> u64 {
+        let token = self.next_token;
+        self.next_token = self.next_token.saturating_add(1);
+        token
+    }
+
+    /// A request id that is not given again.
+    pub(crate) fn next_request(&mut self) -> RequestId {
+        RequestId(self.next_token())
+    }
+
+    /// Loads units (and what they mention) that the engine does not know or did not find before.
+    pub(crate) fn load_units(&mut self, names: &[UnitName]) {
+        let usable = |name: &UnitName| {
+            self.engine
+                .unit(name)
+                .and_then(|unit| self.engine.definition(unit))
+                .is_some_and(|definition| definition.load != softboot_unit::LoadState::NotFound)
+        };
+        let missing: Vec<UnitName> = names.iter().filter(|name| !usable(name)).cloned().collect();
+        if missing.is_empty() {
+            return;
+        }
+        let known = |name: &UnitName| !missing.contains(name) && self.engine.unit(name).is_some();
+        let definitions = crate::load::closure(&missing, &known);
+        for definition in &definitions {
+            report_diagnostics(definition);
+        }
+        self.feed(Event::Loaded(definitions));
+        self.handoff_definitions_changed();
+    }
+}
+
+/// Mistakes in a unit's files go to the log, with file and line.
+pub(crate) fn report_diagnostics(definition: &softboot_unit::Definition) {
+    for diagnostic in &definition.diagnostics {
+        if diagnostic.severity != softboot_unit::Severity::Unsupported {
+            tracing::warn!("{diagnostic}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The signals of PID 1 (semantics 6.1).
+
+use softboot_engine::{Event, ManagerSignal};
+use softboot_unit::EmergencyAction;
+use tracing::{info, warn};
+
+use super::Manager;
+use crate::handoff::Kind;
+
+const SIGHUP: i32 = 1;
+const SIGINT: i32 = 2;
+const SIGUSR2: i32 = 12;
+const SIGTERM: i32 = 15;
+const SIGCHLD: i32 = 17;
+const SIGWINCH: i32 = 28;
+const SIGPWR: i32 = 30;
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Children,
+    Reload,
+    Reexecute,
+    Dump,
+    Engine(ManagerSignal),
+    Nothing,
+}
+
+fn meaning(signal: i32, rtmin: i32) -> Meaning {
+    use EmergencyAction as A;
+    use ManagerSignal as M;
+    match signal {
+        SIGCHLD => Meaning::Children,
+        SIGHUP => Meaning::Reload,
+        SIGTERM => Meaning::Reexecute,
+        SIGUSR2 => Meaning::Dump,
+        SIGINT => Meaning::Engine(M::CtrlAltDel),
+        SIGWINCH => Meaning::Engine(M::KbRequest),
+        SIGPWR => Meaning::Engine(M::Power),
+        other => match other.checked_sub(rtmin) {
+            Some(0) => Meaning::Engine(M::Default),
+            Some(1) => Meaning::Engine(M::Rescue),
+            Some(2) => Meaning::Engine(M::Emergency),
+            Some(3) => Meaning::Engine(M::Shutdown(A::Halt)),
+            Some(4) => Meaning::Engine(M::Shutdown(A::Poweroff)),
+            Some(5) => Meaning::Engine(M::Shutdown(A::Reboot)),
+            Some(6) => Meaning::Engine(M::Shutdown(A::Kexec)),
+            Some(7) => Meaning::Engine(M::Shutdown(A::SoftReboot)),
+            Some(13) => Meaning::Engine(M::Shutdown(A::HaltForce)),
+            Some(14) => Meaning::Engine(M::Shutdown(A::PoweroffForce)),
+            Some(15) => Meaning::Engine(M::Shutdown(A::RebootForce)),
+            Some(16) => Meaning::Engine(M::Shutdown(A::KexecForce)),
+            Some(17) => Meaning::Engine(M::Shutdown(A::SoftRebootForce)),
+            Some(25) => Meaning::Reexecute,
+            _ => Meaning::Nothing,
+        },
+    }
+}
+
+impl Manager {
+    /// Takes every signal that waits.
+    pub(crate) fn receive_signals(&mut self) {
+        let mut children = false;
+        loop {
+            let received = match self.signals.read() {
+                Ok(Some(received)) => received,
+                Ok(None) => break,
+                Err(error) => {
+                    warn!("cannot read signals: {error}");
+                    break;
+                }
+            };
+            match meaning(received.signal, softboot_sys::signals::rtmin()) {
+                Meaning::Children => children = true,
+                Meaning::Reload => self.reload(),
+                Meaning::Reexecute => self.begin_handoff(Kind::Reexec, None),
+                Meaning::Dump => info!("{} units, {} jobs", self.engine.ids().count(), self.engine.jobs().len()),
+                // A soft-reboot is verified before anything stops, whoever asks for it.
+                Meaning::Engine(ManagerSignal::Shutdown(EmergencyAction::SoftReboot)) => {
+                    self.begin_handoff(Kind::SoftReboot, None);
+                }
+                Meaning::Engine(signal) => self.feed(Event::Signal(signal)),
+                Meaning::Nothing => info!("signal {} of process {} means nothing", received.signal, received.pid),
+            }
+        }
+        if children {
+            self.reap_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_mean_what_semantics_6_1_says() {
+        let rt = |n| meaning(34 + n, 34);
+        assert_eq!(meaning(SIGHUP, 34), Meaning::Reload);
+        assert_eq!(meaning(SIGTERM, 34), Meaning::Reexecute);
+        assert_eq!(rt(25), Meaning::Reexecute);
+        assert_eq!(rt(0), Meaning::Engine(ManagerSignal::Default));
+        assert_eq!(rt(7), Meaning::Engine(ManagerSignal::Shutdown(EmergencyAction::SoftReboot)));
+        assert_eq!(rt(17), Meaning::Engine(ManagerSignal::Shutdown(EmergencyAction::SoftRebootForce)));
+        assert_eq!(rt(8), Meaning::Nothing);
+        assert_eq!(meaning(31, 34), Meaning::Nothing);
+    }
+}

@@ -1,0 +1,67 @@
+//! Host name, loopback, limits, Ctrl-Alt-Del, the kernel's command line.
+
+use std::fs;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::system::RebootCommand;
+use tracing::warn;
+
+/// Soft limit of descriptors for services: what programs that use select(2) can bear.
+const SERVICE_NOFILE_SOFT: u64 = 1024;
+/// Hard limit of descriptors for services.
+const SERVICE_NOFILE_HARD: u64 = 524_288;
+
+/// Sets the host name from /etc/hostname, brings loopback up and raises PID 1's own limits.
+pub(crate) fn prepare_host(container: bool) {
+    if !container {
+        set_hostname();
+    }
+    if let Err(error) = softboot_sys::net::loopback_up() {
+        warn!("cannot bring the loopback interface up: {error}");
+    }
+    raise_own_limits();
+}
+
+fn set_hostname() {
+    let Ok(text) = fs::read_to_string("/etc/hostname") else { return };
+    let Some(name) = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')) else {
+        return;
+    };
+    if let Err(error) = rustix::system::sethostname(name.as_bytes()) {
+        warn!("cannot set the host name to {name:?}: {error}");
+    }
+}
+
+/// The store may hold many descriptors: PID 1 takes the highest limit the kernel gives.
+fn raise_own_limits() {
+    let current = getrlimit(Resource::Nofile);
+    let ceiling = fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse::<u64>().ok());
+    let wanted = ceiling.or(current.maximum);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: wanted, maximum: wanted });
+    if raised.is_err() {
+        // Without the privilege to raise the hard limit, take what there is.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: current.maximum, maximum: current.maximum });
+    }
+}
+
+/// The limit of descriptors that services start with, bounded by PID 1's own hard limit.
+pub(crate) fn original_limits() -> (u64, u64) {
+    let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX).min(SERVICE_NOFILE_HARD);
+    (SERVICE_NOFILE_SOFT.min(hard), hard)
+}
+
+/// Makes the kernel send SIGINT for Ctrl-Alt-Del instead of rebooting at once (reboot(2), CAD_OFF).
+pub(crate) fn disable_ctrl_alt_del() {
+    if let Err(error) = rustix::system::reboot(RebootCommand::CadOff) {
+        warn!("cannot take over Ctrl-Alt-Del: {error}");
+    }
+}
+
+/// The words of the kernel's command line; none in a container, whose kernel's line belongs to the host.
+pub(crate) fn kernel_command_line(container: bool) -> Vec<String> {
+    if container {
+        return Vec::new();
+    }
+    let text = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    text.split_whitespace().map(str::to_owned).collect()
+}

@@ -1,0 +1,175 @@
+//! The final kill: SIGTERM, a grace that ends with the last process, SIGKILL.
+//!
+//! Survivors get no signal at all, not even SIGSTOP and SIGCONT, which the reference sends to everyone (semantics
+//! 7.5): processes are found through their cgroups, and a survivor's cgroup with all below it is never looked into.
+//! The end of each process is learnt from cgroup.events and pidfds, never by waiting for a time.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::event::epoll::EventFlags;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use softboot_engine::{Event, UnitId};
+use softboot_unit::Usec;
+use tracing::{error, info};
+
+use crate::cgroup;
+use crate::clock;
+use crate::process::signal_process;
+use crate::run::{Alarm, Manager, Source};
+
+/// From SIGTERM to SIGKILL. Units had their own stop time before.
+const GRACE: Usec = Usec::from_secs(2);
+/// From SIGKILL to giving up on what the kernel does not let go.
+const LAST_GRACE: Usec = Usec::from_secs(10);
+
+const SIGTERM: i32 = 15;
+const SIGKILL: i32 = 9;
+const SIGCONT: i32 = 18;
+
+/// A final kill that is under way.
+pub(crate) struct FinalKill {
+    spare: Vec<PathBuf>,
+    /// Processes outside any unit's group: their pidfds tell of their end.
+    strays: BTreeMap<i32, OwnedFd>,
+    killed: bool,
+    give_up: bool,
+}
+
+impl FinalKill {
+    /// True for a group that must not be touched.
+    fn spares(&self, group: &Path) -> bool {
+        self.spare.iter().any(|spared| group.starts_with(spared))
+    }
+
+    /// The processes that have to go, with their group.
+    fn victims(&self, root: &Path) -> Vec<(PathBuf, i32)> {
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        cgroup::subtree(root)
+            .into_iter()
+            .filter(|group| !self.spares(group))
+            .flat_map(|group| cgroup::processes(&group).into_iter().map(move |pid| (group.clone(), pid)))
+            .filter(|(group, pid)| *pid != own && !(group == root && is_kernel_thread(*pid)))
+            .collect()
+    }
+}
+
+impl Manager {
+    /// Sends SIGTERM to everyone but the spared units.
+    pub(crate) fn begin_final_kill(&mut self, spare: &[UnitId]) {
+        let spare: Vec<PathBuf> = spare
+            .iter()
+            .filter_map(|unit| self.engine.name(*unit).cloned())
+            .filter_map(|name| self.cgroup_of(&name))
+            .map(|relative| self.cgroups.path(&relative))
+            .collect();
+        self.final_kill = Some(FinalKill { spare, strays: BTreeMap::new(), killed: false, give_up: false });
+        self.signal_victims(&[SIGTERM, SIGCONT]);
+        self.timers.set(Alarm::FinalKillGrace, clock::monotonic().plus(GRACE));
+    }
+
+    fn signal_victims(&mut self, signals: &[i32]) {
+        let Some(mut kill) = self.final_kill.take() else { return };
+        let root = self.cgroups.root().to_owned();
+        for (group, pid) in kill.victims(&root) {
+            let Some(pidfd) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
+                continue;
+            };
+            for signal in signals {
+                signal_process(&pidfd, *signal);
+            }
+            // The root and PID 1's own group never become empty, so watch the process itself.
+            let watched = group != root && self.cgroups.watch(&group).is_ok() && !group.ends_with(cgroup::INIT_SCOPE);
+            if !watched
+                && !kill.strays.contains_key(&pid)
+                && self.poll.watch(Source::Victim(pid), &pidfd, EventFlags::IN).is_ok()
+            {
+                kill.strays.insert(pid, pidfd);
+            }
+        }
+        self.final_kill = Some(kill);
+    }
+
+    /// A process outside any unit's group ended.
+    pub(crate) fn victim_gone(&mut self, pid: i32) {
+        let fd = self.final_kill.as_mut().and_then(|kill| kill.strays.remove(&pid));
+        self.poll.forget(Source::Victim(pid), fd);
+    }
+
+    /// Done when nobody is left.
+    pub(crate) fn final_kill_progress(&mut self) {
+        let Some(kill) = &self.final_kill else { return };
+        let left = kill.victims(self.cgroups.root());
+        if !left.is_empty() && !kill.give_up {
+            return;
+        }
+        if !left.is_empty() {
+            error!("{} process(es) could not be ended: {:?}", left.len(), left);
+        }
+        self.timers.cancel(Alarm::FinalKillGrace);
+        if let Some(kill) = self.final_kill.take() {
+            for (pid, fd) in kill.strays {
+                self.poll.forget(Source::Victim(pid), Some(fd));
+            }
+        }
+        self.feed(Event::FinalKillDone);
+    }
+
+    /// SIGTERM had its time.
+    pub(crate) fn final_kill_grace_over(&mut self) {
+        let Some(kill) = &mut self.final_kill else { return };
+        if kill.killed {
+            kill.give_up = true;
+            return;
+        }
+        kill.killed = true;
+        let root = self.cgroups.root().to_owned();
+        let left = kill.victims(&root);
+        info!("{} process(es) ignored SIGTERM and are killed", left.len());
+        let mut groups: Vec<&Path> = left.iter().map(|(group, _)| group.as_path()).collect();
+        groups.dedup();
+        for group in groups {
+            let holds_spared = kill.spare.iter().any(|spared| spared.starts_with(group));
+            if group != root && !group.ends_with(cgroup::INIT_SCOPE) && !holds_spared {
+                // One write for the whole group, so no fork gets away.
+                let _ = cgroup::kill_all(group);
+            }
+        }
+        self.signal_victims(&[SIGKILL]);
+        self.timers.set(Alarm::FinalKillGrace, clock::monotonic().plus(LAST_GRACE));
+    }
+}
+
+/// PF_KTHREAD in the flags of /proc/PID/stat (proc_pid_stat(5), field 9).
+fn is_kernel_thread(pid: i32) -> bool {
+    const PF_KTHREAD: u64 = 0x0020_0000;
+    let Ok(text) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    let flags = text.rsplit_once(") ").and_then(|(_, rest)| rest.split_whitespace().nth(6)?.parse::<u64>().ok());
+    flags.is_some_and(|flags| flags & PF_KTHREAD != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_below_a_spared_group_is_spared() {
+        let kill = FinalKill {
+            spare: vec![PathBuf::from("/c/system.slice/a.service")],
+            strays: BTreeMap::new(),
+            killed: false,
+            give_up: false,
+        };
+        assert!(kill.spares(Path::new("/c/system.slice/a.service")));
+        assert!(kill.spares(Path::new("/c/system.slice/a.service/deep/er")));
+        assert!(!kill.spares(Path::new("/c/system.slice/a.services")));
+        assert!(!kill.spares(Path::new("/c/system.slice")));
+    }
+
+    #[test]
+    fn this_process_is_no_kernel_thread() {
+        assert!(!is_kernel_thread(rustix::process::getpid().as_raw_nonzero().get()));
+    }
+}

@@ -1,0 +1,10 @@
+//! Listening sockets of socket units: opening, watching, accepting, draining.
+//!
+//! The descriptors are in the fd store under `port:UNIT`, named by the port's position and labelled with the port
+//! itself, so that after a handoff each is matched to the port it was opened for.
+
+mod accept;
+mod open;
+mod ports;
+
+pub(crate) use open::{describe as describe_port, kind_word, open_port};

@@ -1,0 +1,195 @@
+//! The open ports of socket units.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd as _;
+
+use fdstore::{EntryId, FdName, InsertOptions};
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SocketFlags, accept_with, recv};
+use softboot_engine::{Event, UnitId};
+use softboot_unit::{Address, KindSection, Port, PortKind, SocketSection, UnitName};
+use tracing::warn;
+
+use super::open_port;
+use crate::owner::Role;
+use crate::run::{Manager, Source};
+
+/// The label that says which port a descriptor was opened for.
+const PORT_LABEL: &str = "port";
+/// A socket that is flushed gives up at most this much in one go; what comes later is new traffic.
+const FLUSH_MAX: usize = 4096;
+
+impl Manager {
+    /// The socket section of a unit.
+    pub(crate) fn socket_section(&self, unit: UnitId) -> Option<&SocketSection> {
+        match &self.engine.definition(unit)?.kind {
+            KindSection::Socket(section) => Some(section),
+            _ => None,
+        }
+    }
+
+    /// The name its descriptors have for the service (semantics 1.1); `None` when it is the default one.
+    pub(crate) fn socket_fd_name(&self, socket: &UnitName) -> Option<String> {
+        self.engine.unit(socket).and_then(|unit| self.socket_section(unit)).and_then(|s| s.fd_name.clone())
+    }
+
+    /// The entries of a unit's open ports, in configuration order.
+    pub(crate) fn ports(&self, socket: &UnitName) -> Vec<EntryId> {
+        let mut entries: Vec<(u32, EntryId)> = self
+            .store
+            .entries_of(&Role::Port.of(socket))
+            .map(|entry| (entry.name().as_str().parse().unwrap_or(u32::MAX), entry.id()))
+            .collect();
+        entries.sort();
+        entries.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Opens every port that is not open yet, all or none.
+    pub(crate) fn open_sockets(&mut self, unit: UnitId) {
+        let (Some(name), Some(section)) = (self.engine.name(unit).cloned(), self.socket_section(unit).cloned())
+        else {
+            return;
+        };
+        self.drop_unmatched_ports(unit, &name, &section);
+        let owner = Role::Port.of(&name);
+        for (position, port) in section.ports.iter().enumerate() {
+            let Ok(fd_name) = FdName::new(&position.to_string()) else { continue };
+            if self.store.find(&owner, &fd_name).is_some() {
+                continue;
+            }
+            let opened = open_port(port, &section).and_then(|fd| {
+                let label = serde_json::to_string(port).map_err(|error| error.to_string())?;
+                let labels = BTreeMap::from([(PORT_LABEL.to_owned(), label)]);
+                let options = InsertOptions { labels, ..InsertOptions::default() };
+                self.store.insert(&owner, &fd_name, fd, options).map_err(|error| error.to_string())
+            });
+            if let Err(error) = opened {
+                self.close_sockets(unit);
+                self.feed(Event::SocketOpenFailed { unit, error });
+                return;
+            }
+        }
+        self.feed(Event::SocketOpened { unit });
+    }
+
+    /// Closes descriptors whose port is not configured any more, and gives the others their place in the new order.
+    fn drop_unmatched_ports(&mut self, unit: UnitId, name: &UnitName, section: &SocketSection) {
+        let owner = Role::Port.of(name);
+        let held: Vec<(EntryId, String, Option<Port>)> = self
+            .store
+            .entries_of(&owner)
+            .map(|entry| {
+                let port = entry.labels().get(PORT_LABEL).and_then(|label| serde_json::from_str(label).ok());
+                (entry.id(), entry.name().to_string(), port)
+            })
+            .collect();
+        for (id, position, port) in held {
+            let place = port.and_then(|port| section.ports.iter().position(|wanted| *wanted == port));
+            if place.map(|place| place.to_string()) != Some(position) {
+                self.drop_entry(Some(Source::Port(unit, id)), id);
+            }
+        }
+    }
+
+    /// Closes the ports; with RemoveOnStop= their nodes go too.
+    pub(crate) fn close_sockets(&mut self, unit: UnitId) {
+        let (Some(name), Some(section)) = (self.engine.name(unit).cloned(), self.socket_section(unit).cloned())
+        else {
+            return;
+        };
+        for id in self.ports(&name) {
+            self.drop_entry(Some(Source::Port(unit, id)), id);
+        }
+        if section.remove_on_stop {
+            for port in &section.ports {
+                if let Address::Path(path) = &port.address {
+                    let _ = rustix::fs::unlink(path.as_str());
+                }
+            }
+        }
+    }
+
+    /// Watches for traffic, or stops.
+    pub(crate) fn poll_sockets(&mut self, unit: UnitId, on: bool) {
+        let Some(name) = self.engine.name(unit).cloned() else { return };
+        for id in self.ports(&name) {
+            let source = Source::Port(unit, id);
+            if on {
+                self.watch_entry(source, id, EventFlags::IN);
+            } else {
+                self.poll.forget(source, self.store.fd(id));
+            }
+        }
+    }
+
+    /// A port is readable or broken.
+    pub(crate) fn port_ready(&mut self, unit: UnitId, id: EntryId, flags: EventFlags) {
+        if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
+            self.poll_sockets(unit, false);
+            self.feed(Event::SocketBroken { unit, error: "hang-up or error on a listening port".to_owned() });
+            return;
+        }
+        let accept = self.socket_section(unit).is_some_and(|section| section.accept);
+        if accept {
+            self.accept_connection(unit, id);
+        } else {
+            self.feed(Event::SocketReadable { unit });
+        }
+    }
+
+    /// Takes what is queued and throws it away.
+    pub(crate) fn flush_sockets(&mut self, unit: UnitId) {
+        let (Some(name), Some(section)) = (self.engine.name(unit).cloned(), self.socket_section(unit).cloned())
+        else {
+            return;
+        };
+        for id in self.ports(&name) {
+            let Some(fd) = self.store.fd(id) else { continue };
+            let position = self.store.entry(id).and_then(|entry| entry.name().as_str().parse::<usize>().ok());
+            let kind = position.and_then(|position| section.ports.get(position)).map(|port| port.kind);
+            for _ in 0..FLUSH_MAX {
+                // The description is shared with the service, which may have made it blocking: look first.
+                let mut poll = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
+                let zero = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+                if rustix::event::poll(&mut poll, Some(&zero)) != Ok(1) {
+                    break;
+                }
+                let mut scrap = [0_u8; 1];
+                let taken = match kind {
+                    Some(PortKind::Stream | PortKind::SequentialPacket) => {
+                        accept_with(fd, SocketFlags::CLOEXEC).map(drop)
+                    }
+                    Some(PortKind::Datagram) => recv(fd, &mut scrap[..], RecvFlags::DONTWAIT).map(drop),
+                    _ => rustix::io::read(fd, &mut [0_u8; 4096]).map(drop),
+                };
+                match taken {
+                    Ok(()) | Err(Errno::CONNABORTED | Errno::INTR) => {}
+                    Err(Errno::AGAIN) => break,
+                    Err(error) => {
+                        warn!("cannot drain {name}: {error}");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts a stored descriptor into the epoll set.
+    pub(crate) fn watch_entry(&mut self, source: Source, id: EntryId, flags: EventFlags) {
+        let Some(fd) = self.store.fd(id) else { return };
+        match self.poll.watch(source, fd.as_fd(), flags) {
+            // EPERM: files and memfds cannot be watched and need not be.
+            Ok(()) | Err(Errno::PERM) => {}
+            Err(error) => warn!("cannot watch {source:?}: {error}"),
+        }
+    }
+
+    /// Takes a descriptor out of the epoll set and the store, and closes it.
+    pub(crate) fn drop_entry(&mut self, source: Option<Source>, id: EntryId) {
+        if let Some(source) = source {
+            self.poll.forget(source, self.store.fd(id));
+        }
+        drop(self.store.remove(id));
+    }
+}

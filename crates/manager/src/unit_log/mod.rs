@@ -1,0 +1,139 @@
+//! The output of units: one log a unit below /run, with a size cap.
+//!
+//! A unit's processes write into a pipe; PID 1 moves what they wrote into a file, a line at a time, with a time
+//! stamp. Both ends of the pipe are in the fd store, so it crosses a re-exec and a soft-reboot with the processes
+//! that write to it: nothing has to be opened again, and what is written meanwhile waits in the pipe. The file is
+//! on /run, which never hangs; when it cannot be written the loss is counted and said.
+
+mod file;
+mod lines;
+
+pub(crate) use file::{Line, append, end, since, tail};
+pub(crate) use lines::Lines;
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+
+use fdstore::{EntryId, FdName};
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use serde::{Deserialize, Serialize};
+use softboot_engine::UnitId;
+use softboot_unit::UnitName;
+use tracing::warn;
+
+use crate::clock;
+use crate::owner::Role;
+use crate::run::{Manager, Source};
+
+/// What one wake-up reads from one unit; a unit that writes without end does not keep PID 1 from the others.
+const READ_MAX: usize = 64 * 1024;
+/// What the pipe holds while PID 1 is busy or being replaced.
+const PIPE_SIZE: usize = 256 * 1024;
+
+/// The logs' state that is not in files: the start of a line whose end has not come yet.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct UnitLogs {
+    partial: BTreeMap<UnitName, Lines>,
+}
+
+impl Manager {
+    /// The writing end of the unit's log pipe; makes the pipe the first time.
+    pub(crate) fn log_pipe(&mut self, unit: UnitId, name: &UnitName) -> Result<OwnedFd, String> {
+        let owner = Role::Log.of(name);
+        let (read_name, write_name) = (end_name("read")?, end_name("write")?);
+        let writer = match self.store.find(&owner, &write_name) {
+            Some(writer) => writer,
+            None => {
+                let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| error.to_string())?;
+                let flags = rustix::fs::fcntl_getfl(&reader).map_err(|error| error.to_string())?;
+                rustix::fs::fcntl_setfl(&reader, flags | rustix::fs::OFlags::NONBLOCK)
+                    .map_err(|error| error.to_string())?;
+                // More than the default is a favour of the kernel, not a need.
+                let _ = rustix::pipe::fcntl_setpipe_size(&writer, PIPE_SIZE);
+                self.keep(&owner, read_name.as_str(), reader)?;
+                self.keep(&owner, write_name.as_str(), writer)?
+            }
+        };
+        if let Some(reader) = self.store.find(&owner, &read_name) {
+            self.watch_entry(Source::Log(unit), reader, EventFlags::IN);
+        }
+        let fd = self.store.fd(writer).ok_or("the log pipe is gone")?;
+        fd.try_clone_to_owned().map_err(|error| error.to_string())
+    }
+
+    /// Moves what a unit wrote into its log. False when nothing more waits.
+    pub(crate) fn log_readable(&mut self, unit: UnitId) -> bool {
+        let Some(name) = self.engine.name(unit).cloned() else { return false };
+        let Some(reader) = self.log_reader(&name) else { return false };
+        let Some(fd) = self.store.fd(reader) else { return false };
+        let mut buffer = vec![0_u8; READ_MAX];
+        let read = match rustix::io::read(fd, &mut buffer) {
+            Ok(0) | Err(Errno::AGAIN | Errno::INTR) => return false,
+            Ok(read) => read,
+            Err(error) => {
+                warn!("cannot read the output of {name}: {error}");
+                return false;
+            }
+        };
+        let lines = self.logs.partial.entry(name.clone()).or_default();
+        let complete = lines.push(buffer.get(..read).unwrap_or(&[]));
+        self.append_log(&name, &complete);
+        true
+    }
+
+    /// Adds a line of PID 1 about a unit to the unit's log.
+    pub(crate) fn unit_log_line(&mut self, name: &UnitName, line: &str) {
+        self.append_log(name, &[format!("softbootd: {line}")]);
+    }
+
+    fn append_log(&mut self, name: &UnitName, lines: &[String]) {
+        if lines.is_empty() {
+            return;
+        }
+        if let Err(error) = append(name, clock::monotonic(), lines) {
+            warn!("{} line(s) of {name} are lost: {error}", lines.len());
+        }
+        self.followers_notice(name);
+    }
+
+    /// The unit is down: what is left in the pipe goes to the log, then the pipe is closed.
+    pub(crate) fn release_log(&mut self, unit: UnitId, name: &UnitName) {
+        while self.log_readable(unit) {}
+        if let Some(last) = self.logs.partial.remove(name).and_then(Lines::finish) {
+            self.append_log(name, &[last]);
+        }
+        let owner = Role::Log.of(name);
+        if let Some(reader) = self.log_reader(name) {
+            self.drop_entry(Some(Source::Log(unit)), reader);
+        }
+        drop(self.store.remove_owner(&owner));
+    }
+
+    fn log_reader(&self, name: &UnitName) -> Option<EntryId> {
+        self.store.find(&Role::Log.of(name), &FdName::new("read").ok()?)
+    }
+
+    /// After a handoff: every log pipe is watched again.
+    pub(crate) fn watch_logs(&mut self) {
+        let found: Vec<(UnitName, EntryId)> = self
+            .store
+            .entries()
+            .filter(|entry| entry.name().as_str() == "read")
+            .filter_map(|entry| match crate::owner::parse(entry.owner()) {
+                Some((Role::Log, unit)) => Some((unit, entry.id())),
+                _ => None,
+            })
+            .collect();
+        for (name, reader) in found {
+            if let Some(unit) = self.engine.unit(&name) {
+                self.watch_entry(Source::Log(unit), reader, EventFlags::IN);
+            }
+        }
+    }
+}
+
+fn end_name(name: &str) -> Result<FdName, String> {
+    FdName::new(name).map_err(|error| error.to_string())
+}
