@@ -1,10 +1,15 @@
-//! One client's buffers. No descriptor lives here, so that a connection can be serialised
-//! half-way through a message and continued by the next manager.
+//! One client's buffers. No descriptor lives here, so that a connection can be serialised half-way through a message
+//! and continued by the next manager.
+//!
+//! Framing is Varlink's (semantics 8.4): one JSON object, then one NUL byte. Calls are answered in their order; the
+//! next is not taken before the last is answered.
+
+use std::collections::VecDeque;
+
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::VecDeque;
 
 /// Longest message a client may send, in bytes, without its NUL.
 pub const MAX_INPUT: usize = 1024 * 1024;
@@ -82,6 +87,9 @@ pub struct Connection {
     output: VecDeque<u8>,
     /// `Some(oneway)` while a call is being answered.
     outstanding: Option<bool>,
+    /// The client will send nothing more; it may still read.
+    #[serde(default)]
+    eof: bool,
 }
 
 impl Connection {
@@ -92,24 +100,36 @@ impl Connection {
             input: VecDeque::new(),
             output: VecDeque::new(),
             outstanding: None,
+            eof: false,
         }
     }
+
     /// Who is at the other end.
     pub fn peer(&self) -> Peer {
         self.peer
     }
+    /// Whether input is wanted now. While a call is outstanding only a little is read ahead, so that a client that
+    /// sends without reading fills its own socket and not our memory.
+    pub fn wants_read(&self) -> bool {
+        !self.eof && (self.outstanding.is_none() || self.input.len() < IO_STEP)
+    }
+
+    /// Whether the client is done: it will send nothing more, and everything it asked for is answered and sent.
+    pub fn is_finished(&self) -> bool {
+        self.eof && self.output.is_empty() && self.outstanding.is_none()
+    }
+
     /// Reads at most [`IO_STEP`] bytes without blocking.
     pub fn read_from(&mut self, fd: BorrowedFd<'_>) -> Result<ReadOutcome, ConnectionError> {
-        if self.input.len() > MAX_INPUT {
-            return if self.input.contains(&0) {
-                Ok(ReadOutcome::Progress)
-            } else {
-                Err(ConnectionError::TooLong)
-            };
+        if self.input.len() > MAX_INPUT && !self.input.contains(&0) {
+            return Err(ConnectionError::TooLong);
         }
         let mut chunk = vec![0u8; IO_STEP];
         match rustix::net::recv(fd, &mut chunk[..], rustix::net::RecvFlags::DONTWAIT) {
-            Ok((0, _)) => Ok(ReadOutcome::Eof),
+            Ok((0, _)) => {
+                self.eof = true;
+                Ok(ReadOutcome::Eof)
+            }
             Ok((n, _)) => {
                 self.input.extend(chunk.iter().take(n));
                 Ok(ReadOutcome::Progress)
@@ -118,6 +138,7 @@ impl Connection {
             Err(e) => Err(ConnectionError::Io(e)),
         }
     }
+
     /// The next complete call; none while one is outstanding.
     pub fn next_call(&mut self) -> Result<Option<Call>, ConnectionError> {
         if self.outstanding.is_some() {
@@ -134,18 +155,22 @@ impl Connection {
         self.outstanding = Some(call.oneway);
         Ok(Some(call))
     }
+
     /// Answers the outstanding call and ends it.
     pub fn reply(&mut self, parameters: &impl Serialize) -> Result<(), ConnectionError> {
         self.push(None, parameters, false)
     }
+
     /// Answers the outstanding call; more replies follow.
     pub fn reply_continues(&mut self, parameters: &impl Serialize) -> Result<(), ConnectionError> {
         self.push(None, parameters, true)
     }
+
     /// Ends the outstanding call with the error `name`.
     pub fn error(&mut self, name: &str, parameters: &impl Serialize) -> Result<(), ConnectionError> {
         self.push(Some(name), parameters, false)
     }
+
     fn push(
         &mut self,
         error: Option<&str>,
@@ -177,6 +202,7 @@ impl Connection {
         }
         Ok(())
     }
+
     /// Sends at most [`IO_STEP`] bytes without blocking; true when nothing is left.
     pub fn write_to(&mut self, fd: BorrowedFd<'_>) -> Result<bool, ConnectionError> {
         let (front, _) = self.output.as_slices();
@@ -191,12 +217,157 @@ impl Connection {
         }
         Ok(self.output.is_empty())
     }
+
     /// Whether replies wait to be sent.
     pub fn wants_write(&self) -> bool {
         !self.output.is_empty()
     }
+
     /// Whether nothing is read, outstanding or unsent.
     pub fn is_idle(&self) -> bool {
         self.input.is_empty() && self.output.is_empty() && self.outstanding.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::{Read as _, Write as _};
+    use std::os::fd::AsFd as _;
+    use std::os::unix::net::UnixStream;
+
+    const PEER: Peer = Peer { pid: 1, uid: 0, gid: 0 };
+
+    fn pair() -> (UnixStream, UnixStream, Connection) {
+        let (client, server) = UnixStream::pair().unwrap();
+        (client, server, Connection::new(PEER))
+    }
+
+    fn ping(number: u32) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec(&serde_json::json!({"method": format!("x.y.P{number}")})).unwrap();
+        bytes.push(0);
+        bytes
+    }
+
+    #[test]
+    fn calls_are_taken_one_by_one_in_their_order() {
+        let (mut client, server, mut connection) = pair();
+        client.write_all(&[ping(1), ping(2)].concat()).unwrap();
+        connection.read_from(server.as_fd()).unwrap();
+        assert_eq!(connection.next_call().unwrap().unwrap().method, "x.y.P1");
+        assert_eq!(connection.next_call().unwrap(), None);
+        connection.reply(&serde_json::json!({"n": 1})).unwrap();
+        assert_eq!(connection.next_call().unwrap().unwrap().method, "x.y.P2");
+        assert!(connection.write_to(server.as_fd()).unwrap());
+        let mut reply = vec![0; 64];
+        let length = client.read(&mut reply).unwrap();
+        assert_eq!(reply.get(..length), Some(&b"{\"parameters\":{\"n\":1}}\0"[..]));
+    }
+
+    #[test]
+    fn half_a_message_crosses_a_handoff() {
+        let (mut client, server, mut connection) = pair();
+        let message = ping(7);
+        let (first, second) = message.split_at(9);
+        client.write_all(first).unwrap();
+        connection.read_from(server.as_fd()).unwrap();
+        assert_eq!(connection.next_call().unwrap(), None);
+        let data = serde_json::to_string(&connection).unwrap();
+        let mut connection: Connection = serde_json::from_str(&data).unwrap();
+        client.write_all(second).unwrap();
+        connection.read_from(server.as_fd()).unwrap();
+        assert_eq!(connection.next_call().unwrap().unwrap().method, "x.y.P7");
+    }
+
+    #[test]
+    fn a_oneway_call_gets_no_reply() {
+        let (mut client, server, mut connection) = pair();
+        client.write_all(b"{\"method\":\"a.b\",\"oneway\":true}\0").unwrap();
+        connection.read_from(server.as_fd()).unwrap();
+        connection.next_call().unwrap().unwrap();
+        connection.reply(&serde_json::json!({})).unwrap();
+        assert!(!connection.wants_write());
+        assert!(connection.is_idle());
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_given_up() {
+        let (mut client, server, mut connection) = pair();
+        client.write_all(&ping(1)).unwrap();
+        connection.read_from(server.as_fd()).unwrap();
+        connection.next_call().unwrap();
+        let large = "x".repeat(MAX_OUTPUT / 4);
+        let outcome = (0..5).find_map(|_| connection.reply_continues(&large).err());
+        assert!(matches!(outcome, Some(ConnectionError::SlowReader)));
+    }
+
+    #[test]
+    fn a_client_that_closed_its_side_still_gets_its_answer() {
+        let (mut client, server, mut connection) = pair();
+        client.write_all(&ping(1)).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        connection.read_from(server.as_fd()).unwrap();
+        assert_eq!(connection.read_from(server.as_fd()).unwrap(), ReadOutcome::Eof);
+        connection.next_call().unwrap().unwrap();
+        assert!(!connection.is_finished() && !connection.wants_read());
+        connection.reply(&serde_json::json!({})).unwrap();
+        connection.write_to(server.as_fd()).unwrap();
+        assert!(connection.is_finished());
+    }
+
+    #[test]
+    fn a_message_without_end_is_refused() {
+        let (mut client, server, mut connection) = pair();
+        let writer = std::thread::spawn(move || {
+            // The server gives up and closes; then writing fails, which is what is wanted.
+            let _ = client.write_all(&vec![b'x'; 2 * MAX_INPUT]);
+        });
+        let error = loop {
+            match connection.read_from(server.as_fd()).and_then(|_| connection.next_call()) {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, ConnectionError::TooLong));
+        drop(server);
+        writer.join().unwrap();
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_bytes_in_any_pieces_give_a_call_or_an_error(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 0..10)) {
+            let (mut client, server, mut connection) = pair();
+            for piece in pieces {
+                client.write_all(&piece).unwrap();
+                if connection.read_from(server.as_fd()).is_err() || connection.next_call().is_err() {
+                    return Ok(());
+                }
+                if connection.outstanding.is_some() {
+                    connection.error("x.y.No", &serde_json::json!({})).unwrap();
+                }
+            }
+        }
+
+        #[test]
+        fn calls_survive_any_split(cut in 0_usize..40) {
+            let (mut client, server, mut connection) = pair();
+            let bytes = [ping(1), ping(2)].concat();
+            let (first, second) = bytes.split_at(cut.min(bytes.len()));
+            let mut seen = Vec::new();
+            for part in [first, second] {
+                client.write_all(part).unwrap();
+                if part.is_empty() {
+                    continue;
+                }
+                connection.read_from(server.as_fd()).unwrap();
+                while let Some(call) = connection.next_call().unwrap() {
+                    seen.push(call.method);
+                    connection.reply(&serde_json::json!({})).unwrap();
+                }
+            }
+            prop_assert_eq!(seen, ["x.y.P1", "x.y.P2"]);
+        }
     }
 }

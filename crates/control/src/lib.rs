@@ -1,5 +1,8 @@
-//! softboot's control interface: Varlink framing for the server side and the interface's types.
+//! softboot's control interface: Varlink framing, the interface's types, and a client.
 //!
-//! Framing follows semantics 8.4: one JSON object, then one NUL byte.
+//! The server half is a state machine over buffers ([`connection`]); whoever serves owns the descriptors. Nothing
+//! here blocks except the [`client`], which is for programs outside PID 1.
+
 pub mod api;
+pub mod client;
 pub mod connection;

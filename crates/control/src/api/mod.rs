@@ -1,0 +1,16 @@
+//! The interface `io.softboot.Manager`: calls, replies, errors, description.
+//!
+//! Names are the interface's own: a method is a variant of [`Request`], its parameters are the variant's fields in
+//! camel case. Unknown parameters are ignored, so a newer client can talk to an older manager.
+
+mod description;
+mod error;
+mod reply;
+mod request;
+mod suggest;
+
+pub use description::{DESCRIPTION, introspect};
+pub use error::{ApiError, MethodError};
+pub use reply::*;
+pub use request::{EnqueueRequest, INTERFACE, LogsRequest, Request};
+pub use suggest::{glob_match, suggest};
