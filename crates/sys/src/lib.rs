@@ -1,1 +1,25 @@
-//! The Linux system calls that softboot needs and the usual wrappers lack.
+//! The Linux system calls that softboot needs and the usual wrappers lack, or get wrong for PID 1.
+//!
+//! | module | what | why not rustix or nix |
+//! |---|---|---|
+//! | [`spawn`] | clone3 into a cgroup with a pidfd, then exec | no wrapper; between the two nothing may allocate |
+//! | [`exec`] | execveat on a descriptor | rustix keeps it in its unstable runtime module |
+//! | [`inherited`] | owning the descriptors a program was started with | making an owner from a number is unsafe |
+//! | [`kcmp`] | are two descriptors one open file description | no wrapper |
+//! | [`pidfd`] | the 64-bit id of a pidfd | a rule about a file system, not a call |
+//! | [`recv`] | recvmsg with SCM_RIGHTS, SCM_CREDENTIALS and SCM_PIDFD | SCM_PIDFD is missing |
+//! | [`signals`] | blocking all signals, signalfd | rustix has no signalfd; masks need libc's set |
+//! | [`wait`] | looking at a zombie before reaping it | rustix hides the siginfo's pid |
+//! | [`net`] | bringing loopback up | an ioctl with a struct |
+//!
+//! Not here, because rustix has it: epoll, timerfd, inotify, mount, reboot, pidfd_open, pidfd_send_signal, prctl.
+
+pub mod exec;
+pub mod inherited;
+pub mod kcmp;
+pub mod net;
+pub mod pidfd;
+pub mod recv;
+pub mod signals;
+pub mod spawn;
+pub mod wait;

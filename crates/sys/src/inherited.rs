@@ -1,0 +1,65 @@
+//! The descriptors this program was started with.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Takes every open descriptor from 3 upwards and sets FD_CLOEXEC on it. The key is the number.
+///
+/// Call this first in `main`, before anything else opens a descriptor: what is open then belongs to nobody in this
+/// program, so it can be given an owner. A second call is refused, because by then it would not be true.
+///
+/// References: proc_pid_fd(5), fcntl(2) F_SETFD.
+pub fn take_all() -> io::Result<BTreeMap<i32, OwnedFd>> {
+    if TAKEN.swap(true, Ordering::SeqCst) {
+        return Err(io::Error::other(
+            "the inherited descriptors have been taken already",
+        ));
+    }
+    let mut taken = BTreeMap::new();
+    for number in open_numbers()? {
+        // SAFETY: fcntl with F_SETFD only changes a flag; a number that is not open gives EBADF.
+        let set = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+        if set == 0 {
+            // SAFETY: the number is open (fcntl just said so), and by this function's contract nobody in this
+            // program owns it: it was open when the program began. It is taken only once (TAKEN).
+            taken.insert(number, unsafe { OwnedFd::from_raw_fd(number) });
+        }
+    }
+    Ok(taken)
+}
+
+/// Takes the given descriptors and no others: for a program that was told which ones are its own, such as by
+/// LISTEN_FDS. The same contract as [`take_all`], and either may be called, once.
+pub fn take(numbers: impl IntoIterator<Item = i32>) -> io::Result<BTreeMap<i32, OwnedFd>> {
+    if TAKEN.swap(true, Ordering::SeqCst) {
+        return Err(io::Error::other(
+            "the inherited descriptors have been taken already",
+        ));
+    }
+    let mut taken = BTreeMap::new();
+    for number in numbers {
+        if number < 3 || taken.contains_key(&number) {
+            continue;
+        }
+        // SAFETY: as in `take_all`.
+        let set = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+        if set == 0 {
+            // SAFETY: as in `take_all`: open, handed over by whoever started this program, and taken once.
+            taken.insert(number, unsafe { OwnedFd::from_raw_fd(number) });
+        }
+    }
+    Ok(taken)
+}
+
+fn open_numbers() -> io::Result<Vec<i32>> {
+    // The directory's own descriptor is in the list too; it is closed again when this returns, so that setting a
+    // flag on it fails.
+    std::fs::read_dir("/proc/self/fd")?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().parse::<i32>().unwrap_or(-1)))
+        .filter(|number| number.as_ref().map_or(true, |number| *number >= 3))
+        .collect()
+}

@@ -1,0 +1,235 @@
+//! Real processes, each a shell that says what it sees.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+use super::*;
+
+fn c(text: &str) -> CString {
+    CString::new(text).unwrap()
+}
+
+fn null() -> OwnedFd {
+    File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .unwrap()
+        .into()
+}
+
+/// Runs a shell script with what `adjust` adds; its output and exit code.
+fn shell(script: &str, adjust: impl FnOnce(&mut SpawnPlan<'_>)) -> (String, i32) {
+    let null = null();
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let argv = vec![c("sh"), c("-c"), c(script)];
+    let mut plan = SpawnPlan::new(
+        c("/bin/sh"),
+        argv,
+        vec![c("A=b")],
+        [null.as_fd(), writer.as_fd(), writer.as_fd()],
+    );
+    adjust(&mut plan);
+    let spawned = spawn(&plan).unwrap();
+    drop(plan);
+    drop(writer);
+    let mut text = String::new();
+    File::from(reader).read_to_string(&mut text).unwrap();
+    (text, wait(&spawned))
+}
+
+fn wait(spawned: &Spawned) -> i32 {
+    let status = waitid(WaitId::PidFd(spawned.pidfd.as_fd()), WaitIdOptions::EXITED)
+        .unwrap()
+        .unwrap();
+    status.exit_status().unwrap_or(-1)
+}
+
+fn outcome(spawned: &Spawned) -> ExecStatus {
+    loop {
+        match exec_status(spawned.status.as_fd()).unwrap() {
+            ExecStatus::Pending => {
+                poll(&mut [PollFd::new(&spawned.status, PollFlags::IN)], None).unwrap();
+            }
+            other => return other,
+        }
+    }
+}
+
+#[test]
+fn a_program_gets_its_arguments_its_environment_and_its_streams() {
+    assert_eq!(shell("echo $A $0; exit 7", |_| {}), ("b sh\n".to_owned(), 7));
+}
+
+#[test]
+fn passed_descriptors_stand_from_three_in_their_order() {
+    let files: Vec<tempfile::NamedTempFile> = (0..5)
+        .map(|number| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), format!("file{number}\n")).unwrap();
+            file
+        })
+        .collect();
+    let open: Vec<File> = files
+        .iter()
+        .map(|file| File::open(file.path()).unwrap())
+        .collect();
+    // The highest first, so that numbers cross.
+    let passed: Vec<BorrowedFd<'_>> = open.iter().rev().map(|file| file.as_fd()).collect();
+    let null = null();
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let argv = vec![
+        c("sh"),
+        c("-c"),
+        c("cat <&3 <&3; cat <&4; cat <&5; cat <&6; cat <&7; ls /proc/self/fd | wc -l"),
+    ];
+    let mut plan = SpawnPlan::new(
+        c("/bin/sh"),
+        argv,
+        vec![c("PATH=/usr/bin:/bin")],
+        [null.as_fd(), writer.as_fd(), writer.as_fd()],
+    );
+    plan.fds = passed;
+    let spawned = spawn(&plan).unwrap();
+    drop(plan);
+    drop(writer);
+    let mut text = String::new();
+    File::from(reader).read_to_string(&mut text).unwrap();
+    wait(&spawned);
+    // 0 to 7, and the directory that ls reads: nothing else leaks.
+    assert_eq!(text, "file4\nfile3\nfile2\nfile1\nfile0\n9\n");
+}
+
+#[test]
+fn sources_that_stand_on_each_others_targets_are_not_mixed_up() {
+    // In a process of its own, numbers 3 to 6 can be arranged: here by the child of a child.
+    let null = null();
+    let files: Vec<File> = (0..4)
+        .map(|number| {
+            let fd = rustix::fs::memfd_create(format!("m{number}"), rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+            rustix::io::pwrite(&fd, format!("m{number}").as_bytes(), 0).unwrap();
+            File::from(fd)
+        })
+        .collect();
+    let mut order: Vec<BorrowedFd<'_>> = files.iter().map(|file| file.as_fd()).collect();
+    for _ in 0..4 {
+        order.rotate_left(1);
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let script = c("cat /proc/self/fd/3 /proc/self/fd/4 /proc/self/fd/5 /proc/self/fd/6");
+        let mut plan = SpawnPlan::new(
+            c("/bin/sh"),
+            vec![c("sh"), c("-c"), script],
+            vec![c("PATH=/bin")],
+            [null.as_fd(), writer.as_fd(), writer.as_fd()],
+        );
+        plan.fds = order.clone();
+        let spawned = spawn(&plan).unwrap();
+        drop(plan);
+        drop(writer);
+        let mut text = String::new();
+        File::from(reader).read_to_string(&mut text).unwrap();
+        wait(&spawned);
+        let expected: String = order
+            .iter()
+            .map(|fd| {
+                files
+                    .iter()
+                    .position(|f| std::os::fd::AsRawFd::as_raw_fd(f) == std::os::fd::AsRawFd::as_raw_fd(fd))
+            })
+            .map(|position| format!("m{}", position.unwrap()))
+            .collect();
+        assert_eq!(text, expected);
+    }
+}
+
+#[test]
+fn the_child_is_told_its_own_number() {
+    let (text, _) = shell("echo $LISTEN_PID $$", |plan| plan.listen_pid = true);
+    let (told, own) = text.trim().split_once(' ').unwrap();
+    assert_eq!(told, own);
+}
+
+#[test]
+fn a_missing_program_is_reported_with_its_step() {
+    let null = null();
+    let fd = null.as_fd();
+    let spawned = spawn(&SpawnPlan::new(
+        c("/no/such/program"),
+        vec![c("x")],
+        vec![],
+        [fd, fd, fd],
+    ))
+    .unwrap();
+    let expected = ExecStatus::Failed {
+        step: Step::Exec,
+        errno: rustix::io::Errno::NOENT,
+        code: 203,
+    };
+    assert_eq!(outcome(&spawned), expected);
+    assert_eq!(wait(&spawned), 203);
+}
+
+#[test]
+fn a_missing_directory_is_an_error_unless_it_is_optional() {
+    let missing = || Some((c("/no/such/directory"), false));
+    let (_, code) = shell("exit 0", |plan| plan.working_directory = missing());
+    assert_eq!(code, 200);
+    let (_, code) = shell("exit 3", |plan| {
+        plan.working_directory = missing().map(|(path, _)| (path, true))
+    });
+    assert_eq!(code, 3);
+}
+
+#[test]
+fn limits_mask_and_privileges_are_set() {
+    let (text, _) = shell(
+        "ulimit -n; umask; grep NoNewPrivs /proc/self/status | tr -d '\\t'",
+        |plan| {
+            plan.env.push(c("PATH=/usr/bin:/bin"));
+            plan.rlimits = vec![(7, 64, 64)];
+            plan.umask = 0o077;
+            plan.no_new_privileges = true;
+        },
+    );
+    assert_eq!(text, "64\n0077\nNoNewPrivs:1\n");
+}
+
+#[test]
+fn an_executed_program_closes_the_pipe() {
+    let null = null();
+    let fd = null.as_fd();
+    let spawned = spawn(&SpawnPlan::new(
+        c("/bin/true"),
+        vec![c("true")],
+        vec![],
+        [fd, fd, fd],
+    ))
+    .unwrap();
+    assert_eq!(outcome(&spawned), ExecStatus::Executed);
+    assert_eq!(wait(&spawned), 0);
+}
+
+#[test]
+fn kept_descriptors_stay_at_their_numbers() {
+    let null = null();
+    let file = File::open("/etc/hostname").unwrap();
+    let number = std::os::fd::AsRawFd::as_raw_fd(&file);
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let argv = vec![c("sh"), c("-c"), c(&format!("readlink /proc/$$/fd/{number}"))];
+    let stdio = [null.as_fd(), writer.as_fd(), writer.as_fd()];
+    let mut plan = SpawnPlan::new(c("/bin/sh"), argv, vec![c("PATH=/usr/bin:/bin")], stdio);
+    plan.keep = vec![file.as_fd()];
+    let spawned = spawn(&plan).unwrap();
+    drop(plan);
+    drop(writer);
+    let mut text = String::new();
+    File::from(reader).read_to_string(&mut text).unwrap();
+    wait(&spawned);
+    assert_eq!(text, "/etc/hostname\n");
+}
