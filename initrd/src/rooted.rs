@@ -61,8 +61,14 @@ mod tests {
         std::fs::write(dir.path().join("usr/lib/a"), "x").unwrap();
         symlink("/usr/lib", dir.path().join("lib")).unwrap();
         symlink("../usr/lib/a", dir.path().join("usr/b")).unwrap();
-        assert_eq!(resolve(dir.path(), Path::new("/lib/a")), Some(dir.path().join("usr/lib/a")));
-        assert_eq!(resolve(dir.path(), Path::new("/usr/b")), Some(dir.path().join("usr/lib/a")));
+        assert_eq!(
+            resolve(dir.path(), Path::new("/lib/a")),
+            Some(dir.path().join("usr/lib/a"))
+        );
+        assert_eq!(
+            resolve(dir.path(), Path::new("/usr/b")),
+            Some(dir.path().join("usr/lib/a"))
+        );
         assert_eq!(resolve(dir.path(), Path::new("/lib/none")), None);
     }
 

@@ -91,7 +91,10 @@ impl Compression {
     /// # Errors
     /// An unreadable file.
     pub fn supported_by_file(config: &Path) -> Result<Vec<Self>, Error> {
-        let text = std::fs::read_to_string(config).map_err(|source| Error::Config { path: config.into(), source })?;
+        let text = std::fs::read_to_string(config).map_err(|source| Error::Config {
+            path: config.into(),
+            source,
+        })?;
         Ok(Self::supported_by(&text))
     }
 
@@ -111,7 +114,10 @@ impl Compression {
     /// # Errors
     /// As the library below.
     pub fn compress(self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
-        let fail = |source| Error::Compress { compression: self, source };
+        let fail = |source| Error::Compress {
+            compression: self,
+            source,
+        };
         match self {
             Self::None => Ok(bytes.to_vec()),
             Self::Gzip => {
@@ -135,7 +141,9 @@ impl Compression {
             Self::None => Ok(bytes.to_vec()),
             Self::Gzip => {
                 let mut out = Vec::new();
-                flate2::read::GzDecoder::new(bytes).read_to_end(&mut out).map_err(fail)?;
+                flate2::read::GzDecoder::new(bytes)
+                    .read_to_end(&mut out)
+                    .map_err(fail)?;
                 Ok(out)
             }
             Self::Zstd => zstd::decode_all(bytes).map_err(fail),
@@ -171,7 +179,10 @@ mod tests {
     fn cut_bytes_are_an_error() {
         for compression in [Compression::Gzip, Compression::Zstd, Compression::Lz4] {
             let packed = compression.compress(&[7; 5000]).unwrap();
-            assert!(Compression::decompress(&packed[..packed.len() - 3]).is_err(), "{compression}");
+            assert!(
+                Compression::decompress(&packed[..packed.len() - 3]).is_err(),
+                "{compression}"
+            );
         }
     }
 

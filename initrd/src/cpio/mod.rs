@@ -43,7 +43,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn header(name: &str, mode: u32) -> Header {
-        Header { name: name.into(), ino: 1, mode, uid: 0, gid: 0, nlink: 1, mtime: 0, device: (0, 0) }
+        Header {
+            name: name.into(),
+            ino: 1,
+            mode,
+            uid: 0,
+            gid: 0,
+            nlink: 1,
+            mtime: 0,
+            device: (0, 0),
+        }
     }
 
     #[test]
@@ -53,10 +62,37 @@ mod tests {
         writer.append(&header("a", S_IFREG | 0o644), b"hello").unwrap();
         writer.finish().unwrap();
         let want = concat!(
-            "070701", "00000001", "000081A4", "00000000", "00000000", "00000001", "00000000", "00000005",
-            "00000000", "00000000", "00000000", "00000000", "00000002", "00000000", "a\0", "hello\0\0\0",
-            "070701", "00000000", "00000000", "00000000", "00000000", "00000001", "00000000", "00000000",
-            "00000000", "00000000", "00000000", "00000000", "0000000B", "00000000", "TRAILER!!!\0\0\0\0",
+            "070701",
+            "00000001",
+            "000081A4",
+            "00000000",
+            "00000000",
+            "00000001",
+            "00000000",
+            "00000005",
+            "00000000",
+            "00000000",
+            "00000000",
+            "00000000",
+            "00000002",
+            "00000000",
+            "a\0",
+            "hello\0\0\0",
+            "070701",
+            "00000000",
+            "00000000",
+            "00000000",
+            "00000000",
+            "00000001",
+            "00000000",
+            "00000000",
+            "00000000",
+            "00000000",
+            "00000000",
+            "00000000",
+            "0000000B",
+            "00000000",
+            "TRAILER!!!\0\0\0\0",
         );
         assert_eq!(String::from_utf8(out).unwrap(), want);
     }
@@ -74,7 +110,9 @@ mod tests {
     #[test]
     fn an_archive_without_trailer_is_an_error() {
         let mut out = Vec::new();
-        Writer::new(&mut out).append(&header("a", S_IFREG | 0o644), b"").unwrap();
+        Writer::new(&mut out)
+            .append(&header("a", S_IFREG | 0o644), b"")
+            .unwrap();
         assert!(matches!(read(&out), Err(ReadError::NoTrailer)));
     }
 

@@ -86,5 +86,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Record>, ReadError> {
 }
 
 fn take(bytes: &[u8], at: usize, wanted: usize) -> Result<&[u8], ReadError> {
-    at.checked_add(wanted).and_then(|end| bytes.get(at..end)).ok_or(ReadError::Cut { at, wanted })
+    at.checked_add(wanted)
+        .and_then(|end| bytes.get(at..end))
+        .ok_or(ReadError::Cut { at, wanted })
 }

@@ -41,7 +41,12 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As the writer below, and `InvalidInput` for a name or data that the 32-bit lengths cannot hold.
     pub fn append(&mut self, header: &Header, data: &[u8]) -> io::Result<()> {
-        let too_long = |_| io::Error::new(io::ErrorKind::InvalidInput, format!("{} is too long for a cpio archive", header.name));
+        let too_long = |_| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{} is too long for a cpio archive", header.name),
+            )
+        };
         let name_len = u32::try_from(header.name.len() + 1).map_err(too_long)?;
         let data_len = u32::try_from(data.len()).map_err(too_long)?;
         self.out.write_all(MAGIC)?;
@@ -77,14 +82,23 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As the writer below.
     pub fn finish(mut self) -> io::Result<W> {
-        let trailer =
-            Header { name: TRAILER.into(), ino: 0, mode: 0, uid: 0, gid: 0, nlink: 1, mtime: 0, device: (0, 0) };
+        let trailer = Header {
+            name: TRAILER.into(),
+            ino: 0,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            nlink: 1,
+            mtime: 0,
+            device: (0, 0),
+        };
         self.append(&trailer, &[])?;
         self.out.flush()?;
         Ok(self.out)
     }
 
     fn pad(&mut self, len: usize) -> io::Result<()> {
-        self.out.write_all(b"\0\0\0".get(..padding(len)).unwrap_or_default())
+        self.out
+            .write_all(b"\0\0\0".get(..padding(len)).unwrap_or_default())
     }
 }

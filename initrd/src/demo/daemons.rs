@@ -18,7 +18,8 @@ const DEFAULT_PLUGINS: [&str; 3] = ["mod_indexfile", "mod_dirlisting", "mod_stat
 fn packaged(packages: &[PackageRoot], paths: &[&str], wanted_by: &str) -> Result<(PathBuf, String), Error> {
     for package in packages {
         for path in paths {
-            if let Some(file) = rooted::resolve(&package.path, Path::new(path)).filter(|file| file.is_file()) {
+            if let Some(file) = rooted::resolve(&package.path, Path::new(path)).filter(|file| file.is_file())
+            {
                 return Ok((file, format!("package {} {}", package.name, package.version)));
             }
         }
@@ -26,7 +27,10 @@ fn packaged(packages: &[PackageRoot], paths: &[&str], wanted_by: &str) -> Result
     Err(Error::NotPackaged {
         path: paths.join(" or "),
         wanted_by: wanted_by.into(),
-        packages: packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect(),
+        packages: packages
+            .iter()
+            .map(|package| format!("{} {}", package.name, package.version))
+            .collect(),
     })
 }
 
@@ -34,14 +38,21 @@ fn packaged(packages: &[PackageRoot], paths: &[&str], wanted_by: &str) -> Result
 pub(super) fn busybox(image: &mut Image, packages: &[PackageRoot], roots: &Roots) -> Result<(), Error> {
     let (file, package) = packaged(packages, &["/usr/bin/busybox", "/bin/busybox"], "the shell")?;
     add_elf(image, roots, &file, "/usr/bin/busybox", &package)?;
-    for applet in APPLETS.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+    for applet in APPLETS
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+    {
         let path = format!("/usr/bin/{applet}");
         if image.get(&path).is_none() {
             image.add_symlink(&path, "busybox", "command of busybox")?;
         }
     }
     if image.get("/usr/sbin/nologin").is_none() {
-        image.add_symlink("/usr/sbin/nologin", "../bin/busybox", "shell of users who must not log in")?;
+        image.add_symlink(
+            "/usr/sbin/nologin",
+            "../bin/busybox",
+            "shell of users who must not log in",
+        )?;
     }
     Ok(())
 }
@@ -62,7 +73,9 @@ pub(super) fn lighttpd(image: &mut Image, packages: &[PackageRoot], roots: &Root
                 add_elf(image, roots, &file, &path, &format!("{wanted_by} ({package})"))?;
             }
             // Some are part of the program; it then has their entry point by name.
-            Err(missing) if !contains(&program, format!("{plugin}_plugin_init").as_bytes()) => return Err(missing),
+            Err(missing) if !contains(&program, format!("{plugin}_plugin_init").as_bytes()) => {
+                return Err(missing);
+            }
             Err(_) => {}
         }
     }
@@ -74,8 +87,10 @@ pub(super) fn lighttpd(image: &mut Image, packages: &[PackageRoot], roots: &Root
 
 /// The plugins named in `/etc/lighttpd` of the image, and the default ones; each with who wants it.
 fn plugins(image: &Image) -> BTreeSet<(String, String)> {
-    let mut plugins: BTreeSet<(String, String)> =
-        DEFAULT_PLUGINS.iter().map(|&name| (name.to_owned(), "lighttpd's defaults".to_owned())).collect();
+    let mut plugins: BTreeSet<(String, String)> = DEFAULT_PLUGINS
+        .iter()
+        .map(|&name| (name.to_owned(), "lighttpd's defaults".to_owned()))
+        .collect();
     for entry in image.entries() {
         let Kind::File(data) = &entry.kind else { continue };
         if !entry.path.starts_with("etc/lighttpd/") {

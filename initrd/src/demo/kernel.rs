@@ -19,16 +19,26 @@ pub(super) fn modules(
     wanted: &[String],
 ) -> Result<(), Error> {
     let Some(kernel) = kernel else {
-        return if wanted.is_empty() { Ok(()) } else { Err(Error::NoKernel(wanted.to_vec())) };
+        return if wanted.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::NoKernel(wanted.to_vec()))
+        };
     };
     let tree = ModuleTree::open(&kernel.modules_dir)?;
-    let mut list: Vec<(&str, &str)> = REQUIRED_MODULES.iter().map(|&name| (name, "the virtual machine")).collect();
+    let mut list: Vec<(&str, &str)> = REQUIRED_MODULES
+        .iter()
+        .map(|&name| (name, "the virtual machine"))
+        .collect();
     list.extend(wanted.iter().map(|name| (name.as_str(), "the modules asked for")));
     for name in OPTIONAL_MODULES {
         if tree.has(name) {
             list.push((name, "the virtual machine, optional"));
         } else {
-            image.note(format!("optional module {name} left out: kernel {} has none", kernel.version));
+            image.note(format!(
+                "optional module {name} left out: kernel {} has none",
+                kernel.version
+            ));
         }
     }
     let closure = tree.closure(list)?;
@@ -36,8 +46,18 @@ pub(super) fn modules(
         image.note(format!("module {name} is built into kernel {}", kernel.version));
     }
     for module in &closure.modules {
-        image.add_file(&module.guest_path, 0o644, module.data.as_slice(), &module.wanted_by)?;
+        image.add_file(
+            &module.guest_path,
+            0o644,
+            module.data.as_slice(),
+            &module.wanted_by,
+        )?;
     }
-    image.add_file(LOAD_ORDER, 0o644, closure.load_order().into_bytes(), "order to load the modules in")?;
+    image.add_file(
+        LOAD_ORDER,
+        0o644,
+        closure.load_order().into_bytes(),
+        "order to load the modules in",
+    )?;
     Ok(())
 }

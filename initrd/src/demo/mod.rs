@@ -94,7 +94,13 @@ pub struct Inputs {
 pub fn build(inputs: &Inputs) -> Result<Image, Error> {
     let mut image = Image::new();
     base::directories(&mut image)?;
-    tree::add(&mut image, &inputs.files_dir, "", "the image's files (initrd/files)", "files of the image")?;
+    tree::add(
+        &mut image,
+        &inputs.files_dir,
+        "",
+        "the image's files (initrd/files)",
+        "files of the image",
+    )?;
     tree::add(
         &mut image,
         &inputs.units_dir,
@@ -102,7 +108,13 @@ pub fn build(inputs: &Inputs) -> Result<Image, Error> {
         "the image's units (initrd/units)",
         "units of the image",
     )?;
-    let mut roots = elf::Roots::then_host(inputs.packages.iter().map(|package| package.path.clone()).collect());
+    let mut roots = elf::Roots::then_host(
+        inputs
+            .packages
+            .iter()
+            .map(|package| package.path.clone())
+            .collect(),
+    );
     roots.0.dedup();
     programs::add(&mut image, &inputs.programs_dir, &roots)?;
     daemons::busybox(&mut image, &inputs.packages, &roots)?;
@@ -123,7 +135,12 @@ fn add_elf(
     image.add_file(guest_path, 0o755, source, reason)?;
     for library in elf::closure(roots, source, guest_path, reason)? {
         // One library, found by two, has one reason: the first.
-        image.add_file(&library.path, 0o755, library.source, &format!("library of {}", library.wanted_by))?;
+        image.add_file(
+            &library.path,
+            0o755,
+            library.source,
+            &format!("library of {}", library.wanted_by),
+        )?;
     }
     Ok(())
 }

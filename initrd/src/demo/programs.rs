@@ -10,7 +10,11 @@ const INIT: &str = "/usr/lib/softboot/softbootd";
 
 /// Adds every program of `dir`.
 pub(super) fn add(image: &mut Image, dir: &Path, roots: &Roots) -> Result<(), Error> {
-    let fail = |source| Error::Given { path: dir.into(), what: "guest programs", source };
+    let fail = |source| Error::Given {
+        path: dir.into(),
+        what: "guest programs",
+        source,
+    };
     let mut has_init = false;
     for entry in std::fs::read_dir(dir).map_err(fail)? {
         let entry = entry.map_err(fail)?;
@@ -24,11 +28,23 @@ pub(super) fn add(image: &mut Image, dir: &Path, roots: &Roots) -> Result<(), Er
         if name == "softbootd" {
             has_init = true;
             add_elf(image, roots, &path, INIT, "PID 1")?;
-            image.add_symlink("/init", "usr/lib/softboot/softbootd", "what the kernel runs from an initrd")?;
-            image.add_symlink("/sbin/init", "../lib/softboot/softbootd", "what a soft-reboot runs from a root")?;
+            image.add_symlink(
+                "/init",
+                "usr/lib/softboot/softbootd",
+                "what the kernel runs from an initrd",
+            )?;
+            image.add_symlink(
+                "/sbin/init",
+                "../lib/softboot/softbootd",
+                "what a soft-reboot runs from a root",
+            )?;
         } else {
             add_elf(image, roots, &path, &format!("/usr/bin/{name}"), "guest programs")?;
         }
     }
-    if has_init { Ok(()) } else { Err(Error::NoInit { dir: dir.into() }) }
+    if has_init {
+        Ok(())
+    } else {
+        Err(Error::NoInit { dir: dir.into() })
+    }
 }

@@ -20,11 +20,23 @@ fn inputs(top: &Path) -> Inputs {
     put(&top.join("programs/notes"), b"", 0o644);
     put(&top.join("units/a.service"), b"[Service]\n", 0o600);
     put(&top.join("files/etc/hostname"), b"given\n", 0o600);
-    put(&top.join("files/etc/lighttpd/lighttpd.conf"), b"# \"mod_none\"\n", 0o644);
+    put(
+        &top.join("files/etc/lighttpd/lighttpd.conf"),
+        b"# \"mod_none\"\n",
+        0o644,
+    );
     put(&top.join("package/bin/busybox"), &shell, 0o755);
     put(&top.join("package/usr/sbin/lighttpd"), &server, 0o755);
-    put(&top.join("package/usr/lib/lighttpd/mod_dirlisting.so"), &shell, 0o644);
-    let package = PackageRoot { name: "all".into(), version: "1".into(), path: top.join("package") };
+    put(
+        &top.join("package/usr/lib/lighttpd/mod_dirlisting.so"),
+        &shell,
+        0o644,
+    );
+    let package = PackageRoot {
+        name: "all".into(),
+        version: "1".into(),
+        path: top.join("package"),
+    };
     Inputs {
         programs_dir: top.join("programs"),
         units_dir: top.join("units"),
@@ -40,14 +52,26 @@ fn the_image_has_init_units_programs_and_what_they_need() {
     let top = tempfile::tempdir().unwrap();
     let image = build(&inputs(top.path())).unwrap();
     for path in [
-        "/init", "/usr/sbin/init", "/usr/lib/softboot/softbootd", "/usr/bin/softctl", "/usr/bin/sh",
-        "/usr/lib/systemd/system/a.service", "/usr/lib/lighttpd/mod_dirlisting.so", "/dev/console", "/etc/passwd",
+        "/init",
+        "/usr/sbin/init",
+        "/usr/lib/softboot/softbootd",
+        "/usr/bin/softctl",
+        "/usr/bin/sh",
+        "/usr/lib/systemd/system/a.service",
+        "/usr/lib/lighttpd/mod_dirlisting.so",
+        "/dev/console",
+        "/etc/passwd",
     ] {
         assert!(image.get(path).is_some(), "{path}");
     }
     assert!(image.get("/usr/bin/softctl.d").is_none() && image.get("/usr/bin/notes").is_none());
-    assert_eq!(image.get("/usr/lib/systemd/system/a.service").unwrap().mode, 0o644);
-    let Kind::File(hostname) = &image.get("/etc/hostname").unwrap().kind else { unreachable!() };
+    assert_eq!(
+        image.get("/usr/lib/systemd/system/a.service").unwrap().mode,
+        0o644
+    );
+    let Kind::File(hostname) = &image.get("/etc/hostname").unwrap().kind else {
+        unreachable!()
+    };
     assert_eq!(&hostname[..], b"given\n");
 }
 
@@ -55,9 +79,16 @@ fn the_image_has_init_units_programs_and_what_they_need() {
 fn a_plugin_that_is_nowhere_names_the_configuration() {
     let top = tempfile::tempdir().unwrap();
     let inputs = inputs(top.path());
-    put(&top.path().join("files/etc/lighttpd/lighttpd.conf"), b"server.modules += (\"mod_lost\")\n", 0o644);
+    put(
+        &top.path().join("files/etc/lighttpd/lighttpd.conf"),
+        b"server.modules += (\"mod_lost\")\n",
+        0o644,
+    );
     let text = build(&inputs).unwrap_err().to_string();
-    assert!(text.contains("mod_lost") && text.contains("/etc/lighttpd/lighttpd.conf"), "{text}");
+    assert!(
+        text.contains("mod_lost") && text.contains("/etc/lighttpd/lighttpd.conf"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -71,6 +102,9 @@ fn without_init_there_is_no_image() {
 #[test]
 fn modules_need_a_kernel() {
     let top = tempfile::tempdir().unwrap();
-    let inputs = Inputs { modules: vec!["dummy".into()], ..inputs(top.path()) };
+    let inputs = Inputs {
+        modules: vec!["dummy".into()],
+        ..inputs(top.path())
+    };
     assert!(build(&inputs).unwrap_err().to_string().contains("dummy"));
 }

@@ -14,7 +14,11 @@ pub(super) fn add(
     reason: &str,
     what: &'static str,
 ) -> Result<(), Error> {
-    let fail = |source| Error::Given { path: dir.into(), what, source };
+    let fail = |source| Error::Given {
+        path: dir.into(),
+        what,
+        source,
+    };
     for entry in std::fs::read_dir(dir).map_err(fail)? {
         let entry = entry.map_err(fail)?;
         let path = entry.path();
@@ -30,7 +34,11 @@ pub(super) fn add(
             let target = std::fs::read_link(&path).map_err(fail)?;
             image.add_symlink(&guest, &target.to_string_lossy(), reason)?;
         } else if meta.is_file() {
-            let mode = if meta.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 };
+            let mode = if meta.permissions().mode() & 0o111 == 0 {
+                0o644
+            } else {
+                0o755
+            };
             image.add_file(&guest, mode, path, reason)?;
         } else {
             return Err(Error::Strange { path });

@@ -57,13 +57,18 @@ pub fn closure(roots: &Roots, source: &Path, guest_path: &str, reason: &str) -> 
         inherited: Vec::new(),
     };
     if let Some(interpreter) = &program.interpreter {
-        let (source, _) = find_at(roots, &program, interpreter, &first.chain)?.ok_or_else(|| Error::Missing {
-            name: interpreter.clone(),
-            wanted_by: first.chain.clone(),
-            looked_in: roots.0.iter().map(|root| root.display().to_string()).collect(),
-        })?;
+        let (source, _) =
+            find_at(roots, &program, interpreter, &first.chain)?.ok_or_else(|| Error::Missing {
+                name: interpreter.clone(),
+                wanted_by: first.chain.clone(),
+                looked_in: roots.0.iter().map(|root| root.display().to_string()).collect(),
+            })?;
         seen.insert(interpreter.rsplit('/').next().unwrap_or_default().to_owned());
-        libraries.push(Library { path: interpreter.clone(), source, wanted_by: first.chain.clone() });
+        libraries.push(Library {
+            path: interpreter.clone(),
+            source,
+            wanted_by: first.chain.clone(),
+        });
     }
     let mut queue = VecDeque::from([first]);
     while let Some(loaded) = queue.pop_front() {
@@ -73,7 +78,11 @@ pub fn closure(roots: &Roots, source: &Path, guest_path: &str, reason: &str) -> 
                 continue;
             }
             let (path, source, object) = find(roots, &program, name, &own, &loaded.chain)?;
-            libraries.push(Library { path: path.clone(), source, wanted_by: loaded.chain.clone() });
+            libraries.push(Library {
+                path: path.clone(),
+                source,
+                wanted_by: loaded.chain.clone(),
+            });
             queue.push_back(Loaded {
                 object,
                 origin: parent(&path),
@@ -88,7 +97,9 @@ pub fn closure(roots: &Roots, source: &Path, guest_path: &str, reason: &str) -> 
 /// Where the loader looks for what `loaded` needs, and the part of it that holds for its libraries too.
 fn search_path(loaded: &Loaded) -> (Vec<String>, Vec<String>) {
     let expand = |list: &[String]| -> Vec<String> {
-        list.iter().filter_map(|text| Object::expand(text, &loaded.origin)).collect()
+        list.iter()
+            .filter_map(|text| Object::expand(text, &loaded.origin))
+            .collect()
     };
     let mut passed_on = Vec::new();
     if loaded.object.runpath.is_empty() {
@@ -96,7 +107,11 @@ fn search_path(loaded: &Loaded) -> (Vec<String>, Vec<String>) {
     }
     passed_on.extend(loaded.inherited.iter().cloned());
     // With DT_RUNPATH no DT_RPATH at all is looked at, neither its own nor that of those who loaded it.
-    let own = if loaded.object.runpath.is_empty() { passed_on.clone() } else { expand(&loaded.object.runpath) };
+    let own = if loaded.object.runpath.is_empty() {
+        passed_on.clone()
+    } else {
+        expand(&loaded.object.runpath)
+    };
     (own, passed_on)
 }
 
@@ -113,14 +128,21 @@ fn find(
     let candidates: Vec<String> = if name.contains('/') {
         vec![name.to_owned()]
     } else {
-        directories.iter().map(|directory| format!("{directory}/{name}")).collect()
+        directories
+            .iter()
+            .map(|directory| format!("{directory}/{name}"))
+            .collect()
     };
     for candidate in candidates {
         if let Some((source, object)) = find_at(roots, program, &candidate, chain)? {
             return Ok((candidate, source, object));
         }
     }
-    Err(Error::Missing { name: name.into(), wanted_by: chain.into(), looked_in: directories })
+    Err(Error::Missing {
+        name: name.into(),
+        wanted_by: chain.into(),
+        looked_in: directories,
+    })
 }
 
 /// The file at a path of the guest, in the first root that has one for the same machine.
@@ -131,7 +153,9 @@ fn find_at(
     chain: &str,
 ) -> Result<Option<(PathBuf, Object)>, Error> {
     for root in &roots.0 {
-        let Some(source) = rooted::resolve(root, Path::new(path)) else { continue };
+        let Some(source) = rooted::resolve(root, Path::new(path)) else {
+            continue;
+        };
         if !source.is_file() {
             continue;
         }
@@ -150,9 +174,14 @@ fn read(path: &Path, wanted_by: &str) -> Result<Object, Error> {
         wanted_by: wanted_by.into(),
         source,
     })?;
-    Object::parse(&bytes).map_err(|what| Error::Bad { path: path.into(), wanted_by: wanted_by.into(), what })
+    Object::parse(&bytes).map_err(|what| Error::Bad {
+        path: path.into(),
+        wanted_by: wanted_by.into(),
+        what,
+    })
 }
 
 fn parent(path: &str) -> String {
-    path.rsplit_once('/').map_or_else(String::new, |(directory, _)| directory.to_owned())
+    path.rsplit_once('/')
+        .map_or_else(String::new, |(directory, _)| directory.to_owned())
 }

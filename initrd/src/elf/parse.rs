@@ -69,8 +69,11 @@ impl Object {
             directories.push(format!("/lib/{triplet}"));
             directories.push(format!("/usr/lib/{triplet}"));
         }
-        let plain: &[&str] =
-            if self.wide { &["/lib64", "/usr/lib64", "/lib", "/usr/lib"] } else { &["/lib", "/usr/lib"] };
+        let plain: &[&str] = if self.wide {
+            &["/lib64", "/usr/lib64", "/lib", "/usr/lib"]
+        } else {
+            &["/lib", "/usr/lib"]
+        };
         directories.extend(plain.iter().map(|&directory| directory.to_owned()));
         directories
     }
@@ -96,7 +99,9 @@ fn parse<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<Object, Str
     };
     let kind = header.e_type(endian);
     if kind != elf::ET_EXEC && kind != elf::ET_DYN {
-        return Err(format!("it is neither a program nor a shared library (e_type {kind})"));
+        return Err(format!(
+            "it is neither a program nor a shared library (e_type {kind})"
+        ));
     }
     for segment in segments {
         if let Some(name) = segment.interpreter(endian, bytes).map_err(text)? {
@@ -111,7 +116,10 @@ fn parse<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<Object, Str
     }
     let Some(entries) = dynamic else { return Ok(object) };
     let value = |tag: u32| {
-        entries.iter().find(|entry| entry.tag32(endian) == Some(tag)).map(|entry| entry.d_val(endian).into())
+        entries
+            .iter()
+            .find(|entry| entry.tag32(endian) == Some(tag))
+            .map(|entry| entry.d_val(endian).into())
     };
     let table: Option<u64> = value(elf::DT_STRTAB);
     let size: Option<u64> = value(elf::DT_STRSZ);
@@ -124,11 +132,21 @@ fn parse<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<Object, Str
         _ => &[],
     };
     let string = |offset: u64| -> Result<String, String> {
-        let bytes = usize::try_from(offset).ok().and_then(|offset| strings.get(offset..));
+        let bytes = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| strings.get(offset..));
         let bytes = bytes.and_then(|rest| rest.split(|&byte| byte == 0).next());
-        utf8(bytes.ok_or("a name is outside its string table")?, "a dynamic name")
+        utf8(
+            bytes.ok_or("a name is outside its string table")?,
+            "a dynamic name",
+        )
     };
-    let list = |text: String| text.split(':').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let list = |text: String| {
+        text.split(':')
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     for entry in entries {
         let offset: u64 = entry.d_val(endian).into();
         match entry.tag32(endian) {

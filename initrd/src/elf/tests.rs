@@ -15,11 +15,17 @@ fn the_closure_of_the_host_shell_is_what_its_files_say() {
     // Closed: what any of them needs is among them, and nothing is that none of them needs.
     let mut wanted: BTreeSet<String> = object.needed.iter().cloned().collect();
     for library in &libraries {
-        wanted.extend(Object::parse(&std::fs::read(&library.source).unwrap()).unwrap().needed);
+        wanted.extend(
+            Object::parse(&std::fs::read(&library.source).unwrap())
+                .unwrap()
+                .needed,
+        );
     }
     wanted.insert(libraries[0].path.rsplit('/').next().unwrap().to_owned());
-    let found: BTreeSet<String> =
-        libraries.iter().map(|library| library.path.rsplit('/').next().unwrap().to_owned()).collect();
+    let found: BTreeSet<String> = libraries
+        .iter()
+        .map(|library| library.path.rsplit('/').next().unwrap().to_owned())
+        .collect();
     assert_eq!(found, wanted);
 }
 
@@ -28,16 +34,28 @@ fn a_missing_library_names_the_chain() {
     let empty = tempfile::tempdir().unwrap();
     let shell = std::fs::canonicalize("/bin/sh").unwrap();
     let object = Object::parse(&std::fs::read(&shell).unwrap()).unwrap();
-    let Some(interpreter) = object.interpreter else { return };
+    let Some(interpreter) = object.interpreter else {
+        return;
+    };
     let roots = Roots(vec![empty.path().into()]);
-    let text = closure(&roots, &shell, "/bin/sh", "the package busybox").unwrap_err().to_string();
-    assert!(text.contains(&interpreter) && text.contains("/bin/sh (the package busybox)"), "{text}");
+    let text = closure(&roots, &shell, "/bin/sh", "the package busybox")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains(&interpreter) && text.contains("/bin/sh (the package busybox)"),
+        "{text}"
+    );
     // The loader alone there: the first library is what is missing.
     let at = empty.path().join(interpreter.trim_start_matches('/'));
     std::fs::create_dir_all(at.parent().unwrap()).unwrap();
     std::fs::copy(&interpreter, &at).unwrap();
-    let text = closure(&roots, &shell, "/bin/sh", "the package busybox").unwrap_err().to_string();
-    assert!(text.contains(&object.needed[0]) && text.contains("looked in /lib"), "{text}");
+    let text = closure(&roots, &shell, "/bin/sh", "the package busybox")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains(&object.needed[0]) && text.contains("looked in /lib"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -45,24 +63,44 @@ fn what_is_no_elf_file_is_an_error_that_names_the_wanter() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("script");
     std::fs::write(&file, "#!/bin/sh\n").unwrap();
-    let text = closure(&Roots::default(), &file, "/bin/script", "me").unwrap_err().to_string();
-    assert!(text.contains("script") && text.contains("wanted by me") && text.contains("ELF"), "{text}");
+    let text = closure(&Roots::default(), &file, "/bin/script", "me")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("script") && text.contains("wanted by me") && text.contains("ELF"),
+        "{text}"
+    );
     let shell = std::fs::read(std::fs::canonicalize("/bin/sh").unwrap()).unwrap();
     std::fs::write(&file, &shell[..100]).unwrap();
-    assert!(matches!(closure(&Roots::default(), &file, "/x", "me"), Err(Error::Bad { .. })));
+    assert!(matches!(
+        closure(&Roots::default(), &file, "/x", "me"),
+        Err(Error::Bad { .. })
+    ));
 }
 
 #[test]
 fn the_directories_follow_the_machine() {
-    let arm = Object { machine: object::elf::EM_AARCH64, wide: true, little: true, ..Object::default() };
+    let arm = Object {
+        machine: object::elf::EM_AARCH64,
+        wide: true,
+        little: true,
+        ..Object::default()
+    };
     assert_eq!(arm.default_directories()[0], "/lib/aarch64-linux-gnu");
-    let unknown = Object { machine: 0xFFFF, wide: false, ..Object::default() };
+    let unknown = Object {
+        machine: 0xFFFF,
+        wide: false,
+        ..Object::default()
+    };
     assert_eq!(unknown.default_directories(), ["/lib", "/usr/lib"]);
 }
 
 #[test]
 fn origin_is_the_directory_of_the_object() {
-    assert_eq!(Object::expand("$ORIGIN/../lib", "/opt/bin"), Some("/opt/bin/../lib".into()));
+    assert_eq!(
+        Object::expand("$ORIGIN/../lib", "/opt/bin"),
+        Some("/opt/bin/../lib".into())
+    );
     assert_eq!(Object::expand("${ORIGIN}", "/opt/bin"), Some("/opt/bin".into()));
     assert_eq!(Object::expand("/x/$LIB", "/opt/bin"), None);
 }

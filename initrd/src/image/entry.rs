@@ -73,7 +73,14 @@ pub struct Entry {
 
 impl Entry {
     pub(super) fn new(path: String, mode: u32, kind: Kind, reason: &str) -> Self {
-        Self { path, mode: mode & 0o7777, uid: 0, gid: 0, kind, reason: reason.into() }
+        Self {
+            path,
+            mode: mode & 0o7777,
+            uid: 0,
+            gid: 0,
+            kind,
+            reason: reason.into(),
+        }
     }
 
     /// What it is, for a message.

@@ -35,15 +35,20 @@ impl Image {
     /// What is in the image, and why.
     #[must_use]
     pub fn list(&self) -> Listing {
-        let mut listing = Listing { notes: self.notes().to_vec(), ..Listing::default() };
+        let mut listing = Listing {
+            notes: self.notes().to_vec(),
+            ..Listing::default()
+        };
         for entry in self.entries() {
             let (letter, size, arrow) = match &entry.kind {
                 Kind::Directory { .. } => ('d', 0, String::new()),
                 Kind::File(data) => ('-', data.len() as u64, String::new()),
                 Kind::Symlink(target) => ('l', 0, format!(" -> {target}")),
-                Kind::Device(device) => {
-                    (if device.block { 'b' } else { 'c' }, 0, format!(" ({}:{})", device.major, device.minor))
-                }
+                Kind::Device(device) => (
+                    if device.block { 'b' } else { 'c' },
+                    0,
+                    format!(" ({}:{})", device.major, device.minor),
+                ),
                 Kind::HardLink(first) => ('-', 0, format!(" = /{first}")),
             };
             listing.push(Row {
@@ -99,7 +104,11 @@ impl Listing {
 /// A mode as `ls -l` writes it.
 fn mode_text(letter: char, mode: u32) -> String {
     let mut text = String::from(letter);
-    for (shift, special, with, without) in [(6, 0o4000, 's', 'S'), (3, 0o2000, 's', 'S'), (0, 0o1000, 't', 'T')] {
+    for (shift, special, with, without) in [
+        (6, 0o4000, 's', 'S'),
+        (3, 0o2000, 's', 'S'),
+        (0, 0o1000, 't', 'T'),
+    ] {
         let bits = mode >> shift;
         text.push(if bits & 4 != 0 { 'r' } else { '-' });
         text.push(if bits & 2 != 0 { 'w' } else { '-' });

@@ -58,7 +58,9 @@ pub enum Error {
         reason: String,
     },
     /// A parent is not a directory.
-    #[error("{path}, wanted by {reason}, lies below {parent}, which is no directory (wanted by {parent_reason})")]
+    #[error(
+        "{path}, wanted by {reason}, lies below {parent}, which is no directory (wanted by {parent_reason})"
+    )]
     Parent {
         /// The path.
         path: String,
@@ -70,7 +72,9 @@ pub enum Error {
         parent_reason: String,
     },
     /// A hard link to what is not a file of the image.
-    #[error("{path}, wanted by {reason}, is a hard link to {target}, which is no file of the image; add that first")]
+    #[error(
+        "{path}, wanted by {reason}, is a hard link to {target}, which is no file of the image; add that first"
+    )]
     LinkTarget {
         /// The new name.
         path: String,
@@ -127,7 +131,11 @@ impl Image {
     /// A bad path, a conflict.
     pub fn add_dir(&mut self, path: &str, mode: u32, reason: &str) -> Result<(), Error> {
         let key = self.locate(path, reason)?;
-        if let Some(Entry { kind: Kind::Directory { .. }, .. }) = self.followed(&key) {
+        if let Some(Entry {
+            kind: Kind::Directory { .. },
+            ..
+        }) = self.followed(&key)
+        {
             let key = self.follow(&key).unwrap_or(key);
             if let Some(entry) = self.entries.get_mut(&key) {
                 if matches!(entry.kind, Kind::Directory { implied: true }) {
@@ -156,7 +164,12 @@ impl Image {
             Source::Path(from) => match std::fs::read(&from) {
                 Ok(bytes) => bytes.into(),
                 Err(source) => {
-                    return Err(Error::Read { from, path: path.into(), reason: reason.into(), source });
+                    return Err(Error::Read {
+                        from,
+                        path: path.into(),
+                        reason: reason.into(),
+                        source,
+                    });
                 }
             },
         };
@@ -189,12 +202,26 @@ impl Image {
     pub fn add_hardlink(&mut self, path: &str, target: &str, reason: &str) -> Result<(), Error> {
         let target_key = self.locate(target, reason)?;
         let (first, mode, owner) = match self.entries.get(&target_key) {
-            Some(Entry { kind: Kind::File(_), mode, uid, gid, .. }) => (target_key, *mode, (*uid, *gid)),
-            Some(Entry { kind: Kind::HardLink(first), mode, uid, gid, .. }) => {
-                (first.clone(), *mode, (*uid, *gid))
-            }
+            Some(Entry {
+                kind: Kind::File(_),
+                mode,
+                uid,
+                gid,
+                ..
+            }) => (target_key, *mode, (*uid, *gid)),
+            Some(Entry {
+                kind: Kind::HardLink(first),
+                mode,
+                uid,
+                gid,
+                ..
+            }) => (first.clone(), *mode, (*uid, *gid)),
             _ => {
-                return Err(Error::LinkTarget { path: path.into(), target: target.into(), reason: reason.into() });
+                return Err(Error::LinkTarget {
+                    path: path.into(),
+                    target: target.into(),
+                    reason: reason.into(),
+                });
             }
         };
         let key = self.locate(path, reason)?;
@@ -213,7 +240,10 @@ impl Image {
         let no_entry = || Error::NoEntry { path: path.into() };
         let key = self.locate(path, "an owner").map_err(|_| no_entry())?;
         let first = match self.entries.get(&key).ok_or_else(no_entry)? {
-            Entry { kind: Kind::HardLink(first), .. } => first.clone(),
+            Entry {
+                kind: Kind::HardLink(first),
+                ..
+            } => first.clone(),
             _ => key,
         };
         for (name, entry) in &mut self.entries {
@@ -276,7 +306,10 @@ impl Image {
                     let entry = Entry::new(parent.into(), 0o755, Kind::Directory { implied: true }, reason);
                     self.entries.insert(parent.into(), entry);
                 }
-                Some(Entry { kind: Kind::Directory { .. }, .. }) => {}
+                Some(Entry {
+                    kind: Kind::Directory { .. },
+                    ..
+                }) => {}
                 Some(other) => {
                     return Err(Error::Parent {
                         path: path.into(),
@@ -292,17 +325,27 @@ impl Image {
 
     /// The key of a path, with the symbolic links of the image followed in all but its last name.
     fn normal(&self, path: &str, reason: &str) -> Result<String, Error> {
-        let bad = || Error::BadPath { path: path.into(), reason: reason.into() };
+        let bad = || Error::BadPath {
+            path: path.into(),
+            reason: reason.into(),
+        };
         let inner = path.strip_prefix('/').ok_or_else(bad)?;
         if inner.is_empty() || inner.contains('\0') || inner.split('/').any(|name| name == "..") {
             return Err(bad());
         }
-        let (parents, last) = inner.trim_end_matches('/').rsplit_once('/').unwrap_or(("", inner.trim_end_matches('/')));
+        let (parents, last) = inner
+            .trim_end_matches('/')
+            .rsplit_once('/')
+            .unwrap_or(("", inner.trim_end_matches('/')));
         if last.is_empty() || last == "." {
             return Err(bad());
         }
         let parents = self.follow(parents).ok_or_else(bad)?;
-        Ok(if parents.is_empty() { last.into() } else { format!("{parents}/{last}") })
+        Ok(if parents.is_empty() {
+            last.into()
+        } else {
+            format!("{parents}/{last}")
+        })
     }
 
     /// A path with all symbolic links of the image followed, its last name included. What is not in the image is
@@ -317,7 +360,11 @@ impl Image {
                 continue;
             }
             done.push(name);
-            if let Some(Entry { kind: Kind::Symlink(target), .. }) = self.entries.get(&done.join("/")) {
+            if let Some(Entry {
+                kind: Kind::Symlink(target),
+                ..
+            }) = self.entries.get(&done.join("/"))
+            {
                 links += 1;
                 if links > MAX_LINKS {
                     return None;
@@ -340,7 +387,11 @@ impl Image {
 
 /// The names of a path, last first.
 fn names(path: &str) -> Vec<String> {
-    path.split('/').filter(|name| !name.is_empty() && *name != ".").rev().map(str::to_owned).collect()
+    path.split('/')
+        .filter(|name| !name.is_empty() && *name != ".")
+        .rev()
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A device node.
@@ -358,7 +409,11 @@ impl Device {
     /// A character device.
     #[must_use]
     pub const fn character(major: u32, minor: u32) -> Self {
-        Self { block: false, major, minor }
+        Self {
+            block: false,
+            major,
+            minor,
+        }
     }
 }
 

@@ -38,8 +38,14 @@ fn a_conflict_names_both_wanters() {
     let mut image = Image::new();
     image.add_file("/f", 0o644, &b"x"[..], "package one").unwrap();
     image.add_file("/f", 0o644, &b"x"[..], "package two").unwrap();
-    let text = image.add_file("/f", 0o644, &b"y"[..], "package three").unwrap_err().to_string();
-    assert!(text.contains("package one") && text.contains("package three"), "{text}");
+    let text = image
+        .add_file("/f", 0o644, &b"y"[..], "package three")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("package one") && text.contains("package three"),
+        "{text}"
+    );
     assert!(image.add_dir("/f", 0o755, "package four").is_err());
 }
 
@@ -49,7 +55,10 @@ fn a_missing_file_names_who_wanted_it() {
         .add_file("/bin/x", 0o755, Path::new("/nonexistent/x"), "the unit x.service")
         .unwrap_err()
         .to_string();
-    assert!(text.contains("the unit x.service") && text.contains("/nonexistent/x"), "{text}");
+    assert!(
+        text.contains("the unit x.service") && text.contains("/nonexistent/x"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -58,7 +67,10 @@ fn a_path_below_a_link_lands_where_the_link_points() {
     image.add_symlink("/lib", "usr/lib", "usr-merge").unwrap();
     image.add_file("/lib/a/b", 0o644, &b"x"[..], "test").unwrap();
     image.add_dir("/lib", 0o755, "test").unwrap();
-    assert_eq!(paths(&image), ["lib", "usr", "usr/lib", "usr/lib/a", "usr/lib/a/b"]);
+    assert_eq!(
+        paths(&image),
+        ["lib", "usr", "usr/lib", "usr/lib/a", "usr/lib/a/b"]
+    );
     assert!(image.get("/lib/a/b").is_some());
 }
 
@@ -66,10 +78,16 @@ fn a_path_below_a_link_lands_where_the_link_points() {
 fn nothing_goes_outside_or_below_a_file() {
     let mut image = Image::new();
     for path in ["x", "/", "/../x", "/a/../../x", ""] {
-        assert!(matches!(image.add_dir(path, 0o755, "test"), Err(Error::BadPath { .. })), "{path:?}");
+        assert!(
+            matches!(image.add_dir(path, 0o755, "test"), Err(Error::BadPath { .. })),
+            "{path:?}"
+        );
     }
     image.add_file("/f", 0o644, &b"x"[..], "first").unwrap();
-    let text = image.add_file("/f/g", 0o644, &b"x"[..], "second").unwrap_err().to_string();
+    let text = image
+        .add_file("/f/g", 0o644, &b"x"[..], "second")
+        .unwrap_err()
+        .to_string();
     assert!(text.contains("first") && text.contains("second"), "{text}");
     image.add_symlink("/loop", "loop", "test").unwrap();
     assert!(image.add_dir("/loop/x", 0o755, "test").is_err());
@@ -87,13 +105,18 @@ fn hard_links_share_a_number_and_the_last_carries_the_data() {
     assert!(records.iter().all(|record| record.header.nlink == 3));
     let data: Vec<&[u8]> = records.iter().map(|record| record.data.as_slice()).collect();
     assert_eq!(data, [&b""[..], b"", b"data"]);
-    assert!(matches!(image.add_hardlink("/q", "/none", "test"), Err(Error::LinkTarget { .. })));
+    assert!(matches!(
+        image.add_hardlink("/q", "/none", "test"),
+        Err(Error::LinkTarget { .. })
+    ));
 }
 
 #[test]
 fn owners_devices_and_links_are_in_the_archive() {
     let mut image = Image::new();
-    image.add_device("/dev/null", 0o666, Device::character(1, 3), "test").unwrap();
+    image
+        .add_device("/dev/null", 0o666, Device::character(1, 3), "test")
+        .unwrap();
     image.add_dir("/var/www", 0o750, "test").unwrap();
     image.set_owner("/var/www", 33, 34).unwrap();
     image.add_symlink("/l", "target", "test").unwrap();
@@ -111,7 +134,9 @@ fn the_list_of_an_image_and_of_its_archive_agree() {
     let mut image = Image::new();
     image.add_file("/d/f", 0o4755, &b"12345"[..], "me").unwrap();
     image.add_symlink("/l", "d", "me").unwrap();
-    image.add_device("/n", 0o600, Device::character(5, 1), "me").unwrap();
+    image
+        .add_device("/n", 0o600, Device::character(5, 1), "me")
+        .unwrap();
     let mut ours = image.list();
     assert_eq!(ours.total, 5);
     assert!(ours.rows.iter().all(|row| row.reason == "me"));
@@ -130,7 +155,9 @@ fn unpacking_makes_the_tree() {
     image.add_file("/locked/f", 0o640, &b"x"[..], "test").unwrap();
     image.add_hardlink("/a", "/locked/f", "test").unwrap();
     image.add_symlink("/l", "locked/f", "test").unwrap();
-    image.add_device("/null", 0o666, Device::character(1, 3), "test").unwrap();
+    image
+        .add_device("/null", 0o666, Device::character(1, 3), "test")
+        .unwrap();
     image.unpack(dir.path(), Devices::Skip).unwrap();
     let meta = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap();
     assert_eq!(meta("tmp").permissions().mode() & 0o7777, 0o1777);

@@ -23,12 +23,16 @@ impl Image {
     /// Names the path that could not be made.
     pub fn unpack(&self, dir: &Path, devices: Devices) -> Result<(), Error> {
         let as_root = rustix::process::geteuid().is_root();
-        let fail = |path: &Path, source| Error::Unpack { path: path.into(), source };
+        let fail = |path: &Path, source| Error::Unpack {
+            path: path.into(),
+            source,
+        };
         std::fs::create_dir_all(dir).map_err(|source| fail(dir, source))?;
         let mut modes = Vec::new();
         // A hard link may sort before the file it names.
-        let (links, plain): (Vec<_>, Vec<_>) =
-            self.entries().partition(|entry| matches!(entry.kind, Kind::HardLink(_)));
+        let (links, plain): (Vec<_>, Vec<_>) = self
+            .entries()
+            .partition(|entry| matches!(entry.kind, Kind::HardLink(_)));
         for entry in plain.into_iter().chain(links) {
             let path = dir.join(&entry.path);
             let made: io::Result<()> = match &entry.kind {
@@ -48,7 +52,11 @@ impl Image {
                 Kind::Device(_) if devices == Devices::Skip => continue,
                 Kind::Device(device) => {
                     modes.push((path.clone(), entry.mode));
-                    let kind = if device.block { FileType::BlockDevice } else { FileType::CharacterDevice };
+                    let kind = if device.block {
+                        FileType::BlockDevice
+                    } else {
+                        FileType::CharacterDevice
+                    };
                     let number = rustix::fs::makedev(device.major, device.minor);
                     rustix::fs::mknodat(CWD, &path, kind, Mode::from_raw_mode(entry.mode), number)
                         .map_err(io::Error::from)

@@ -43,7 +43,11 @@ impl Image {
                 }
                 Kind::Symlink(target) => (cpio::S_IFLNK, target.as_bytes(), (0, 0)),
                 Kind::Device(device) => {
-                    let bits = if device.block { cpio::S_IFBLK } else { cpio::S_IFCHR };
+                    let bits = if device.block {
+                        cpio::S_IFBLK
+                    } else {
+                        cpio::S_IFCHR
+                    };
                     (bits, &[], (device.major, device.minor))
                 }
             };
@@ -58,10 +62,16 @@ impl Image {
                 mtime: MTIME,
                 device,
             };
-            let fail = |source| Error::Write { path: format!("/{}", entry.path), source };
+            let fail = |source| Error::Write {
+                path: format!("/{}", entry.path),
+                source,
+            };
             writer.append(&header, data).map_err(fail)?;
         }
-        writer.finish().map_err(|source| Error::Write { path: "the trailer".into(), source })?;
+        writer.finish().map_err(|source| Error::Write {
+            path: "the trailer".into(),
+            source,
+        })?;
         Ok(())
     }
 }

@@ -11,13 +11,22 @@ pub(super) const SUFFIXES: [&str; 4] = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"];
 
 /// The module's name, if this is the file name of one: without suffix, `_` for `-`.
 pub(super) fn module_name(file_name: &str) -> Option<String> {
-    SUFFIXES.iter().find_map(|suffix| file_name.strip_suffix(suffix)).map(|name| name.replace('-', "_"))
+    SUFFIXES
+        .iter()
+        .find_map(|suffix| file_name.strip_suffix(suffix))
+        .map(|name| name.replace('-', "_"))
 }
 
 /// The contents of a module file, uncompressed.
 pub(super) fn read_module(path: &Path) -> Result<Vec<u8>, Error> {
-    let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
-    let bad = |what: String| Error::Bad { path: path.into(), what };
+    let bytes = std::fs::read(path).map_err(|source| Error::Read {
+        path: path.into(),
+        source,
+    })?;
+    let bad = |what: String| Error::Bad {
+        path: path.into(),
+        what,
+    };
     let mut out = Vec::new();
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("xz") => lzma_rs::xz_decompress(&mut Cursor::new(bytes), &mut out)

@@ -26,7 +26,8 @@ fn section<H: FileHeader<Endian = Endianness>>(module: &[u8]) -> Result<&[u8], S
     let header = H::parse(module).map_err(text)?;
     let endian = header.endian().map_err(text)?;
     let sections = header.sections(endian, module).map_err(text)?;
-    let (_, section) =
-        sections.section_by_name(endian, b".modinfo").ok_or("it has no .modinfo section, so it is no module")?;
+    let (_, section) = sections
+        .section_by_name(endian, b".modinfo")
+        .ok_or("it has no .modinfo section, so it is no module")?;
     section.data(endian, module).map_err(text)
 }

@@ -43,8 +43,16 @@ fn put(dir: &Path, path: &str, data: &[u8]) {
 fn fixture() -> tempfile::TempDir {
     let top = tempfile::tempdir().unwrap();
     let dir = top.path().join("6.1.0-test");
-    put(&dir, "kernel/a/virtio-net.ko", &module("license=GPL\0depends=virtio,net-failover\0"));
-    put(&dir, "kernel/a/net_failover.ko", &module("depends=failover\0name=net_failover\0"));
+    put(
+        &dir,
+        "kernel/a/virtio-net.ko",
+        &module("license=GPL\0depends=virtio,net-failover\0"),
+    );
+    put(
+        &dir,
+        "kernel/a/net_failover.ko",
+        &module("depends=failover\0name=net_failover\0"),
+    );
     put(&dir, "kernel/b/failover.ko", &module("depends=\0"));
     put(&dir, "kernel/b/virtio.ko", &module("depends=virtio_ring\0"));
     put(&dir, "modules.builtin", b"kernel/b/virtio-ring.ko\n");
@@ -52,25 +60,44 @@ fn fixture() -> tempfile::TempDir {
 }
 
 fn names(closure: &Closure) -> Vec<&str> {
-    closure.modules.iter().map(|module| module.name.as_str()).collect()
+    closure
+        .modules
+        .iter()
+        .map(|module| module.name.as_str())
+        .collect()
 }
 
 #[test]
 fn each_module_comes_after_what_it_depends_on() {
     let top = fixture();
     let tree = ModuleTree::open(&top.path().join("6.1.0-test")).unwrap();
-    let closure = tree.closure([("virtio_net", "the network"), ("failover", "again")]).unwrap();
-    assert_eq!(names(&closure), ["virtio", "failover", "net_failover", "virtio_net"]);
+    let closure = tree
+        .closure([("virtio_net", "the network"), ("failover", "again")])
+        .unwrap();
+    assert_eq!(
+        names(&closure),
+        ["virtio", "failover", "net_failover", "virtio_net"]
+    );
     assert_eq!(closure.builtin, ["virtio_ring"]);
-    assert!(closure.load_order().ends_with("/usr/lib/modules/6.1.0-test/kernel/a/virtio-net.ko\n"));
-    assert_eq!(closure.modules[1].wanted_by, "module net_failover (module virtio_net (the network))");
+    assert!(
+        closure
+            .load_order()
+            .ends_with("/usr/lib/modules/6.1.0-test/kernel/a/virtio-net.ko\n")
+    );
+    assert_eq!(
+        closure.modules[1].wanted_by,
+        "module net_failover (module virtio_net (the network))"
+    );
 }
 
 #[test]
 fn a_dash_in_a_name_is_an_underscore() {
     let top = fixture();
     let tree = ModuleTree::open(&top.path().join("6.1.0-test")).unwrap();
-    assert_eq!(tree.closure([("virtio-net", "x")]).unwrap(), tree.closure([("virtio_net", "x")]).unwrap());
+    assert_eq!(
+        tree.closure([("virtio-net", "x")]).unwrap(),
+        tree.closure([("virtio_net", "x")]).unwrap()
+    );
     assert!(tree.has("virtio-ring") && tree.has("net-failover") && !tree.has("9p"));
 }
 
@@ -80,8 +107,14 @@ fn an_unknown_module_names_who_wanted_it() {
     let dir = top.path().join("6.1.0-test");
     put(&dir, "kernel/c.ko", &module("depends=lost\0"));
     let tree = ModuleTree::open(&dir).unwrap();
-    let text = tree.closure([("9p", "the option --share")]).unwrap_err().to_string();
-    assert!(text.contains("9p") && text.contains("--share") && text.contains("6.1.0-test"), "{text}");
+    let text = tree
+        .closure([("9p", "the option --share")])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("9p") && text.contains("--share") && text.contains("6.1.0-test"),
+        "{text}"
+    );
     let text = tree.closure([("c", "me")]).unwrap_err().to_string();
     assert!(text.contains("lost") && text.contains("module c (me)"), "{text}");
 }
@@ -100,9 +133,16 @@ fn a_ring_is_an_error() {
 fn the_map_of_depmod_is_used_where_it_is() {
     let top = fixture();
     let dir = top.path().join("6.1.0-test");
-    put(&dir, "modules.dep", b"kernel/b/failover.ko: kernel/b/virtio.ko\nkernel/b/virtio.ko:\n");
+    put(
+        &dir,
+        "modules.dep",
+        b"kernel/b/failover.ko: kernel/b/virtio.ko\nkernel/b/virtio.ko:\n",
+    );
     let tree = ModuleTree::open(&dir).unwrap();
-    assert_eq!(names(&tree.closure([("failover", "me")]).unwrap()), ["virtio", "failover"]);
+    assert_eq!(
+        names(&tree.closure([("failover", "me")]).unwrap()),
+        ["virtio", "failover"]
+    );
 }
 
 #[test]
@@ -117,7 +157,10 @@ fn compressed_modules_come_out_plain() {
     let tree = ModuleTree::open(&dir).unwrap();
     let closure = tree.closure([("z", "me"), ("w", "me")]).unwrap();
     assert!(closure.modules.iter().all(|module| module.data == plain));
-    assert_eq!(closure.modules[0].guest_path, "/usr/lib/modules/6.1.0-test/kernel/z.ko");
+    assert_eq!(
+        closure.modules[0].guest_path,
+        "/usr/lib/modules/6.1.0-test/kernel/z.ko"
+    );
 }
 
 #[test]
@@ -125,6 +168,10 @@ fn what_is_no_module_is_an_error_that_names_the_file() {
     let top = fixture();
     let dir = top.path().join("6.1.0-test");
     put(&dir, "kernel/bad.ko", b"not an ELF file at all");
-    let text = ModuleTree::open(&dir).unwrap().closure([("bad", "me")]).unwrap_err().to_string();
+    let text = ModuleTree::open(&dir)
+        .unwrap()
+        .closure([("bad", "me")])
+        .unwrap_err()
+        .to_string();
     assert!(text.contains("kernel/bad.ko"), "{text}");
 }

@@ -43,7 +43,10 @@ impl Closure {
     /// The contents of [`super::LOAD_ORDER`].
     #[must_use]
     pub fn load_order(&self) -> String {
-        self.modules.iter().map(|module| format!("{}\n", module.guest_path)).collect()
+        self.modules
+            .iter()
+            .map(|module| format!("{}\n", module.guest_path))
+            .collect()
     }
 }
 
@@ -59,7 +62,13 @@ impl ModuleTree {
         let builtin = read_optional(&dir.join("modules.builtin"))?.unwrap_or_default();
         let builtin = builtin.lines().filter_map(name_of_path).collect();
         let map = read_optional(&dir.join("modules.dep"))?.map(|text| parse_map(&text));
-        Ok(Self { dir: dir.into(), version, files, builtin, map })
+        Ok(Self {
+            dir: dir.into(),
+            version,
+            files,
+            builtin,
+            map,
+        })
     }
 
     /// Whether the module is there, as a file or in the kernel.
@@ -73,11 +82,20 @@ impl ModuleTree {
     ///
     /// # Errors
     /// An unknown module (names who wanted it), a damaged one, a ring.
-    pub fn closure<'a>(&self, wanted: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Closure, Error> {
+    pub fn closure<'a>(
+        &self,
+        wanted: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Closure, Error> {
         let mut closure = Closure::default();
         let mut done = BTreeSet::new();
         for (name, reason) in wanted {
-            self.visit(&name.replace('-', "_"), reason, &mut Vec::new(), &mut done, &mut closure)?;
+            self.visit(
+                &name.replace('-', "_"),
+                reason,
+                &mut Vec::new(),
+                &mut done,
+                &mut closure,
+            )?;
         }
         Ok(closure)
     }
@@ -92,7 +110,9 @@ impl ModuleTree {
         closure: &mut Closure,
     ) -> Result<(), Error> {
         if path.iter().any(|above| above == name) {
-            return Err(Error::Ring { ring: format!("{}, {name}", path.join(", ")) });
+            return Err(Error::Ring {
+                ring: format!("{}, {name}", path.join(", ")),
+            });
         }
         if done.contains(name) {
             return Ok(());
@@ -117,7 +137,13 @@ impl ModuleTree {
         };
         path.push(name.into());
         for dependency in depends {
-            self.visit(&dependency, &format!("module {name} ({wanted_by})"), path, done, closure)?;
+            self.visit(
+                &dependency,
+                &format!("module {name} ({wanted_by})"),
+                path,
+                done,
+                closure,
+            )?;
         }
         path.pop();
         done.insert(name.into());
@@ -133,7 +159,10 @@ impl ModuleTree {
 }
 
 fn walk(top: &Path, dir: &Path, files: &mut BTreeMap<String, String>) -> Result<(), Error> {
-    let fail = |source| Error::Read { path: dir.into(), source };
+    let fail = |source| Error::Read {
+        path: dir.into(),
+        source,
+    };
     for entry in std::fs::read_dir(dir).map_err(fail)? {
         let entry = entry.map_err(fail)?;
         let kind = entry.file_type().map_err(fail)?;
@@ -154,7 +183,10 @@ fn read_optional(path: &Path) -> Result<Option<String>, Error> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Error::Read { path: path.into(), source }),
+        Err(source) => Err(Error::Read {
+            path: path.into(),
+            source,
+        }),
     }
 }
 
@@ -168,7 +200,10 @@ fn parse_map(text: &str) -> BTreeMap<String, Vec<String>> {
         .filter_map(|line| line.split_once(':'))
         .filter_map(|(module, list)| {
             // The list names the last to be loaded first; the order below must not lean on that, visiting does.
-            Some((name_of_path(module)?, list.split_whitespace().rev().filter_map(name_of_path).collect()))
+            Some((
+                name_of_path(module)?,
+                list.split_whitespace().rev().filter_map(name_of_path).collect(),
+            ))
         })
         .collect()
 }

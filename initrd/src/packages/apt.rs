@@ -33,7 +33,9 @@ impl Package {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut package = Self::default();
         for line in text.lines().take_while(|line| !line.is_empty()) {
-            let Some((field, value)) = line.split_once(": ") else { continue };
+            let Some((field, value)) = line.split_once(": ") else {
+                continue;
+            };
             match field {
                 "Package" => package.name = value.into(),
                 "Version" => package.version = value.into(),
@@ -51,7 +53,10 @@ fn parse_depends(text: &str) -> Vec<Vec<String>> {
     text.split(',')
         .map(|one| {
             one.split('|')
-                .filter_map(|name| name.split([' ', '(', ':', '[', '<']).find(|part| !part.is_empty()))
+                .filter_map(|name| {
+                    name.split([' ', '(', ':', '[', '<'])
+                        .find(|part| !part.is_empty())
+                })
                 .map(str::to_owned)
                 .collect()
         })
@@ -62,15 +67,24 @@ fn parse_depends(text: &str) -> Vec<Vec<String>> {
 impl<'a> Apt<'a> {
     /// Makes the cache directory.
     pub(super) fn new(cache: &'a Path) -> Result<Self, Error> {
-        std::fs::create_dir_all(cache).map_err(|source| Error::Cache { path: cache.into(), source })?;
-        Ok(Self { cache, updated: Cell::new(false) })
+        std::fs::create_dir_all(cache).map_err(|source| Error::Cache {
+            path: cache.into(),
+            source,
+        })?;
+        Ok(Self {
+            cache,
+            updated: Cell::new(false),
+        })
     }
 
     /// What apt knows of the newest version of a package; `None` when it does not know it. As root, lists that do not
     /// know it are fetched once.
     pub(super) fn show(&self, name: &str) -> Result<Option<Package>, Error> {
         let ask = || -> Result<Option<Package>, Error> {
-            let output = run(Command::new("apt-cache").args(["show", "--no-all-versions", "--", name]), name)?;
+            let output = run(
+                Command::new("apt-cache").args(["show", "--no-all-versions", "--", name]),
+                name,
+            )?;
             Ok(Package::parse(&String::from_utf8_lossy(&output.stdout)))
         };
         match ask()? {
@@ -81,13 +95,19 @@ impl<'a> Apt<'a> {
 
     /// The name of the architecture the host's packages are for.
     pub(super) fn architecture(&self) -> Result<String, Error> {
-        let output = run(Command::new("dpkg").arg("--print-architecture"), "the architecture")?;
+        let output = run(
+            Command::new("dpkg").arg("--print-architecture"),
+            "the architecture",
+        )?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     /// Downloads a package and unpacks it to `to`, which then is complete or not there at all.
     pub(super) fn download_and_unpack(&self, name: &str, version: &str, to: &Path) -> Result<(), Error> {
-        let cache_error = |path: &Path, source| Error::Cache { path: path.into(), source };
+        let cache_error = |path: &Path, source| Error::Cache {
+            path: path.into(),
+            source,
+        };
         let work = tempfile::Builder::new()
             .prefix(".fetch-")
             .tempdir_in(self.cache)
@@ -107,7 +127,11 @@ impl<'a> Apt<'a> {
         command.arg("-x").arg(&archive).arg(&unpacked);
         let output = run(&mut command, name)?;
         if !output.status.success() {
-            return Err(Error::Unpack { package: name.into(), command: text_of(&command), output: said(&output) });
+            return Err(Error::Unpack {
+                package: name.into(),
+                command: text_of(&command),
+                output: said(&output),
+            });
         }
         std::fs::rename(&unpacked, to).map_err(|source| cache_error(to, source))
     }
@@ -118,10 +142,15 @@ impl<'a> Apt<'a> {
         if rustix::process::geteuid().is_root() {
             command.args(["-o", "APT::Sandbox::User=root"]);
         }
-        command.args(["-q", "download", &format!("{name}={version}")]).current_dir(to);
+        command
+            .args(["-q", "download", &format!("{name}={version}")])
+            .current_dir(to);
         let output = run(&mut command, name)?;
         let archive = std::fs::read_dir(to)
-            .map_err(|source| Error::Cache { path: to.into(), source })?
+            .map_err(|source| Error::Cache {
+                path: to.into(),
+                source,
+            })?
             .filter_map(Result::ok)
             .map(|entry| entry.path())
             .find(|path| path.extension().is_some_and(|extension| extension == "deb"));
@@ -139,7 +168,9 @@ impl<'a> Apt<'a> {
     fn lists_are_empty(&self) -> bool {
         let lists = std::fs::read_dir("/var/lib/apt/lists");
         !lists.is_ok_and(|mut entries| {
-            entries.any(|entry| entry.is_ok_and(|entry| entry.file_name().to_string_lossy().contains("_Packages")))
+            entries.any(|entry| {
+                entry.is_ok_and(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
+            })
         })
     }
 
@@ -148,14 +179,20 @@ impl<'a> Apt<'a> {
         if self.updated.replace(true) || !rustix::process::geteuid().is_root() {
             return Ok(false);
         }
-        let output = run(Command::new("apt-get").args(["-q", "update"]), "the package lists")?;
+        let output = run(
+            Command::new("apt-get").args(["-q", "update"]),
+            "the package lists",
+        )?;
         Ok(output.status.success())
     }
 }
 
 /// Runs a tool in the language of its manual.
 fn run(command: &mut Command, what: &str) -> Result<Output, Error> {
-    command.env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive").stdin(std::process::Stdio::null());
+    command
+        .env("LC_ALL", "C")
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(std::process::Stdio::null());
     command.output().map_err(|source| Error::NoTool {
         tool: command.get_program().to_string_lossy().into_owned(),
         what: what.into(),
@@ -172,7 +209,16 @@ fn text_of(command: &Command) -> String {
 
 /// The last lines of what a command said.
 fn said(output: &Output) -> String {
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines.iter().skip(lines.len().saturating_sub(4)).copied().collect::<Vec<_>>().join("; ")
+    lines
+        .iter()
+        .skip(lines.len().saturating_sub(4))
+        .copied()
+        .collect::<Vec<_>>()
+        .join("; ")
 }

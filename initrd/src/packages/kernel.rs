@@ -51,7 +51,11 @@ fn candidates(architecture: &str) -> Vec<String> {
             "linux-image-kvm".into(),
             "linux-image-generic".into(),
         ],
-        other => vec![format!("linux-image-{other}"), "linux-image-virtual".into(), "linux-image-generic".into()],
+        other => vec![
+            format!("linux-image-{other}"),
+            "linux-image-virtual".into(),
+            "linux-image-generic".into(),
+        ],
     }
 }
 
@@ -76,12 +80,21 @@ fn resolve(apt: &Apt<'_>) -> Result<Vec<(String, String)>, Error> {
 }
 
 fn names(package: &Package, prefix: &str) -> Vec<String> {
-    package.depends.iter().flatten().filter(|name| name.starts_with(prefix)).cloned().collect()
+    package
+        .depends
+        .iter()
+        .flatten()
+        .filter(|name| name.starts_with(prefix))
+        .cloned()
+        .collect()
 }
 
 /// The kernel among unpacked packages.
 fn find(roots: &[&Path], package: &str) -> Result<KernelPackage, Error> {
-    let missing = |what: &str| Error::Kernel { package: package.into(), what: what.into() };
+    let missing = |what: &str| Error::Kernel {
+        package: package.into(),
+        what: what.into(),
+    };
     let vmlinuz = roots
         .iter()
         .filter_map(|root| std::fs::read_dir(root.join("boot")).ok())
@@ -90,7 +103,11 @@ fn find(roots: &[&Path], package: &str) -> Result<KernelPackage, Error> {
         .find(|entry| entry.file_name().to_string_lossy().starts_with("vmlinu"))
         .map(|entry| entry.path())
         .ok_or_else(|| missing("kernel image below boot/"))?;
-    let name = vmlinuz.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = vmlinuz
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let version = name.split_once('-').map(|(_, version)| version.to_owned());
     let version = version.ok_or_else(|| missing("version in the name of its kernel image"))?;
     let modules_dir = roots
@@ -98,9 +115,16 @@ fn find(roots: &[&Path], package: &str) -> Result<KernelPackage, Error> {
         .flat_map(|root| ["lib/modules", "usr/lib/modules"].map(|dir| root.join(dir).join(&version)))
         .find(|dir| dir.join("kernel").is_dir())
         .ok_or_else(|| missing("modules below lib/modules"))?;
-    let config =
-        roots.iter().map(|root| root.join("boot").join(format!("config-{version}"))).find(|path| path.is_file());
-    Ok(KernelPackage { vmlinuz, modules_dir, version, config })
+    let config = roots
+        .iter()
+        .map(|root| root.join("boot").join(format!("config-{version}")))
+        .find(|path| path.is_file());
+    Ok(KernelPackage {
+        vmlinuz,
+        modules_dir,
+        version,
+        config,
+    })
 }
 
 #[cfg(test)]
@@ -113,7 +137,12 @@ mod tests {
         let (image, modules) = (dir.path().join("image"), dir.path().join("modules"));
         std::fs::create_dir_all(image.join("boot")).unwrap();
         std::fs::write(image.join("boot/vmlinuz-6.8.0-1-generic"), "").unwrap();
-        assert!(find(&[&image], "linux-image").unwrap_err().to_string().contains("modules"));
+        assert!(
+            find(&[&image], "linux-image")
+                .unwrap_err()
+                .to_string()
+                .contains("modules")
+        );
         std::fs::create_dir_all(modules.join("lib/modules/6.8.0-1-generic/kernel")).unwrap();
         let kernel = find(&[&image, &modules], "linux-image").unwrap();
         assert_eq!(kernel.version, "6.8.0-1-generic");

@@ -44,7 +44,9 @@ pub enum Error {
         package: String,
     },
     /// A package could not be downloaded.
-    #[error("cannot download the package {package}: `{command}` failed; is there a network? It said: {output}")]
+    #[error(
+        "cannot download the package {package}: `{command}` failed; is there a network? It said: {output}"
+    )]
     Download {
         /// The package.
         package: String,
@@ -105,7 +107,9 @@ impl PackageStore {
     /// A cache in this directory, which is created when first needed.
     #[must_use]
     pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
-        Self { cache: cache_dir.into() }
+        Self {
+            cache: cache_dir.into(),
+        }
     }
 
     /// The packages and their libraries, those asked for first. Served from the cache when they were fetched before.
@@ -139,11 +143,17 @@ impl PackageStore {
         let mut roots = Vec::new();
         for (index, (name, version)) in wanted.iter().enumerate() {
             progress.step(&format!("package {name}"), index as u64, wanted.len() as u64);
-            let path = self.cache.join(format!("{name}_{}", version.replace([':', '/'], "%")));
+            let path = self
+                .cache
+                .join(format!("{name}_{}", version.replace([':', '/'], "%")));
             if !path.is_dir() {
                 apt.download_and_unpack(name, version, &path)?;
             }
-            roots.push(PackageRoot { name: name.clone(), version: version.clone(), path });
+            roots.push(PackageRoot {
+                name: name.clone(),
+                version: version.clone(),
+                path,
+            });
         }
         progress.step("packages", wanted.len() as u64, wanted.len() as u64);
         Ok(roots)
@@ -171,7 +181,11 @@ fn resolve(apt: &Apt<'_>, names: &[&str]) -> Result<Vec<(String, String)>, Error
         });
         let package = match found {
             Some(package) => package?,
-            None if required => return Err(Error::Unknown { package: alternatives.join(" | ") }),
+            None if required => {
+                return Err(Error::Unknown {
+                    package: alternatives.join(" | "),
+                });
+            }
             // A virtual package; one that provides a library is never virtual alone.
             None => continue,
         };
@@ -188,9 +202,16 @@ fn resolve(apt: &Apt<'_>, names: &[&str]) -> Result<Vec<(String, String)>, Error
 
 /// Whether the host's own libc is where programs of this architecture look for it.
 fn host_has_libc() -> bool {
-    let Ok(own) = std::env::current_exe().and_then(std::fs::read) else { return false };
-    let Ok(object) = crate::elf::Object::parse(&own) else { return false };
-    object.default_directories().iter().any(|directory| Path::new(directory).join("libc.so.6").exists())
+    let Ok(own) = std::env::current_exe().and_then(std::fs::read) else {
+        return false;
+    };
+    let Ok(object) = crate::elf::Object::parse(&own) else {
+        return false;
+    };
+    object
+        .default_directories()
+        .iter()
+        .any(|directory| Path::new(directory).join("libc.so.6").exists())
 }
 
 #[cfg(test)]

@@ -28,7 +28,10 @@ pub(super) fn write(cache: &Path, key: &str, roots: &[PackageRoot]) -> Result<()
     }
     stamps.insert(key.into(), roots);
     let path = cache.join(FILE);
-    let fail = |source| Error::Cache { path: path.clone(), source };
+    let fail = |source| Error::Cache {
+        path: path.clone(),
+        source,
+    };
     let text = serde_json::to_vec_pretty(&stamps).map_err(|error| fail(error.into()))?;
     // Whole or not at all: another run may read it meanwhile.
     let file = tempfile::NamedTempFile::new_in(cache).map_err(fail)?;
@@ -39,5 +42,8 @@ pub(super) fn write(cache: &Path, key: &str, roots: &[PackageRoot]) -> Result<()
 
 /// A file that is not there or not readable only costs a fetch.
 fn load(cache: &Path) -> Stamps {
-    std::fs::read(cache.join(FILE)).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    std::fs::read(cache.join(FILE))
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default()
 }
