@@ -64,12 +64,13 @@ impl std::fmt::Display for Compression {
 
 impl Compression {
     /// All, fastest to boot first, as measured: see docs/initrd.md.
-    pub const ALL: [Self; 4] = [Self::None, Self::Lz4, Self::Zstd, Self::Gzip];
+    pub const ALL: [Self; 4] = [Self::Lz4, Self::None, Self::Zstd, Self::Gzip];
 
-    /// The one to take when nobody says otherwise.
-    pub const DEFAULT: Self = Self::None;
+    /// The one to take when nobody says otherwise and the kernel reads it. Of a kernel whose configuration is not
+    /// known take [`Compression::None`].
+    pub const DEFAULT: Self = Self::Lz4;
 
-    /// Those that a kernel with this configuration (the text of `/boot/config-*`) can read.
+    /// Those that a kernel with this configuration (the text of `/boot/config-*`) can read, fastest to boot first.
     #[must_use]
     pub fn supported_by(config: &str) -> Vec<Self> {
         Self::ALL
