@@ -1,1 +1,3 @@
 //! Runs the test machine.
+pub mod channel;
+pub mod machine;
