@@ -167,6 +167,9 @@ impl Chunk {
     }
 }
 
+/// Pieces of output in the order they came.
+pub type ChunkQueue = std::collections::VecDeque<(Stream, Vec<u8>)>;
+
 #[cfg(test)]
 mod tests {
     use super::*;
