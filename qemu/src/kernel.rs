@@ -23,7 +23,7 @@ pub struct Kernel {
     pub image: PathBuf,
     /// The release, as `uname -r` will print it.
     pub version: String,
-    /// The directory with its modules (the one that holds `modules.dep`), if one was found.
+    /// The directory with its modules (the one that holds `modules.order`), if one was found.
     pub modules: Option<PathBuf>,
     /// Who named it.
     pub source: Source,
@@ -102,7 +102,7 @@ pub fn inspect(path: &Path, source: Source) -> Result<Kernel, KernelError> {
     })?;
     let modules = module_places(path, &version)
         .into_iter()
-        .find(|place| place.join("modules.dep").exists());
+        .find(|place| place.join("modules.order").exists());
     Ok(Kernel {
         image: path.to_owned(),
         version,
@@ -163,7 +163,7 @@ mod tests {
         let modules = dir.path().join("lib/modules/6.1.0-test");
         std::fs::create_dir_all(&modules).unwrap();
         std::fs::create_dir_all(dir.path().join("boot")).unwrap();
-        std::fs::write(modules.join("modules.dep"), "").unwrap();
+        std::fs::write(modules.join("modules.order"), "").unwrap();
         let path = dir.path().join("boot/vmlinuz");
         std::fs::write(&path, image("6.1.0-test (x@y) #1 SMP")).unwrap();
         let kernel = find(Some(&path), Some("/other".into())).unwrap().unwrap();

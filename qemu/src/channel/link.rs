@@ -12,6 +12,9 @@
 //! | resend request                     | send again all that is not acknowledged                      |
 //! | no acknowledgement for the timeout | the same; the timeout doubles, up to its limit               |
 //!
+//! At most [`WINDOW`] bytes (or one frame) are on the way at a time: a line that loses something then costs
+//! little, and a slow line is not filled with what would have to be sent again.
+//!
 //! The caller sends what [`Link::take_output`] returns, and calls [`Link::tick`] from time to time.
 
 use super::frame::{Decoder, Frame, Kind, MAX_PAYLOAD};
@@ -22,6 +25,11 @@ use std::time::Duration;
 const FIRST_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest pause between two tries.
 const LAST_TIMEOUT: Duration = Duration::from_secs(16);
+/// Payload bytes on the way, sent and not acknowledged.
+const WINDOW: usize = 64 * 1024;
+/// Payload bytes received before an acknowledgement is sent without waiting for the next tick. Well below
+/// the window, so that a sender never waits for the tick.
+const ACK_BYTES: usize = 16 * 1024;
 /// Frames received before an acknowledgement is sent without waiting for the next tick.
 const ACK_EVERY: u32 = 16;
 
@@ -44,10 +52,14 @@ pub struct Link {
     wanted: u32,
     unacked: VecDeque<Frame>,
     unacked_bytes: usize,
+    /// How many frames at the front of `unacked` are on the way, and their payload bytes.
+    on_the_way: usize,
+    on_the_way_bytes: usize,
     output: Vec<u8>,
     decoder: Decoder,
     /// Frames received since the last acknowledgement went out.
     owed: u32,
+    owed_bytes: usize,
     /// The number that a resend was last asked for.
     asked: Option<u32>,
     last_ack_at: Duration,
@@ -64,9 +76,12 @@ impl Link {
             wanted: 0,
             unacked: VecDeque::new(),
             unacked_bytes: 0,
+            on_the_way: 0,
+            on_the_way_bytes: 0,
             output: Vec::new(),
             decoder: Decoder::default(),
             owed: 0,
+            owed_bytes: 0,
             asked: None,
             last_ack_at: Duration::ZERO,
             timeout: FIRST_TIMEOUT,
@@ -107,10 +122,9 @@ impl Link {
             stamp: now,
             payload,
         };
-        self.owed = 0;
-        self.output.extend(frame.encode());
         self.unacked_bytes += frame.payload.len();
         self.unacked.push_back(frame);
+        self.transmit();
         Ok(())
     }
 
@@ -152,7 +166,8 @@ impl Link {
             return None;
         }
         self.wanted = self.wanted.wrapping_add(1);
-        if self.owed >= ACK_EVERY {
+        self.owed_bytes += frame.payload.len();
+        if self.owed >= ACK_EVERY || self.owed_bytes >= ACK_BYTES {
             self.control(Kind::Ack, now);
         }
         Some(Delivered {
@@ -181,7 +196,7 @@ impl Link {
     }
 
     fn control(&mut self, kind: Kind, now: Duration) {
-        self.owed = 0;
+        (self.owed, self.owed_bytes) = (0, 0);
         let frame = Frame {
             kind,
             session: self.session,
@@ -193,11 +208,24 @@ impl Link {
         self.output.extend(frame.encode());
     }
 
-    fn resend(&mut self) {
-        for frame in &mut self.unacked {
+    /// Sends what the window has room for.
+    fn transmit(&mut self) {
+        for frame in self.unacked.iter_mut().skip(self.on_the_way) {
+            let bytes = self.on_the_way_bytes + frame.payload.len();
+            if self.on_the_way > 0 && bytes > WINDOW {
+                break;
+            }
             frame.ack = self.wanted;
             self.output.extend(frame.encode());
+            self.on_the_way += 1;
+            self.on_the_way_bytes = bytes;
+            (self.owed, self.owed_bytes) = (0, 0);
         }
+    }
+
+    fn resend(&mut self) {
+        (self.on_the_way, self.on_the_way_bytes) = (0, 0);
+        self.transmit();
     }
 
     fn acknowledged(&mut self, ack: u32, now: Duration) {
@@ -206,11 +234,17 @@ impl Link {
             if ack.wrapping_sub(first.seq).wrapping_sub(1) >= u32::MAX / 2 {
                 break;
             }
-            self.unacked_bytes = self.unacked_bytes.saturating_sub(first.payload.len());
+            let length = first.payload.len();
+            self.unacked_bytes = self.unacked_bytes.saturating_sub(length);
+            if self.on_the_way > 0 {
+                self.on_the_way -= 1;
+                self.on_the_way_bytes = self.on_the_way_bytes.saturating_sub(length);
+            }
             self.unacked.pop_front();
             self.last_ack_at = now;
             self.timeout = FIRST_TIMEOUT;
         }
+        self.transmit();
     }
 }
 
@@ -294,6 +328,19 @@ mod tests {
         guest.receive(&host.take_output(), STEP);
         assert_eq!(guest.backlog(), 0);
         assert!(guest.unacked.is_empty());
+    }
+
+    #[test]
+    fn more_than_the_window_waits_for_acknowledgement_and_then_goes() {
+        let (mut guest, mut host) = (Link::new(1), Link::new(1));
+        let piece = vec![7; WINDOW / 2];
+        for _ in 0..4 {
+            guest.send(Kind::Raw, piece.clone(), STEP).unwrap();
+        }
+        assert_eq!(host.receive(&guest.take_output(), STEP).len(), 2);
+        // Acknowledged by its size, without a tick.
+        guest.receive(&host.take_output(), STEP);
+        assert_eq!(host.receive(&guest.take_output(), STEP).len(), 2);
     }
 
     #[test]

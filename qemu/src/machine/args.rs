@@ -1,6 +1,6 @@
 //! QEMU's arguments, one small function a theme.
 
-use super::{Accel, Machine, PortForward};
+use super::{Accel, ConsoleMode, Machine, PortForward};
 use crate::machine::share::{Method, Share};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,10 @@ pub fn all(machine: &Machine, sockets: &Sockets) -> Vec<OsString> {
     }
     let mut arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
     arguments.extend(boot(&machine.kernel, machine.initrd.as_deref()));
-    arguments.extend(["-append".into(), command_line(&machine.append).into()]);
+    arguments.extend([
+        "-append".into(),
+        command_line(machine.console, &machine.append).into(),
+    ]);
     arguments
 }
 
@@ -156,7 +159,7 @@ fn boot(kernel: &Path, initrd: Option<&Path>) -> Vec<OsString> {
 }
 
 /// The kernel's command line; what the user appends comes last and so wins.
-fn command_line(append: &[String]) -> String {
+fn command_line(console: ConsoleMode, append: &[String]) -> String {
     let mut line = words([
         "console=ttyS0",
         // A failed kernel ends the machine at once: no run may go on in a damaged one.
@@ -164,7 +167,12 @@ fn command_line(append: &[String]) -> String {
         "panic=-1",
         // The check of the timer interrupt is a race that a loaded emulator loses, and then panics.
         "no_timer_check",
+        // The guest's units ask for these: the agent runs only in this machine, a shell only for a person.
+        "softboot.vm",
     ]);
+    if console == ConsoleMode::Interactive {
+        line.push("softboot.console=1".to_owned());
+    }
     line.extend(append.iter().cloned());
     line.join(" ")
 }
@@ -228,7 +236,7 @@ mod tests {
     #[test]
     fn appended_words_come_last() {
         let line = line(&Machine::builder("/k").initrd("/i").append("a=b").append("c"));
-        assert!(line.ends_with("no_timer_check a=b c"), "{line}");
+        assert!(line.ends_with("softboot.vm a=b c"), "{line}");
         assert!(line.contains("-kernel /k -initrd /i"), "{line}");
     }
 

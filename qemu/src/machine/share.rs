@@ -102,13 +102,16 @@ fn decide(virtiofs: bool, plan9: bool, server: Option<PathBuf>) -> Result<Method
 /// Whether a kernel has a module, loadable or built in.
 fn has_module(modules: &Path, name: &str) -> bool {
     let file = format!("/{name}.ko");
-    ["modules.dep", "modules.builtin"].iter().any(|list| {
-        let text = std::fs::read_to_string(modules.join(list)).unwrap_or_default();
-        text.lines().any(|line| {
-            let path = line.split(':').next().unwrap_or_default();
-            path.contains(&file)
+    // A package that is only unpacked has no modules.dep yet, but always the list in order.
+    ["modules.dep", "modules.order", "modules.builtin"]
+        .iter()
+        .any(|list| {
+            let text = std::fs::read_to_string(modules.join(list)).unwrap_or_default();
+            text.lines().any(|line| {
+                let path = line.split(':').next().unwrap_or_default();
+                path.contains(&file)
+            })
         })
-    })
 }
 
 #[cfg(test)]

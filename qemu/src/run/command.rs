@@ -2,10 +2,13 @@
 
 use super::lines::Channel;
 use super::state::{CommandState, End, Shared};
-use crate::channel::message::{Chunk, CommandId, ExitStatus, FromHost, MAX_CHUNK, Stream};
+use crate::channel::message::{Chunk, CommandId, ExitStatus, FromHost, Stream};
 use crate::error::VmError;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// Input goes in small pieces, so that messages find room between them on a slow line. In bytes.
+const INPUT_PIECE: usize = 4 * 1024;
 
 /// What to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -108,7 +111,7 @@ impl<'a> RunningCommand<'a> {
 
     /// Writes to the command's stdin, which the spec must have asked for.
     pub fn write_stdin(&self, bytes: &[u8]) {
-        for piece in bytes.chunks(MAX_CHUNK) {
+        for piece in bytes.chunks(INPUT_PIECE) {
             self.channel.send_chunk(&Chunk {
                 id: self.id,
                 stream: Stream::Stdin,
