@@ -103,8 +103,11 @@ fn probe(kernel: &Path) -> Verdict {
             ),
         },
         Err(error) => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
+            let text = match error {
+                crate::error::VmError::UnexpectedExit { how, .. } => how,
+                other => other.to_string(),
+            };
+            let first = text.split([';', '\n']).next().unwrap_or_default();
             Verdict {
                 accel: Accel::Tcg,
                 reason: format!("no guest starts under KVM: {first}"),

@@ -35,6 +35,7 @@ impl Vm {
         let input = Arc::new(AtomicU8::new(READING));
         let (console, shared, flag) = (self.console.clone(), Arc::clone(&self.shared), Arc::clone(&input));
         let is_terminal = terminal.is_some();
+        self.shared.change(|state| state.attended = is_terminal);
         // Blocked in a read when the guest ends first; it then ends with the process.
         std::thread::spawn(move || {
             let mut keys = Keys::default();

@@ -63,6 +63,8 @@ pub(super) struct State {
     pub(super) hello: Option<Hello>,
     /// How often the guest finished booting.
     pub(super) ready: u32,
+    /// A person has the console: without an agent, silence only means that nobody types.
+    pub(super) attended: bool,
     pub(super) protocol_error: Option<String>,
     pub(super) commands: HashMap<CommandId, CommandState>,
     pub(super) events: VecDeque<super::Event>,
@@ -91,6 +93,7 @@ impl Shared {
             link: None,
             hello: None,
             ready: 0,
+            attended: false,
             protocol_error: None,
             commands: HashMap::new(),
             events: VecDeque::new(),
@@ -188,7 +191,8 @@ impl Shared {
             return Err(VmError::Agent(error.clone()));
         }
         let quiet = state.moved.elapsed();
-        if quiet >= self.quiet_limit && state.exit.is_none() {
+        let watched = !state.attended || state.hello.is_some();
+        if watched && quiet >= self.quiet_limit && state.exit.is_none() {
             return Err(VmError::Hang {
                 waiting_for,
                 quiet,
