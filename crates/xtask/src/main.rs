@@ -1,3 +1,61 @@
-//! The project's own commands.
+//! The project's own commands: dispatch only, one file a task.
 
-fn main() {}
+mod exit;
+mod guest;
+mod initrd;
+mod places;
+mod progress;
+mod provision;
+mod vm;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask vm                                boot, with a shell on the console; Ctrl-A X leaves
+  cargo xtask vm -- softctl status              boot, run a command, exit with its status
+  cargo xtask vm --port 8080:80                 reach the guest's web server at http://127.0.0.1:8080/
+  cargo xtask vm --share . -- ls /run/host/share0
+  cargo xtask initrd --list                     what is in the image, and who wanted it
+
+Environment:
+  SOFTBOOT_KERNEL   a kernel image to boot, where --kernel is not given
+  CARGO_TARGET_DIR  where builds, packages, kernel and initrd are kept, instead of target/
+
+Nothing is installed on the host but QEMU, and that only by root. Kernel and packages are fetched once
+and unpacked below target/vm; remove that directory to have newer ones.
+";
+
+/// softboot's own commands: boot the machine, build its image, check the repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = format!("{EXAMPLES}\n{}", exit::HELP))]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Boot softboot in QEMU; everything missing is built or fetched first
+    #[command(after_help = exit::HELP)]
+    Vm(vm::Options),
+    /// Build the machine's initrd, or list what is in it and why
+    Initrd(initrd::Options),
+    // The task `tidy` (xtask::tidy::run in the library of this package) belongs here.
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Vm(options) => vm::run(&options),
+        Task::Initrd(options) => initrd::run(&options),
+        // And here.
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            failure.into()
+        }
+    }
+}
