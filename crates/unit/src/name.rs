@@ -111,12 +111,18 @@ impl UnitName {
         if text.is_empty() || text.len() > MAX_LEN {
             return Err(NameError::Length(text.to_owned()));
         }
-        if let Some(character) =
-            text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@')))
+        if let Some(character) = text
+            .chars()
+            .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@')))
         {
-            return Err(NameError::Character { name: text.to_owned(), character });
+            return Err(NameError::Character {
+                name: text.to_owned(),
+                character,
+            });
         }
-        let (stem, suffix) = text.rsplit_once('.').ok_or_else(|| NameError::Kind(text.to_owned()))?;
+        let (stem, suffix) = text
+            .rsplit_once('.')
+            .ok_or_else(|| NameError::Kind(text.to_owned()))?;
         let kind = UnitKind::ALL
             .into_iter()
             .find(|kind| kind.suffix() == suffix)
@@ -124,7 +130,10 @@ impl UnitName {
         if stem.is_empty() || stem.starts_with('@') {
             return Err(NameError::EmptyPrefix(text.to_owned()));
         }
-        Ok(UnitName { full: text.to_owned(), kind })
+        Ok(UnitName {
+            full: text.to_owned(),
+            kind,
+        })
     }
 
     /// The whole name.
@@ -139,7 +148,9 @@ impl UnitName {
 
     /// The name without `.type`.
     pub fn stem(&self) -> &str {
-        self.full.rsplit_once('.').map_or(self.full.as_str(), |(stem, _)| stem)
+        self.full
+            .rsplit_once('.')
+            .map_or(self.full.as_str(), |(stem, _)| stem)
     }
 
     /// What stands before the `@` or, without one, before the type.

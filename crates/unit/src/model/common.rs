@@ -39,7 +39,11 @@ impl Usec {
     /// The difference, at least zero; "never" stays "never".
     #[must_use]
     pub const fn minus(self, other: Usec) -> Usec {
-        if self.is_infinite() { self } else { Usec(self.0.saturating_sub(other.0)) }
+        if self.is_infinite() {
+            self
+        } else {
+            Usec(self.0.saturating_sub(other.0))
+        }
     }
 }
 
@@ -100,7 +104,10 @@ pub enum Severity {
 /// How a request treats jobs that stand in its way (semantics 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "semantics 2.3 is the definition; a paraphrase would drift from it")]
+#[expect(
+    missing_docs,
+    reason = "semantics 2.3 is the definition; a paraphrase would drift from it"
+)]
 pub enum JobMode {
     Fail,
     Lenient,

@@ -160,7 +160,10 @@ impl UnitSection {
             refuse_manual_stop: false,
             stop_when_unneeded: false,
             survive_final_kill_signal: false,
-            start_limit: RateLimit { interval: Usec::from_secs(10), burst: 5 },
+            start_limit: RateLimit {
+                interval: Usec::from_secs(10),
+                burst: 5,
+            },
             job_timeout: Usec::INFINITY,
             job_running_timeout: Usec::INFINITY,
             job_timeout_action: EmergencyAction::None,
