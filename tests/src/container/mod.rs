@@ -68,7 +68,11 @@ pub fn run(plan: &Plan) -> Result<Outcome, Error> {
         .args([cgroup.path(), &plan.root, &shared.0, console.path()])
         .stdin(Stdio::null())
         .spawn()
-        .doing(format!("starting {}", plan.harness.display()))?;
+        .doing(format!("starting {}", plan.harness.display()));
+    let child = match child {
+        Ok(child) => child,
+        Err(error) => return cgroup.remove().and(Err(error)),
+    };
     let mut container = Container { child, cgroup };
     let ended = container.wait(&shared.0.join("status"), plan.limit);
     let removed = container.remove();
