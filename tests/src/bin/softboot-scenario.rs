@@ -1,0 +1,81 @@
+//! Runs one scenario inside the system under test. See `softboot-scenario --help`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use softboot_tests::error::{Context, Error};
+use softboot_tests::guest::{Options, Output, SCENARIOS, scenario};
+
+const USAGE: &str = "\
+usage: softboot-scenario [--count N] [--out DIRECTORY] NAME
+
+Runs as root, in a service that survives soft-reboots, inside the system under test.
+Each check is a line; the exit code is 0 if all hold, 1 if one does not, 2 for wrong usage.
+
+  --count N        how many soft-reboots or re-execs in a row (default 10)
+  --out DIRECTORY  write the lines to DIRECTORY/output and the exit code to DIRECTORY/status
+
+scenarios:";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Usage(text)) => {
+            eprintln!("softboot-scenario: {text}");
+            ExitCode::from(2)
+        }
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn run() -> Result<(), Error> {
+    let (mut options, mut out, mut name) = (Options::default(), None::<PathBuf>, None);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || {
+            arguments
+                .next()
+                .ok_or_else(|| Error::Usage(format!("{argument} needs a value")))
+        };
+        match argument.as_str() {
+            "--help" | "-h" => {
+                println!("{USAGE}");
+                SCENARIOS
+                    .iter()
+                    .for_each(|scenario| println!("  {:<14} {}", scenario.name, scenario.holds));
+                return Ok(());
+            }
+            "--count" => {
+                let text = value()?;
+                options.count = text
+                    .parse()
+                    .map_err(|_| Error::Usage(format!("not a number: {text}")))?;
+            }
+            "--out" => out = Some(value()?.into()),
+            _ => name = Some(argument),
+        }
+    }
+    let scenario = scenario(&name.ok_or_else(|| Error::Usage("which scenario? see --help".to_owned()))?)?;
+    let mut output = match &out {
+        Some(directory) => {
+            Output::new(fs::File::create(directory.join("output")).doing("making the output file")?)
+        }
+        None => Output::new(std::io::stdout()),
+    };
+    let result = scenario.run(&mut output, &options);
+    if let Err(error) = &result {
+        output.note(format!("FAILED: {error}"));
+    }
+    if let Some(directory) = &out {
+        write_status(directory, u8::from(result.is_err()))?;
+    }
+    result
+}
+
+/// Whoever waits for the file must find it whole.
+fn write_status(directory: &Path, code: u8) -> Result<(), Error> {
+    let beside = directory.join("status.new");
+    fs::write(&beside, format!("{code}\n")).doing("writing the exit code")?;
+    fs::rename(&beside, directory.join("status")).doing("writing the exit code")
+}

@@ -1,0 +1,111 @@
+//! The scenarios, one file each, and what they share. They run as root inside the system under test, in a service that
+//! survives soft-reboots.
+
+mod bad_input;
+mod census;
+mod check;
+mod control;
+mod net;
+mod page;
+mod processes;
+mod programs;
+mod reexec_queue;
+mod soft_reboots;
+mod status_exit;
+mod stubborn;
+
+pub use check::Output;
+
+use crate::error::Error;
+
+/// A scenario: its name on the command line, what it holds, and its code.
+#[derive(Debug)]
+pub struct Scenario {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// What must hold.
+    pub holds: &'static str,
+    /// Whether it is one of those that a container passes too.
+    pub in_container: bool,
+    run: fn(&mut Output, &Options) -> Result<(), Error>,
+}
+
+/// What a scenario can be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How many soft-reboots or re-execs in a row.
+    pub count: u32,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { count: 10 }
+    }
+}
+
+impl Scenario {
+    /// Runs it, writing each check to `output`.
+    ///
+    /// # Errors
+    /// [`Error::Check`] for the first thing that is not as it must be; the others if it could not be found out.
+    pub fn run(&self, output: &mut Output, options: &Options) -> Result<(), Error> {
+        (self.run)(output, options)
+    }
+}
+
+/// All scenarios, in the order in which they are worth running.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "status-exit",
+        holds: "softctl status prints a running system and exits 0; a failing command's status comes back",
+        in_container: false,
+        run: status_exit::run,
+    },
+    Scenario {
+        name: "page",
+        holds: "the page is served before, during and after; nobody is refused",
+        in_container: true,
+        run: page::run,
+    },
+    Scenario {
+        name: "soft-reboots",
+        holds: "soft-reboots in a row keep connections, sockets, memory files and survivors, and leak nothing",
+        in_container: true,
+        run: soft_reboots::run,
+    },
+    Scenario {
+        name: "stubborn",
+        holds: "a service that ignores SIGTERM, and a fork bomb's children, are gone after the stop time-out",
+        in_container: false,
+        run: stubborn::run,
+    },
+    Scenario {
+        name: "reexec-queue",
+        holds: "connections queued during daemon-reexec are answered, and a death during it is noticed",
+        in_container: true,
+        run: reexec_queue::run,
+    },
+    Scenario {
+        name: "bad-input",
+        holds: "mistakes in unit files are reported with their place, and random bytes do not kill PID 1",
+        in_container: false,
+        run: bad_input::run,
+    },
+];
+
+/// The scenario of this name.
+///
+/// # Errors
+/// [`Error::Usage`] with the names that there are.
+pub fn scenario(name: &str) -> Result<&'static Scenario, Error> {
+    SCENARIOS
+        .iter()
+        .find(|scenario| scenario.name == name)
+        .ok_or_else(|| {
+            let names: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+            Error::Usage(format!(
+                "no scenario is named {name}; there are: {}",
+                names.join(", ")
+            ))
+        })
+}

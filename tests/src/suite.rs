@@ -1,0 +1,196 @@
+//! Runs a selection of scenarios, each in a system of its own, and says what came of each.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use softboot_qemu::channel::message::ExitStatus;
+use softboot_qemu::error::{VmError, with_repeat};
+use softboot_qemu::machine::Machine;
+use softboot_qemu::run::Vm;
+
+use crate::container::{self, Plan};
+use crate::error::{Context, Error};
+use crate::guest::{SCENARIOS, Scenario, scenario};
+
+/// How long one scenario may take; an emulated machine on a busy host is slow.
+const LIMIT: Duration = Duration::from_secs(900);
+/// How long the machine may take to boot.
+const BOOT_LIMIT: Duration = Duration::from_secs(180);
+
+/// What the scenarios run in.
+pub enum Form<'a> {
+    /// The test machine, with the demo image as its initrd.
+    Vm(&'a Machine),
+    /// A container.
+    Container(ContainerForm<'a>),
+}
+
+/// What a container is made of.
+pub struct ContainerForm<'a> {
+    /// Unpacks the image into an empty directory.
+    pub unpack: &'a dyn Fn(&Path) -> Result<(), String>,
+    /// An existing directory, below which each run gets one of its own.
+    pub scratch: PathBuf,
+    /// The program `softboot-container`.
+    pub harness: PathBuf,
+    /// The program `softboot-scenario`, static.
+    pub scenario: PathBuf,
+}
+
+/// What came of one scenario.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// Its name.
+    pub scenario: &'static str,
+    /// How long it took, with the boot.
+    pub duration: Duration,
+    /// `None`: all holds. Else what does not.
+    pub failure: Option<String>,
+    /// What it printed.
+    pub output: String,
+    /// The machine failed once, and the run was repeated.
+    pub repeated: bool,
+}
+
+/// What came of all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// One for each scenario that ran, in order.
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Report {
+    /// True if all holds.
+    pub fn passed(&self) -> bool {
+        self.verdicts.iter().all(|verdict| verdict.failure.is_none())
+    }
+}
+
+/// Runs the named scenarios, or all that there are for this form, and tells `line` about each as it ends. A fault of the
+/// machine is no verdict: that scenario is repeated, once.
+///
+/// # Errors
+/// [`Error::Usage`] for an unknown name. A scenario that fails, or cannot be run, is a [`Verdict`].
+pub fn run_suite(selection: &[&str], form: &Form<'_>, line: &mut dyn FnMut(&str)) -> Result<Report, Error> {
+    let mut report = Report::default();
+    for scenario in select(selection, matches!(form, Form::Container(_)))? {
+        let begun = Instant::now();
+        let mut repeated = false;
+        let result = match form {
+            Form::Vm(machine) => {
+                with_repeat(|| in_vm(scenario, machine), |_| repeated = true).map_err(Error::from)
+            }
+            Form::Container(parts) => in_container(scenario, parts),
+        };
+        let (failure, output) = match result {
+            Ok((0, output)) => (None, output),
+            Ok((code, output)) => (Some(format!("exit code {code}")), output),
+            Err(error) => (Some(error.to_string()), String::new()),
+        };
+        let verdict = Verdict {
+            scenario: scenario.name,
+            duration: begun.elapsed(),
+            failure,
+            output,
+            repeated,
+        };
+        line(&describe(&verdict));
+        report.verdicts.push(verdict);
+    }
+    Ok(report)
+}
+
+fn select(selection: &[&str], container: bool) -> Result<Vec<&'static Scenario>, Error> {
+    if selection.is_empty() {
+        return Ok(SCENARIOS
+            .iter()
+            .filter(|scenario| scenario.in_container || !container)
+            .collect());
+    }
+    selection.iter().map(|name| scenario(name)).collect()
+}
+
+fn describe(verdict: &Verdict) -> String {
+    let word = if verdict.failure.is_none() { "ok  " } else { "FAIL" };
+    let repeated = if verdict.repeated {
+        " (repeated once: the machine's fault)"
+    } else {
+        ""
+    };
+    let mut text = format!(
+        "{word} {:<14} {:>6.1} s{repeated}",
+        verdict.scenario,
+        verdict.duration.as_secs_f64()
+    );
+    if let Some(failure) = &verdict.failure {
+        text = format!("{text}\n{}\n{failure}", verdict.output.trim_end());
+    }
+    text
+}
+
+fn in_vm(scenario: &Scenario, machine: &Machine) -> Result<(u8, String), VmError> {
+    let vm = Vm::boot(machine)?;
+    vm.wait_ready(BOOT_LIMIT)?;
+    let ran = vm.run(&["/usr/bin/softboot-scenario", scenario.name], LIMIT)?;
+    let output = format!("{}{}", ran.stdout_text(), ran.stderr_text());
+    let code = ExitStatus::code(ran.status);
+    if code == 0 {
+        vm.shutdown()?;
+    }
+    Ok((code, output))
+}
+
+fn in_container(scenario: &Scenario, parts: &ContainerForm<'_>) -> Result<(u8, String), Error> {
+    let root = parts
+        .scratch
+        .join(format!("root-{}-{}", std::process::id(), scenario.name));
+    std::fs::create_dir(&root).doing(format!("making {}", root.display()))?;
+    let unpacked =
+        (parts.unpack)(&root).map_err(|reason| Error::Check(format!("unpacking the image: {reason}")));
+    let ran = unpacked.and_then(|()| {
+        container::run(&Plan {
+            root: root.clone(),
+            harness: parts.harness.clone(),
+            scenario: parts.scenario.clone(),
+            arguments: vec![scenario.name.to_owned()],
+            limit: LIMIT,
+        })
+    });
+    std::fs::remove_dir_all(&root).doing(format!("removing {}", root.display()))?;
+    let outcome = ran?;
+    let console = if outcome.code == 0 {
+        String::new()
+    } else {
+        format!("--- console ---\n{}", outcome.console)
+    };
+    Ok((outcome.code, outcome.output + &console))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(selection: &[&str], container: bool) -> Vec<&'static str> {
+        select(selection, container)
+            .unwrap()
+            .iter()
+            .map(|scenario| scenario.name)
+            .collect()
+    }
+
+    #[test]
+    fn a_container_runs_its_own_selection_unless_told_otherwise() {
+        assert_eq!(names(&[], true), ["page", "soft-reboots", "reexec-queue"]);
+        assert_eq!(names(&[], false).len(), SCENARIOS.len());
+        assert_eq!(names(&["stubborn"], true), ["stubborn"]);
+    }
+
+    #[test]
+    fn an_unknown_scenario_is_named_beside_the_known_ones() {
+        let error = select(&["pages"], false).unwrap_err().to_string();
+        assert!(
+            error.contains("pages") && error.contains("soft-reboots"),
+            "{error}"
+        );
+    }
+}
