@@ -50,7 +50,8 @@ pub struct Client {
 impl Client {
     /// Connects to `$SOFTBOOT_CONTROL`, else to [`SOCKET_PATH`].
     pub fn connect_default() -> Result<Client, ClientError> {
-        let path = std::env::var_os(SOCKET_VARIABLE).map_or_else(|| PathBuf::from(SOCKET_PATH), PathBuf::from);
+        let path =
+            std::env::var_os(SOCKET_VARIABLE).map_or_else(|| PathBuf::from(SOCKET_PATH), PathBuf::from);
         Client::connect(path)
     }
 
@@ -58,7 +59,10 @@ impl Client {
     pub fn connect(path: impl Into<PathBuf>) -> Result<Client, ClientError> {
         let path = path.into();
         match UnixStream::connect(&path) {
-            Ok(stream) => Ok(Client { path, stream: BufReader::new(stream) }),
+            Ok(stream) => Ok(Client {
+                path,
+                stream: BufReader::new(stream),
+            }),
             Err(source) => Err(ClientError::Connect { path, source }),
         }
     }
@@ -120,11 +124,17 @@ impl Client {
             return Err(ClientError::Closed);
         }
         let reply: Value = serde_json::from_slice(&bytes)?;
-        let parameters = reply.get("parameters").cloned().unwrap_or_else(|| serde_json::json!({}));
+        let parameters = reply
+            .get("parameters")
+            .cloned()
+            .unwrap_or_else(|| serde_json::json!({}));
         if let Some(name) = reply.get("error").and_then(Value::as_str) {
             return Err(ClientError::Refused(ApiError::from_wire(name, &parameters)));
         }
-        Ok((parameters, reply.get("continues").and_then(Value::as_bool).unwrap_or(false)))
+        Ok((
+            parameters,
+            reply.get("continues").and_then(Value::as_bool).unwrap_or(false),
+        ))
     }
 }
 
@@ -172,21 +182,31 @@ mod tests {
 
     #[test]
     fn a_refusal_keeps_its_kind() {
-        let answer = b"{\"error\":\"io.softboot.Manager.AccessDenied\",\"parameters\":{\"message\":\"no\"}}\0".to_vec();
+        let answer =
+            b"{\"error\":\"io.softboot.Manager.AccessDenied\",\"parameters\":{\"message\":\"no\"}}\0"
+                .to_vec();
         let (_dir, path, thread) = server(vec![answer]);
         let mut client = Client::connect(path).unwrap();
         let result = client.call::<Empty>(&Request::Ping {});
-        assert!(matches!(result, Err(ClientError::Refused(ApiError::AccessDenied { .. }))));
+        assert!(matches!(
+            result,
+            Err(ClientError::Refused(ApiError::AccessDenied { .. }))
+        ));
         thread.join().unwrap();
     }
 
     #[test]
     fn replies_go_on_until_the_last() {
-        let answer = b"{\"continues\":true,\"parameters\":{\"lines\":[]}}\0{\"parameters\":{\"lines\":[]}}\0".to_vec();
+        let answer =
+            b"{\"continues\":true,\"parameters\":{\"lines\":[]}}\0{\"parameters\":{\"lines\":[]}}\0".to_vec();
         let (_dir, path, thread) = server(vec![answer]);
         let mut client = Client::connect(path).unwrap();
         let mut count = 0;
-        let request = Request::Logs(LogsRequest { name: "a".to_owned(), lines: 1, follow: true });
+        let request = Request::Logs(LogsRequest {
+            name: "a".to_owned(),
+            lines: 1,
+            follow: true,
+        });
         client
             .call_more(&request, |_: LogsReply| {
                 count += 1;

@@ -237,7 +237,11 @@ mod tests {
     use std::os::fd::AsFd as _;
     use std::os::unix::net::UnixStream;
 
-    const PEER: Peer = Peer { pid: 1, uid: 0, gid: 0 };
+    const PEER: Peer = Peer {
+        pid: 1,
+        uid: 0,
+        gid: 0,
+    };
 
     fn pair() -> (UnixStream, UnixStream, Connection) {
         let (client, server) = UnixStream::pair().unwrap();
@@ -283,7 +287,9 @@ mod tests {
     #[test]
     fn a_oneway_call_gets_no_reply() {
         let (mut client, server, mut connection) = pair();
-        client.write_all(b"{\"method\":\"a.b\",\"oneway\":true}\0").unwrap();
+        client
+            .write_all(b"{\"method\":\"a.b\",\"oneway\":true}\0")
+            .unwrap();
         connection.read_from(server.as_fd()).unwrap();
         connection.next_call().unwrap().unwrap();
         connection.reply(&serde_json::json!({})).unwrap();
@@ -324,7 +330,10 @@ mod tests {
             let _ = client.write_all(&vec![b'x'; 2 * MAX_INPUT]);
         });
         let error = loop {
-            match connection.read_from(server.as_fd()).and_then(|_| connection.next_call()) {
+            match connection
+                .read_from(server.as_fd())
+                .and_then(|_| connection.next_call())
+            {
                 Ok(_) => {}
                 Err(error) => break error,
             }

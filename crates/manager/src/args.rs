@@ -56,7 +56,10 @@ pub(crate) fn print_version() -> ExitCode {
 
 pub(crate) fn print_usage_error(argument: &str) -> ExitCode {
     let mut err = std::io::stderr().lock();
-    let _ = writeln!(err, "softbootd: unknown argument {argument:?}; see softbootd --help");
+    let _ = writeln!(
+        err,
+        "softbootd: unknown argument {argument:?}; see softbootd --help"
+    );
     ExitCode::from(2)
 }
 

@@ -33,7 +33,12 @@ impl Cgroups {
     pub(crate) fn open() -> io::Result<Cgroups> {
         let root = own_root()?;
         let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        let cgroups = Cgroups { root, inotify, watched: HashMap::new(), watches: HashMap::new() };
+        let cgroups = Cgroups {
+            root,
+            inotify,
+            watched: HashMap::new(),
+            watches: HashMap::new(),
+        };
         let scope = cgroups.root.join(INIT_SCOPE);
         make(&scope)?;
         fs::write(scope.join("cgroup.procs"), "0")?;
@@ -134,7 +139,10 @@ pub(crate) fn is_populated(path: &Path) -> bool {
 /// The processes of exactly this group.
 pub(crate) fn processes(path: &Path) -> Vec<i32> {
     let text = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
-    text.lines().filter_map(|line| line.trim().parse().ok()).filter(|pid| *pid > 0).collect()
+    text.lines()
+        .filter_map(|line| line.trim().parse().ok())
+        .filter(|pid| *pid > 0)
+        .collect()
 }
 
 /// The group and every one below it, parents first.
@@ -142,7 +150,9 @@ pub(crate) fn subtree(path: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![path.to_owned()];
     while let Some(group) = open.pop() {
-        let Ok(entries) = fs::read_dir(&group) else { continue };
+        let Ok(entries) = fs::read_dir(&group) else {
+            continue;
+        };
         for entry in entries.flatten() {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 open.push(entry.path());
@@ -168,10 +178,16 @@ pub(crate) fn of_process(pid: i32) -> Option<String> {
 
 /// The unit that a path below the root belongs to: its innermost part that is a unit name of a leaf type.
 pub(crate) fn unit_of_path(path: &str) -> Option<UnitName> {
-    path.split('/').rev().filter_map(|part| UnitName::new(unescape(part)).ok()).find(|name| {
-        use softboot_unit::UnitKind as K;
-        matches!(name.kind(), K::Service | K::Socket | K::Scope | K::Mount | K::Swap)
-    })
+    path.split('/')
+        .rev()
+        .filter_map(|part| UnitName::new(unescape(part)).ok())
+        .find(|name| {
+            use softboot_unit::UnitKind as K;
+            matches!(
+                name.kind(),
+                K::Service | K::Socket | K::Scope | K::Mount | K::Swap
+            )
+        })
 }
 
 /// The path of a unit's group: its slice, then its name (semantics 4.11).
@@ -232,7 +248,10 @@ fn own_root() -> io::Result<PathBuf> {
     let own = own.strip_suffix(INIT_SCOPE).unwrap_or(&own).trim_end_matches('/');
     let root = Path::new(MOUNT).join(own);
     if !root.join("cgroup.procs").exists() {
-        return Err(io::Error::other(format!("no cgroup v2 tree at {}; softboot needs one", root.display())));
+        return Err(io::Error::other(format!(
+            "no cgroup v2 tree at {}; softboot needs one",
+            root.display()
+        )));
     }
     Ok(root)
 }
@@ -247,7 +266,10 @@ mod tests {
 
     #[test]
     fn slices_nest_by_their_names() {
-        assert_eq!(path_of(&name("system.slice"), &name("a.service")), "system.slice/a.service");
+        assert_eq!(
+            path_of(&name("system.slice"), &name("a.service")),
+            "system.slice/a.service"
+        );
         assert_eq!(
             path_of(&name("system-web.slice"), &name("web@1.service")),
             "system.slice/system-web.slice/web@1.service"
@@ -257,7 +279,10 @@ mod tests {
 
     #[test]
     fn a_process_below_a_unit_belongs_to_the_unit() {
-        assert_eq!(unit_of_path("system.slice/a.service/sub/deep"), Some(name("a.service")));
+        assert_eq!(
+            unit_of_path("system.slice/a.service/sub/deep"),
+            Some(name("a.service"))
+        );
         assert_eq!(unit_of_path("system.slice"), None);
         assert_eq!(unit_of_path("init.scope"), Some(name("init.scope")));
     }

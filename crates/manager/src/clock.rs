@@ -19,5 +19,9 @@ pub(crate) fn monotonic() -> Usec {
 
 /// All three clocks, read once.
 pub(crate) fn now() -> Now {
-    Now { monotonic: monotonic(), boottime: read(ClockId::Boottime), realtime: read(ClockId::Realtime) }
+    Now {
+        monotonic: monotonic(),
+        boottime: read(ClockId::Boottime),
+        realtime: read(ClockId::Realtime),
+    }
 }

@@ -28,9 +28,7 @@ fn test(condition: &Condition, command_line: &[String], container: bool) -> bool
         }
         "DirectoryNotEmpty" => fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()),
         "FileNotEmpty" => fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() > 0),
-        "FileIsExecutable" => {
-            path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
-        }
+        "FileIsExecutable" => path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok(),
         "KernelCommandLine" => on_command_line(argument, command_line),
         "Virtualization" => match argument {
             "container" | "yes" | "true" | "1" | "on" => container,
@@ -52,7 +50,8 @@ fn test(condition: &Condition, command_line: &[String], container: bool) -> bool
 /// A word of its own, or `key=value` with the key (semantics 5.7, ConditionKernelCommandLine).
 fn on_command_line(argument: &str, command_line: &[String]) -> bool {
     command_line.iter().any(|word| {
-        word == argument || (!argument.contains('=') && word.split_once('=').is_some_and(|(key, _)| key == argument))
+        word == argument
+            || (!argument.contains('=') && word.split_once('=').is_some_and(|(key, _)| key == argument))
     })
 }
 
@@ -75,7 +74,11 @@ mod tests {
 
     fn check(lines: &[&str]) -> bool {
         let conditions: Vec<_> = lines.iter().map(|line| condition(line)).collect();
-        hold(&conditions, &["quiet".to_owned(), "softboot.vm=1".to_owned()], false)
+        hold(
+            &conditions,
+            &["quiet".to_owned(), "softboot.vm=1".to_owned()],
+            false,
+        )
     }
 
     #[test]

@@ -40,7 +40,12 @@ pub(crate) fn build(facts: &Facts<'_>) -> Result<Vec<(String, String)>, String> 
         env.set("TERM", "linux");
     }
     if !service.exec.runtime_directory.is_empty() {
-        let list: Vec<String> = service.exec.runtime_directory.iter().map(|name| format!("/run/{name}")).collect();
+        let list: Vec<String> = service
+            .exec
+            .runtime_directory
+            .iter()
+            .map(|name| format!("/run/{name}"))
+            .collect();
         env.set("RUNTIME_DIRECTORY", &list.join(":"));
     }
     if spawn.notify_socket {
@@ -108,7 +113,12 @@ pub(crate) fn result_word(result: ServiceResult) -> &'static str {
 pub(crate) fn signal_word(signal: i32) -> String {
     rustix::process::Signal::from_named_raw(signal).map_or_else(
         || signal.to_string(),
-        |named| format!("{named:?}").trim_start_matches("Signal::").trim_start_matches("SIG").to_uppercase(),
+        |named| {
+            format!("{named:?}")
+                .trim_start_matches("Signal::")
+                .trim_start_matches("SIG")
+                .to_uppercase()
+        },
     )
 }
 
@@ -186,6 +196,9 @@ mod tests {
         env.set("A", "1");
         env.set("B", "2");
         env.set("A", "3");
-        assert_eq!(env.0, [("B".to_owned(), "2".to_owned()), ("A".to_owned(), "3".to_owned())]);
+        assert_eq!(
+            env.0,
+            [("B".to_owned(), "2".to_owned()), ("A".to_owned(), "3".to_owned())]
+        );
     }
 }

@@ -22,7 +22,12 @@ impl FileProvider for Disk {
     fn list(&self, directory: &str) -> io::Result<Vec<DirEntry>> {
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
                 return Ok(Vec::new());
             }
             Err(error) => return Err(error),
@@ -30,7 +35,9 @@ impl FileProvider for Disk {
         let mut found = Vec::new();
         for entry in entries {
             let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
             let link_target = fs::read_link(Path::new(directory).join(&name))
                 .ok()
                 .and_then(|target| target.into_os_string().into_string().ok());
@@ -48,8 +55,14 @@ pub(crate) fn closure(names: &[UnitName], known: &dyn Fn(&UnitName) -> bool) -> 
 
 /// `$SYSTEMD_UNIT_PATH` replaces the list; a trailing colon appends the defaults (semantics 5.1).
 fn unit_path() -> Vec<String> {
-    let Ok(value) = std::env::var("SYSTEMD_UNIT_PATH") else { return softboot_unit::default_paths() };
-    let mut paths: Vec<String> = value.split(':').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    let Ok(value) = std::env::var("SYSTEMD_UNIT_PATH") else {
+        return softboot_unit::default_paths();
+    };
+    let mut paths: Vec<String> = value
+        .split(':')
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect();
     if paths.is_empty() || value.ends_with(':') {
         paths.extend(softboot_unit::default_paths());
     }

@@ -28,7 +28,11 @@ pub(crate) fn start(container: bool) {
     let is_kmsg = kmsg.is_some();
     let sink = kmsg.or_else(|| open("/dev/console"));
     // A second call (never in practice) keeps the first subscriber.
-    let _ = tracing::subscriber::set_global_default(Log { sink, kmsg: is_kmsg, spans: AtomicU64::new(1) });
+    let _ = tracing::subscriber::set_global_default(Log {
+        sink,
+        kmsg: is_kmsg,
+        spans: AtomicU64::new(1),
+    });
 }
 
 impl Subscriber for Log {
@@ -68,7 +72,10 @@ impl Subscriber for Log {
             end -= 1;
         }
         line.truncate(end);
-        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let line: String = line
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
         let _ = rustix::io::write(sink, format!("{line}\n").as_bytes());
     }
 

@@ -33,7 +33,12 @@ impl Manager {
     }
 
     fn notified(&mut self, datagram: Datagram) {
-        let Datagram { message, credentials, fds, .. } = datagram;
+        let Datagram {
+            message,
+            credentials,
+            fds,
+            ..
+        } = datagram;
         if message.is_barrier() {
             // Closing the descriptor is the answer (semantics 3.3).
             return;
@@ -42,7 +47,9 @@ impl Manager {
             debug!("notification of process {} belongs to no unit", credentials.pid);
             return;
         };
-        let Some(access) = self.notify_access(unit) else { return };
+        let Some(access) = self.notify_access(unit) else {
+            return;
+        };
         let allowed = match access {
             NotifyAccess::None => false,
             NotifyAccess::Main => sender == Sender::Main,
@@ -62,7 +69,11 @@ impl Manager {
         self.main_pid_message(unit, &name, &message, credentials.uid);
         self.store_message(unit, &name, &message, fds);
         if let Some(event) = notification(&message) {
-            self.feed(Event::Notify { unit, sender, message: event });
+            self.feed(Event::Notify {
+                unit,
+                sender,
+                message: event,
+            });
         }
     }
 
@@ -70,7 +81,11 @@ impl Manager {
     fn sender(&self, pid: i32) -> Option<(UnitId, UnitName, Sender)> {
         if let Some(process) = self.processes.find_pid(pid) {
             let unit = self.engine.unit_of_process(process)?;
-            let main = self.engine.processes().into_iter().any(|(id, _, main)| id == process && main);
+            let main = self
+                .engine
+                .processes()
+                .into_iter()
+                .any(|(id, _, main)| id == process && main);
             let name = self.engine.name(unit)?.clone();
             return Some((unit, name, if main { Sender::Main } else { Sender::Control }));
         }
@@ -89,18 +104,26 @@ impl Manager {
         if self.processes.find_pid(pid).is_some() && self.is_main(pid) {
             return;
         }
-        let own_cgroup = cgroup::of_process(pid).and_then(|path| cgroup::unit_of_path(&path)).as_ref() == Some(name);
+        let own_cgroup = cgroup::of_process(pid)
+            .and_then(|path| cgroup::unit_of_path(&path))
+            .as_ref()
+            == Some(name);
         let acceptable = pid > 1 && self.processes.find_pid(pid).is_none() && (own_cgroup || uid == 0);
         let pidfd = acceptable
             .then(|| rustix::process::Pid::from_raw(pid))
             .flatten()
             .and_then(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok());
         let Some(pidfd) = pidfd else {
-            self.unit_log_line(name, &format!("MAINPID={pid} refused: not a live process of this unit"));
+            self.unit_log_line(
+                name,
+                &format!("MAINPID={pid} refused: not a live process of this unit"),
+            );
             return;
         };
         let process = self.engine.allocate_process();
-        let Ok(entry) = self.keep(&Role::Process.of(name), &process.0.to_string(), pidfd) else { return };
+        let Ok(entry) = self.keep(&Role::Process.of(name), &process.0.to_string(), pidfd) else {
+            return;
+        };
         let alien = parent_of(pid) != Some(1);
         if alien {
             self.watch_entry(Source::Alien(process), entry, EventFlags::IN);
@@ -121,15 +144,22 @@ impl Manager {
     }
 
     fn is_main(&self, pid: i32) -> bool {
-        let Some(process) = self.processes.find_pid(pid) else { return false };
-        self.engine.processes().into_iter().any(|(id, _, main)| id == process && main)
+        let Some(process) = self.processes.find_pid(pid) else {
+            return false;
+        };
+        self.engine
+            .processes()
+            .into_iter()
+            .any(|(id, _, main)| id == process && main)
     }
 
     /// FDSTORE=1 and FDSTOREREMOVE=1. Descriptors nobody claims are closed when `fds` is dropped.
     fn store_message(&mut self, unit: UnitId, name: &UnitName, message: &Message, fds: Vec<OwnedFd>) {
         let owner = Role::Store.of(name);
         if message.fd_store_remove() {
-            let Some(Ok(fd_name)) = message.fd_name() else { return };
+            let Some(Ok(fd_name)) = message.fd_name() else {
+                return;
+            };
             let ids: Vec<_> = self
                 .store
                 .entries_of(&owner)
@@ -143,7 +173,10 @@ impl Manager {
             let fd_name = match message.fd_name() {
                 Some(Ok(fd_name)) => fd_name,
                 Some(Err(error)) => {
-                    self.unit_log_line(name, &format!("FDNAME= is not valid, stored as \"stored\": {error}"));
+                    self.unit_log_line(
+                        name,
+                        &format!("FDNAME= is not valid, stored as \"stored\": {error}"),
+                    );
                     FdName::stored()
                 }
                 None => FdName::stored(),
@@ -174,8 +207,10 @@ impl Manager {
 
     /// A stored descriptor hung up: it is of no use any more (semantics 3.5).
     pub(crate) fn stored_hung_up(&mut self, id: fdstore::EntryId) {
-        let Some((crate::owner::Role::Store, name)) =
-            self.store.entry(id).and_then(|entry| crate::owner::parse(entry.owner()))
+        let Some((crate::owner::Role::Store, name)) = self
+            .store
+            .entry(id)
+            .and_then(|entry| crate::owner::parse(entry.owner()))
         else {
             return;
         };

@@ -13,7 +13,12 @@ impl Manager {
         match action {
             Action::CheckConditions { unit } => self.check_conditions(unit),
             Action::Spawn(spawn) => self.spawn(&spawn),
-            Action::Kill { unit, whom, signal, hangup } => self.kill(unit, whom, signal, hangup),
+            Action::Kill {
+                unit,
+                whom,
+                signal,
+                hangup,
+            } => self.kill(unit, whom, signal, hangup),
             Action::OpenSockets { unit } => self.open_sockets(unit),
             Action::CloseSockets { unit } => self.close_sockets(unit),
             Action::PollSockets { unit, on } => self.poll_sockets(unit, on),
@@ -22,7 +27,10 @@ impl Manager {
             Action::ArmTimer { timer, at } => self.timers.set(Alarm::Engine(timer), at),
             Action::CancelTimer(timer) => self.timers.cancel(Alarm::Engine(timer)),
             Action::ReleaseFdStore { unit } => self.release_fd_store(unit),
-            Action::Release { unit, runtime_directories } => self.release(unit, runtime_directories),
+            Action::Release {
+                unit,
+                runtime_directories,
+            } => self.release(unit, runtime_directories),
             // Subscriptions come with the full control interface.
             Action::Changed { .. } | Action::JobNew { .. } | Action::JobDone { .. } => {}
             Action::RequestQueued { request, job } => self.request_queued(request, job),
@@ -34,15 +42,27 @@ impl Manager {
     }
 
     fn check_conditions(&mut self, unit: UnitId) {
-        let Some(section) = self.engine.definition(unit).map(|definition| &definition.unit) else { return };
+        let Some(section) = self.engine.definition(unit).map(|definition| &definition.unit) else {
+            return;
+        };
         let holds = |list| crate::conditions::hold(list, &self.facts.command_line, self.facts.container);
         let (conditions, asserts) = (holds(&section.conditions), holds(&section.asserts));
-        self.feed(Event::ConditionsChecked { unit, conditions, asserts });
+        self.feed(Event::ConditionsChecked {
+            unit,
+            conditions,
+            asserts,
+        });
     }
 
     fn release_fd_store(&mut self, unit: UnitId) {
-        let Some(name) = self.engine.name(unit).cloned() else { return };
-        let ids: Vec<_> = self.store.entries_of(&Role::Store.of(&name)).map(fdstore::Entry::id).collect();
+        let Some(name) = self.engine.name(unit).cloned() else {
+            return;
+        };
+        let ids: Vec<_> = self
+            .store
+            .entries_of(&Role::Store.of(&name))
+            .map(fdstore::Entry::id)
+            .collect();
         for id in ids {
             self.drop_entry(Some(Source::Stored(id)), id);
         }
@@ -51,7 +71,9 @@ impl Manager {
 
     /// The unit is down: its cgroup, its log pipe, its connection and its directories go.
     fn release(&mut self, unit: UnitId, runtime_directories: bool) {
-        let Some(name) = self.engine.name(unit).cloned() else { return };
+        let Some(name) = self.engine.name(unit).cloned() else {
+            return;
+        };
         self.close_connections_of(&name);
         if let Some(relative) = self.cgroup_of(&name)
             && let Err(error) = self.cgroups.remove(&relative)
@@ -66,7 +88,9 @@ impl Manager {
     }
 
     fn remove_runtime_directories(&self, name: &UnitName) {
-        let Some(service) = self.service_of(name) else { return };
+        let Some(service) = self.service_of(name) else {
+            return;
+        };
         for directory in &service.exec.runtime_directory {
             // The loader refuses names that leave /run.
             if let Err(error) = std::fs::remove_dir_all(std::path::Path::new("/run").join(directory))
@@ -79,7 +103,9 @@ impl Manager {
 
     fn log(&mut self, level: Level, unit: Option<UnitId>, message: &str) {
         let name = unit.and_then(|unit| self.engine.name(unit)).cloned();
-        let text = name.as_ref().map_or_else(|| message.to_owned(), |name| format!("{name}: {message}"));
+        let text = name
+            .as_ref()
+            .map_or_else(|| message.to_owned(), |name| format!("{name}: {message}"));
         match level {
             Level::Error => error!("{text}"),
             Level::Warning => warn!("{text}"),

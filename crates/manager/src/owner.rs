@@ -23,8 +23,14 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    const ALL: [Role; 6] =
-        [Role::Store, Role::Port, Role::Process, Role::ExecStatus, Role::Log, Role::Connection];
+    const ALL: [Role; 6] = [
+        Role::Store,
+        Role::Port,
+        Role::Process,
+        Role::ExecStatus,
+        Role::Log,
+        Role::Connection,
+    ];
 
     fn word(self) -> &'static str {
         match self {

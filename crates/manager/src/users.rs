@@ -64,13 +64,22 @@ fn find_user(text: &str, wanted: &str) -> Option<User> {
     // A number needs no line: the process runs with it, in the group of the same number.
     known.or_else(|| {
         let uid = number?;
-        Some(User { name: wanted.to_owned(), uid, gid: uid, home: "/".to_owned(), shell: "/bin/sh".to_owned() })
+        Some(User {
+            name: wanted.to_owned(),
+            uid,
+            gid: uid,
+            home: "/".to_owned(),
+            shell: "/bin/sh".to_owned(),
+        })
     })
 }
 
 fn members<'a>(text: &'a str, user: &'a str) -> impl Iterator<Item = u32> + 'a {
     fields(text)
-        .filter(move |line| line.get(3).is_some_and(|list| list.split(',').any(|member| member == user)))
+        .filter(move |line| {
+            line.get(3)
+                .is_some_and(|list| list.split(',').any(|member| member == user))
+        })
         .filter_map(|line| line.get(2)?.parse().ok())
 }
 
@@ -89,7 +98,10 @@ mod tests {
 
     #[test]
     fn a_number_without_a_line_is_still_a_user() {
-        assert_eq!(find_user(PASSWD, "4711").map(|u| (u.uid, u.gid)), Some((4711, 4711)));
+        assert_eq!(
+            find_user(PASSWD, "4711").map(|u| (u.uid, u.gid)),
+            Some((4711, 4711))
+        );
     }
 
     #[test]

@@ -20,10 +20,12 @@ pub fn introspect(request: &Request) -> Result<Value, MethodError> {
         Request::GetInterfaceDescription { interface } if interface == INTERFACE => {
             Ok(json!({ "description": DESCRIPTION }))
         }
-        Request::GetInterfaceDescription { interface } => {
-            Err(MethodError::InterfaceNotFound { interface: interface.clone() })
-        }
-        other => Err(MethodError::MethodNotFound { method: other.to_call().0 }),
+        Request::GetInterfaceDescription { interface } => Err(MethodError::InterfaceNotFound {
+            interface: interface.clone(),
+        }),
+        other => Err(MethodError::MethodNotFound {
+            method: other.to_call().0,
+        }),
     }
 }
 
@@ -37,11 +39,19 @@ mod tests {
     fn fields(start: &str) -> Vec<String> {
         let after = DESCRIPTION.split_once(start).unwrap().1;
         let body = after.split_once('(').unwrap().1.split_once(')').unwrap().0;
-        body.split(',').map(|field| field.split(':').next().unwrap().trim().to_owned()).collect()
+        body.split(',')
+            .map(|field| field.split(':').next().unwrap().trim().to_owned())
+            .collect()
     }
 
     fn keys(value: &impl serde::Serialize) -> Vec<String> {
-        serde_json::to_value(value).unwrap().as_object().unwrap().keys().cloned().collect()
+        serde_json::to_value(value)
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
     }
 
     fn sorted(mut list: Vec<String>) -> Vec<String> {
@@ -56,19 +66,36 @@ mod tests {
             .filter_map(|line| line.strip_prefix("method "))
             .map(|line| line.split('(').next().unwrap().to_owned())
             .collect();
-        assert_eq!(sorted(described), sorted(METHODS.iter().map(|m| (*m).to_owned()).collect()));
+        assert_eq!(
+            sorted(described),
+            sorted(METHODS.iter().map(|m| (*m).to_owned()).collect())
+        );
     }
 
     #[test]
     fn the_described_types_have_the_fields_of_the_real_ones() {
-        assert_eq!(sorted(fields("type UnitInfo")), sorted(keys(&UnitInfo::default())));
-        assert_eq!(sorted(fields("type UnitDetail")), sorted(keys(&UnitDetail::default())));
-        assert_eq!(sorted(fields("method Describe() ->")), sorted(keys(&ManagerInfo::default())));
+        assert_eq!(
+            sorted(fields("type UnitInfo")),
+            sorted(keys(&UnitInfo::default()))
+        );
+        assert_eq!(
+            sorted(fields("type UnitDetail")),
+            sorted(keys(&UnitDetail::default()))
+        );
+        assert_eq!(
+            sorted(fields("method Describe() ->")),
+            sorted(keys(&ManagerInfo::default()))
+        );
     }
 
     #[test]
     fn an_unknown_interface_is_not_described() {
-        let request = Request::GetInterfaceDescription { interface: "x.y".to_owned() };
-        assert!(matches!(introspect(&request), Err(MethodError::InterfaceNotFound { .. })));
+        let request = Request::GetInterfaceDescription {
+            interface: "x.y".to_owned(),
+        };
+        assert!(matches!(
+            introspect(&request),
+            Err(MethodError::InterfaceNotFound { .. })
+        ));
     }
 }

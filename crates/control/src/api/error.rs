@@ -48,10 +48,17 @@ impl MethodError {
 /// A refusal of the manager. `message` is for people; the name and the other fields are for programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "error", content = "parameters")]
-#[expect(missing_docs, reason = "semantics 8.3 lists them; the message explains each case")]
+#[expect(
+    missing_docs,
+    reason = "semantics 8.3 lists them; the message explains each case"
+)]
 pub enum ApiError {
     #[error("{message}")]
-    NoSuchUnit { name: String, suggestions: Vec<String>, message: String },
+    NoSuchUnit {
+        name: String,
+        suggestions: Vec<String>,
+        message: String,
+    },
     #[error("{message}")]
     UnitMasked { message: String },
     #[error("{message}")]
@@ -100,11 +107,17 @@ impl ApiError {
 
     /// The error that a reply carries; one of an unknown name keeps its text.
     pub fn from_wire(name: &str, parameters: &Value) -> ApiError {
-        let short = name.strip_prefix(INTERFACE).and_then(|rest| rest.strip_prefix('.')).unwrap_or(name);
-        serde_json::from_value(serde_json::json!({ "error": short, "parameters": parameters })).unwrap_or_else(|_| {
-            let text = parameters.get("message").and_then(Value::as_str);
-            ApiError::Failed { message: text.map_or_else(|| format!("{name} {parameters}"), str::to_owned) }
-        })
+        let short = name
+            .strip_prefix(INTERFACE)
+            .and_then(|rest| rest.strip_prefix('.'))
+            .unwrap_or(name);
+        serde_json::from_value(serde_json::json!({ "error": short, "parameters": parameters }))
+            .unwrap_or_else(|_| {
+                let text = parameters.get("message").and_then(Value::as_str);
+                ApiError::Failed {
+                    message: text.map_or_else(|| format!("{name} {parameters}"), str::to_owned),
+                }
+            })
     }
 }
 
@@ -121,7 +134,10 @@ mod tests {
                 suggestions: vec!["b".to_owned()],
                 message: message.clone(),
             },
-            ApiError::HandoffRefused { reasons: vec!["x".to_owned()], message: message.clone() },
+            ApiError::HandoffRefused {
+                reasons: vec!["x".to_owned()],
+                message: message.clone(),
+            },
             ApiError::Failed { message },
         ] {
             assert_eq!(ApiError::from_wire(&error.name(), &error.parameters()), error);
@@ -132,6 +148,10 @@ mod tests {
     fn an_unknown_error_still_says_something() {
         let error = ApiError::from_wire("com.example.Odd", &serde_json::json!({"message": "because"}));
         assert_eq!(error.to_string(), "because");
-        assert!(ApiError::from_wire("com.example.Odd", &Value::Null).to_string().contains("com.example.Odd"));
+        assert!(
+            ApiError::from_wire("com.example.Odd", &Value::Null)
+                .to_string()
+                .contains("com.example.Odd")
+        );
     }
 }

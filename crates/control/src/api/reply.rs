@@ -61,7 +61,10 @@ pub struct JobInfo {
 /// A unit in short.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "the fields are the interface's; DESCRIPTION explains those that need it")]
+#[expect(
+    missing_docs,
+    reason = "the fields are the interface's; DESCRIPTION explains those that need it"
+)]
 pub struct UnitInfo {
     pub name: String,
     pub description: String,

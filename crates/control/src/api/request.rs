@@ -118,7 +118,9 @@ fn hundred() -> u32 {
 impl Request {
     /// Decodes a call. An unknown method and a wrong parameter are told apart, as the Varlink service interface asks.
     pub fn parse(call: &Call) -> Result<Request, MethodError> {
-        let not_found = || MethodError::MethodNotFound { method: call.method.clone() };
+        let not_found = || MethodError::MethodNotFound {
+            method: call.method.clone(),
+        };
         let (interface, method) = call.method.rsplit_once('.').ok_or_else(not_found)?;
         if interface == SERVICE {
             return parse_service(method, &call.parameters).ok_or_else(not_found)?;
@@ -129,24 +131,35 @@ impl Request {
         let parameters = match &call.parameters {
             Value::Null => json!({}),
             Value::Object(_) => call.parameters.clone(),
-            _ => return Err(MethodError::InvalidParameter { parameter: "parameters".to_owned() }),
+            _ => {
+                return Err(MethodError::InvalidParameter {
+                    parameter: "parameters".to_owned(),
+                });
+            }
         };
-        serde_json::from_value(json!({ "method": method, "parameters": parameters }))
-            .map_err(|error| MethodError::InvalidParameter { parameter: parameter_of(&error) })
+        serde_json::from_value(json!({ "method": method, "parameters": parameters })).map_err(|error| {
+            MethodError::InvalidParameter {
+                parameter: parameter_of(&error),
+            }
+        })
     }
 
     /// The call as a client sends it.
     pub fn to_call(&self) -> (String, Value) {
         match self {
             Request::GetInfo => (format!("{SERVICE}.GetInfo"), json!({})),
-            Request::GetInterfaceDescription { interface } => {
-                (format!("{SERVICE}.GetInterfaceDescription"), json!({ "interface": interface }))
-            }
+            Request::GetInterfaceDescription { interface } => (
+                format!("{SERVICE}.GetInterfaceDescription"),
+                json!({ "interface": interface }),
+            ),
             other => {
                 // The derived form is {"method": …, "parameters": …}; it cannot fail for these plain types.
                 let value = serde_json::to_value(other).unwrap_or_default();
                 let method = value.get("method").and_then(Value::as_str).unwrap_or_default();
-                (format!("{INTERFACE}.{method}"), value.get("parameters").cloned().unwrap_or_else(|| json!({})))
+                (
+                    format!("{INTERFACE}.{method}"),
+                    value.get("parameters").cloned().unwrap_or_else(|| json!({})),
+                )
             }
         }
     }
@@ -197,8 +210,12 @@ fn parse_service(method: &str, parameters: &Value) -> Option<Result<Request, Met
     match method {
         "GetInfo" => Some(Ok(Request::GetInfo)),
         "GetInterfaceDescription" => Some(match parameters.get("interface").and_then(Value::as_str) {
-            Some(interface) => Ok(Request::GetInterfaceDescription { interface: interface.to_owned() }),
-            None => Err(MethodError::InvalidParameter { parameter: "interface".to_owned() }),
+            Some(interface) => Ok(Request::GetInterfaceDescription {
+                interface: interface.to_owned(),
+            }),
+            None => Err(MethodError::InvalidParameter {
+                parameter: "interface".to_owned(),
+            }),
         }),
         _ => None,
     }
@@ -215,7 +232,12 @@ mod tests {
     use super::*;
 
     fn call(method: &str, parameters: Value) -> Call {
-        Call { method: method.to_owned(), parameters, more: false, oneway: false }
+        Call {
+            method: method.to_owned(),
+            parameters,
+            more: false,
+            oneway: false,
+        }
     }
 
     #[test]
@@ -223,9 +245,16 @@ mod tests {
         let requests = [
             Request::Ping {},
             Request::Describe {},
-            Request::ListUnits { patterns: vec!["*.socket".to_owned()], all: true },
-            Request::GetUnit { name: "a.service".to_owned() },
-            Request::ListFds { name: "a.service".to_owned() },
+            Request::ListUnits {
+                patterns: vec!["*.socket".to_owned()],
+                all: true,
+            },
+            Request::GetUnit {
+                name: "a.service".to_owned(),
+            },
+            Request::ListFds {
+                name: "a.service".to_owned(),
+            },
             Request::Enqueue(EnqueueRequest {
                 name: "a.service".to_owned(),
                 job: "start".to_owned(),
@@ -235,10 +264,17 @@ mod tests {
             Request::ListJobs {},
             Request::CancelJob { id: 7 },
             Request::ResetFailed { name: None },
-            Request::Logs(LogsRequest { name: "a.service".to_owned(), lines: 3, follow: true }),
+            Request::Logs(LogsRequest {
+                name: "a.service".to_owned(),
+                lines: 3,
+                follow: true,
+            }),
             Request::Reload {},
             Request::Reexecute { check: true },
-            Request::SoftReboot { wait: true, check: false },
+            Request::SoftReboot {
+                wait: true,
+                check: false,
+            },
             Request::PowerOff { force: true },
             Request::Reboot { force: false },
             Request::Halt { force: false },
@@ -253,10 +289,18 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_description() {
-        let parsed = Request::parse(&call("io.softboot.Manager.Enqueue", json!({"name": "a", "job": "start"})));
-        let Ok(Request::Enqueue(enqueue)) = parsed else { panic!("{parsed:?}") };
+        let parsed = Request::parse(&call(
+            "io.softboot.Manager.Enqueue",
+            json!({"name": "a", "job": "start"}),
+        ));
+        let Ok(Request::Enqueue(enqueue)) = parsed else {
+            panic!("{parsed:?}")
+        };
         assert_eq!((enqueue.mode.as_str(), enqueue.wait), ("replace", true));
-        assert_eq!(Request::parse(&call("io.softboot.Manager.Ping", Value::Null)), Ok(Request::Ping {}));
+        assert_eq!(
+            Request::parse(&call("io.softboot.Manager.Ping", Value::Null)),
+            Ok(Request::Ping {})
+        );
         assert!(Request::parse(&call("io.softboot.Manager.Ping", json!({"newer": 1}))).is_ok());
     }
 
@@ -265,10 +309,17 @@ mod tests {
         let unknown = Request::parse(&call("io.softboot.Manager.Fly", json!({})));
         assert_eq!(
             unknown,
-            Err(MethodError::MethodNotFound { method: "io.softboot.Manager.Fly".to_owned() })
+            Err(MethodError::MethodNotFound {
+                method: "io.softboot.Manager.Fly".to_owned()
+            })
         );
         let missing = Request::parse(&call("io.softboot.Manager.GetUnit", json!({})));
-        assert_eq!(missing, Err(MethodError::InvalidParameter { parameter: "name".to_owned() }));
+        assert_eq!(
+            missing,
+            Err(MethodError::InvalidParameter {
+                parameter: "name".to_owned()
+            })
+        );
         assert!(Request::parse(&call("nonsense", json!({}))).is_err());
         assert!(Request::parse(&call("io.softboot.Manager.Ping", json!([1]))).is_err());
     }

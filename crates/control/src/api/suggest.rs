@@ -17,7 +17,11 @@ pub fn suggest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> V
         .collect();
     close.sort();
     close.dedup();
-    close.into_iter().take(MAX).map(|(_, name)| name.to_owned()).collect()
+    close
+        .into_iter()
+        .take(MAX)
+        .map(|(_, name)| name.to_owned())
+        .collect()
 }
 
 /// Levenshtein distance in characters.
@@ -71,8 +75,14 @@ mod tests {
     #[test]
     fn a_typing_mistake_finds_its_unit() {
         let units = ["lighttpd.service", "lighttpd.socket", "survivor.service"];
-        assert_eq!(suggest("lighttp.service", units.into_iter()), ["lighttpd.service", "lighttpd.socket"]);
-        assert_eq!(suggest("light", units.into_iter()), ["lighttpd.service", "lighttpd.socket"]);
+        assert_eq!(
+            suggest("lighttp.service", units.into_iter()),
+            ["lighttpd.service", "lighttpd.socket"]
+        );
+        assert_eq!(
+            suggest("light", units.into_iter()),
+            ["lighttpd.service", "lighttpd.socket"]
+        );
         assert!(suggest("zzz.service", units.into_iter()).is_empty());
     }
 

@@ -14,11 +14,23 @@ impl Manager {
     pub(crate) fn request_queued(&mut self, request: RequestId, job: JobId) {
         for (client, waiting) in self.clients.waiting_for(|waiting| is_of(waiting, request)) {
             match waiting {
-                Waiting::Job { until_done: false, .. } => {
-                    self.finish(client, &EnqueueReply { job_id: Some(job.0), result: None });
+                Waiting::Job {
+                    until_done: false, ..
+                } => {
+                    self.finish(
+                        client,
+                        &EnqueueReply {
+                            job_id: Some(job.0),
+                            result: None,
+                        },
+                    );
                 }
                 Waiting::Job { until_done: true, .. } => {
-                    let waiting = Waiting::Job { request, job: Some(job), until_done: true };
+                    let waiting = Waiting::Job {
+                        request,
+                        job: Some(job),
+                        until_done: true,
+                    };
                     self.clients.set_waiting(client, Some(waiting));
                 }
                 Waiting::SoftRebootQueued { wait: false, .. } => self.finish(client, &serde_json::json!({})),
@@ -38,7 +50,10 @@ impl Manager {
         for (client, waiting) in self.clients.waiting_for(|waiting| is_of(waiting, request)) {
             match (&outcome, waiting) {
                 (Ok(result), Waiting::Job { job, .. }) => {
-                    let reply = EnqueueReply { job_id: job.map(|job| job.0), result: Some(word(*result)) };
+                    let reply = EnqueueReply {
+                        job_id: job.map(|job| job.0),
+                        result: Some(word(*result)),
+                    };
                     self.finish(client, &reply);
                 }
                 (Ok(_), _) => {}
@@ -53,7 +68,9 @@ impl Manager {
             return;
         }
         let state = self.engine.system_state().to_owned();
-        let waiting = self.clients.waiting_for(|w| matches!(w, Waiting::Boot | Waiting::SoftReboot));
+        let waiting = self
+            .clients
+            .waiting_for(|w| matches!(w, Waiting::Boot | Waiting::SoftReboot));
         for (client, waiting) in waiting {
             match waiting {
                 // Before the soft-reboot this is still the old boot.
@@ -73,15 +90,26 @@ impl Manager {
 
     /// A unit's log grew.
     pub(crate) fn followers_notice(&mut self, unit: &UnitName) {
-        let of_unit = |waiting: &Waiting| matches!(waiting, Waiting::Follow { unit: followed, .. } if followed == unit);
+        let of_unit =
+            |waiting: &Waiting| matches!(waiting, Waiting::Follow { unit: followed, .. } if followed == unit);
         for (client, waiting) in self.clients.waiting_for(of_unit) {
-            let Waiting::Follow { position, .. } = waiting else { continue };
+            let Waiting::Follow { position, .. } = waiting else {
+                continue;
+            };
             let (lines, end) = unit_log::since(unit, position);
-            let reply = LogsReply { lines: lines.into_iter().map(log_line).collect() };
+            let reply = LogsReply {
+                lines: lines.into_iter().map(log_line).collect(),
+            };
             if let Some(connection) = self.connection_of(client) {
                 connection.reply_continues(&reply);
             }
-            self.clients.set_waiting(client, Some(Waiting::Follow { unit: unit.clone(), position: end }));
+            self.clients.set_waiting(
+                client,
+                Some(Waiting::Follow {
+                    unit: unit.clone(),
+                    position: end,
+                }),
+            );
             self.serve(client);
         }
     }
@@ -116,7 +144,11 @@ fn is_of(waiting: &Waiting, wanted: RequestId) -> bool {
 pub(crate) fn api_error(error: &RequestError) -> ApiError {
     let message = error.to_string();
     match error {
-        RequestError::NoSuchUnit(_) => ApiError::NoSuchUnit { name: String::new(), suggestions: Vec::new(), message },
+        RequestError::NoSuchUnit(_) => ApiError::NoSuchUnit {
+            name: String::new(),
+            suggestions: Vec::new(),
+            message,
+        },
         RequestError::Masked(_) => ApiError::UnitMasked { message },
         RequestError::BadUnitSetting(_) => ApiError::BadUnitSetting { message },
         RequestError::LoadFailed(_) => ApiError::LoadFailed { message },

@@ -1,8 +1,8 @@
 //! What a client can ask, and the answers that are there at once.
 
 use softboot_control::api::{
-    ApiError, EnqueueRequest, FdsReply, JobInfo, ListJobsReply, ListUnitsReply, LogsReply, LogsRequest, ManagerInfo,
-    Request, SystemStateReply, UnitReply,
+    ApiError, EnqueueRequest, FdsReply, JobInfo, ListJobsReply, ListUnitsReply, LogsReply, LogsRequest,
+    ManagerInfo, Request, SystemStateReply, UnitReply,
 };
 use softboot_control::connection::Call;
 use softboot_engine::{Event, JobId, JobKind};
@@ -34,7 +34,9 @@ impl Manager {
         }
         match request {
             Request::Ping => self.reply(client, &serde_json::json!({})),
-            Request::GetInfo | Request::GetInterfaceDescription { .. } => self.answer_introspection(client, &request),
+            Request::GetInfo | Request::GetInterfaceDescription { .. } => {
+                self.answer_introspection(client, &request)
+            }
             Request::Describe => {
                 let info = self.manager_info();
                 self.reply(client, &info);
@@ -56,9 +58,21 @@ impl Manager {
             }
             Request::Reexecute { check } => self.ask_handoff(client, Kind::Reexec, check, false),
             Request::SoftReboot { wait, check } => self.ask_handoff(client, Kind::SoftReboot, check, wait),
-            Request::PowerOff { force } => self.end(client, EmergencyAction::Poweroff, EmergencyAction::PoweroffForce, force),
-            Request::Reboot { force } => self.end(client, EmergencyAction::Reboot, EmergencyAction::RebootForce, force),
-            Request::Halt { force } => self.end(client, EmergencyAction::Halt, EmergencyAction::HaltForce, force),
+            Request::PowerOff { force } => self.end(
+                client,
+                EmergencyAction::Poweroff,
+                EmergencyAction::PoweroffForce,
+                force,
+            ),
+            Request::Reboot { force } => self.end(
+                client,
+                EmergencyAction::Reboot,
+                EmergencyAction::RebootForce,
+                force,
+            ),
+            Request::Halt { force } => {
+                self.end(client, EmergencyAction::Halt, EmergencyAction::HaltForce, force)
+            }
             Request::IsSystemRunning { wait } => self.system_state(client, wait),
         }
     }
@@ -76,8 +90,15 @@ impl Manager {
     }
 
     fn manager_info(&self) -> ManagerInfo {
-        let states: Vec<_> = self.engine.ids().filter_map(|unit| self.engine.status(unit)).collect();
-        let failed = states.iter().filter(|s| s.active == softboot_engine::ActiveState::Failed).count();
+        let states: Vec<_> = self
+            .engine
+            .ids()
+            .filter_map(|unit| self.engine.status(unit))
+            .collect();
+        let failed = states
+            .iter()
+            .filter(|s| s.active == softboot_engine::ActiveState::Failed)
+            .count();
         let uname = rustix::system::uname();
         ManagerInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -105,7 +126,9 @@ impl Manager {
                     // What has neither a file nor a state is only a name somebody mentioned.
                     all || unit.active != "inactive" || unit.job.is_some() || unit.stored_fds > 0
                 } else {
-                    patterns.iter().any(|pattern| softboot_control::api::glob_match(pattern, &unit.name))
+                    patterns
+                        .iter()
+                        .any(|pattern| softboot_control::api::glob_match(pattern, &unit.name))
                 }
             })
             .collect();
@@ -141,9 +164,11 @@ impl Manager {
         self.load_units(std::slice::from_ref(&name));
         self.drain();
         let unit = self.engine.unit(&name);
-        let found = unit.and_then(|unit| self.engine.status(unit)).is_some_and(|status| {
-            status.load != "not-found" || !status.active.is_inactive_ish() || status.stored_fds > 0
-        });
+        let found = unit
+            .and_then(|unit| self.engine.status(unit))
+            .is_some_and(|status| {
+                status.load != "not-found" || !status.active.is_inactive_ish() || status.stored_fds > 0
+            });
         match unit {
             Some(unit) if found => Ok(unit),
             _ => Err(self.no_such_unit(text, &format!("unit {text} is not known: no file has this name"))),
@@ -159,7 +184,11 @@ impl Manager {
             .map(|definition| definition.name.to_string())
             .collect();
         let suggestions = softboot_control::api::suggest(name, known.iter().map(String::as_str));
-        ApiError::NoSuchUnit { name: name.to_owned(), suggestions, message: message.to_owned() }
+        ApiError::NoSuchUnit {
+            name: name.to_owned(),
+            suggestions,
+            message: message.to_owned(),
+        }
     }
 
     fn enqueue(&mut self, client: u64, wanted: &EnqueueRequest) {
@@ -176,15 +205,27 @@ impl Manager {
             Ok(unit) => unit,
             Err(error) => return self.reply_error(client, &error),
         };
-        let Some(unit) = self.engine.name(unit).cloned() else { return };
+        let Some(unit) = self.engine.name(unit).cloned() else {
+            return;
+        };
         // A soft-reboot by its target is still a soft-reboot: the next program is asked first.
         if kind == JobKind::Start && unit.as_str() == "soft-reboot.target" {
             return self.ask_handoff(client, Kind::SoftReboot, false, false);
         }
         let request = self.next_request();
-        let waiting = Waiting::Job { request, job: None, until_done: wanted.wait };
+        let waiting = Waiting::Job {
+            request,
+            job: None,
+            until_done: wanted.wait,
+        };
         self.clients.set_waiting(client, Some(waiting));
-        self.feed(Event::Request { request, kind, unit, mode, manual: true });
+        self.feed(Event::Request {
+            request,
+            kind,
+            unit,
+            mode,
+            manual: true,
+        });
     }
 
     fn list_jobs(&mut self, client: u64) {
@@ -194,7 +235,11 @@ impl Manager {
             .into_iter()
             .map(|job| JobInfo {
                 id: job.id.0,
-                unit: self.engine.name(job.unit).map(ToString::to_string).unwrap_or_default(),
+                unit: self
+                    .engine
+                    .name(job.unit)
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
                 kind: word(job.kind),
                 state: if job.running { "running" } else { "waiting" }.to_owned(),
             })
@@ -219,7 +264,9 @@ impl Manager {
             Ok(unit) => unit,
             Err(error) => return self.reply_error(client, &error),
         };
-        let Some(unit) = self.engine.name(unit).cloned() else { return };
+        let Some(unit) = self.engine.name(unit).cloned() else {
+            return;
+        };
         let count = usize::try_from(wanted.lines).unwrap_or(usize::MAX);
         let lines = unit_log::tail(&unit, count).into_iter().map(log_line).collect();
         let reply = LogsReply { lines };
@@ -228,14 +275,16 @@ impl Manager {
             if let Some(connection) = self.connection_of(client) {
                 connection.reply_continues(&reply);
             }
-            self.clients.set_waiting(client, Some(Waiting::Follow { unit, position }));
+            self.clients
+                .set_waiting(client, Some(Waiting::Follow { unit, position }));
         } else {
             self.reply(client, &reply);
         }
     }
 
     fn ask_handoff(&mut self, client: u64, kind: Kind, check: bool, wait: bool) {
-        self.clients.set_waiting(client, Some(Waiting::Verification { wait }));
+        self.clients
+            .set_waiting(client, Some(Waiting::Verification { wait }));
         self.begin_handoff_with(kind, Some(client), check);
     }
 

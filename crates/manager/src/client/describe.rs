@@ -28,13 +28,20 @@ pub(super) fn word(value: impl serde::Serialize) -> String {
 }
 
 pub(super) fn log_line(line: Line) -> LogLine {
-    LogLine { time_usec: line.time.0, text: line.text }
+    LogLine {
+        time_usec: line.time.0,
+        text: line.text,
+    }
 }
 
 impl Manager {
     /// The short form of every unit.
     pub(super) fn unit_infos(&self) -> Vec<UnitInfo> {
-        self.engine.ids().filter_map(|unit| self.engine.status(unit)).map(info).collect()
+        self.engine
+            .ids()
+            .filter_map(|unit| self.engine.status(unit))
+            .map(info)
+            .collect()
     }
 
     /// The short form of one.
@@ -44,15 +51,26 @@ impl Manager {
 
     /// The long form. Logs and command lines only for those who may read them.
     pub(super) fn unit_detail(&self, unit: UnitId, privileged: bool) -> UnitDetail {
-        let Some(definition) = self.engine.definition(unit) else { return UnitDetail::default() };
+        let Some(definition) = self.engine.definition(unit) else {
+            return UnitDetail::default();
+        };
         let name = &definition.name;
-        let cgroup = self.cgroup_of(name).filter(|relative| self.cgroups.path(relative).exists());
-        let log_tail = if privileged { unit_log::tail(name, LOG_TAIL) } else { Vec::new() };
+        let cgroup = self
+            .cgroup_of(name)
+            .filter(|relative| self.cgroups.path(relative).exists());
+        let log_tail = if privileged {
+            unit_log::tail(name, LOG_TAIL)
+        } else {
+            Vec::new()
+        };
         UnitDetail {
             fragment: definition.fragment.clone(),
             drop_ins: definition.drop_ins.clone(),
             diagnostics: definition.diagnostics.iter().map(ToString::to_string).collect(),
-            processes: cgroup.as_deref().map(|path| self.processes_below(path)).unwrap_or_default(),
+            processes: cgroup
+                .as_deref()
+                .map(|path| self.processes_below(path))
+                .unwrap_or_default(),
             cgroup: cgroup.map(|relative| format!("/{relative}")),
             listen: self.listen_infos(unit, name),
             fds: self.fd_infos(name),
@@ -64,7 +82,10 @@ impl Manager {
         cgroup::subtree(&self.cgroups.path(relative))
             .iter()
             .flat_map(|group| cgroup::processes(group))
-            .map(|pid| ProcessInfo { pid, command: command_line(pid) })
+            .map(|pid| ProcessInfo {
+                pid,
+                command: command_line(pid),
+            })
             .collect()
     }
 
@@ -74,7 +95,11 @@ impl Manager {
         };
         let owner = Role::Port.of(name);
         let fd_name = self.socket_fd_name(name).unwrap_or_else(|| {
-            if section.accept { "connection".to_owned() } else { name.to_string() }
+            if section.accept {
+                "connection".to_owned()
+            } else {
+                name.to_string()
+            }
         });
         section
             .ports
@@ -84,7 +109,9 @@ impl Manager {
                 let entry = fdstore::FdName::new(&position.to_string())
                     .ok()
                     .and_then(|position| self.store.find(&owner, &position));
-                let cookie = entry.and_then(|id| self.store.fd(id)).and_then(|fd| sockopt::socket_cookie(fd).ok());
+                let cookie = entry
+                    .and_then(|id| self.store.fd(id))
+                    .and_then(|fd| sockopt::socket_cookie(fd).ok());
                 ListenInfo {
                     address: describe_port(port),
                     kind: kind_word(port.kind).to_owned(),
@@ -125,7 +152,10 @@ fn info(status: UnitStatus) -> UnitInfo {
         active: status.active.word().to_owned(),
         sub: status.sub,
         result: status.result,
-        job: status.job.map(|(id, kind)| JobBrief { id: id.0, kind: word(kind) }),
+        job: status.job.map(|(id, kind)| JobBrief {
+            id: id.0,
+            kind: word(kind),
+        }),
         main_pid: status.main_pid,
         control_pid: status.control_pid,
         restarts: status.restarts,

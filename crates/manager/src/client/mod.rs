@@ -48,7 +48,11 @@ pub(crate) struct Client {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Waiting {
     /// A job; `until_done` false: only until it is queued.
-    Job { request: RequestId, job: Option<JobId>, until_done: bool },
+    Job {
+        request: RequestId,
+        job: Option<JobId>,
+        until_done: bool,
+    },
     /// The verifying child's answer, and then what the kind of handoff brings.
     Verification { wait: bool },
     /// The job of a soft-reboot being queued.
@@ -87,7 +91,9 @@ impl Clients {
 impl Manager {
     /// Takes new clients from the listener.
     pub(crate) fn accept_clients(&mut self) {
-        let Some(listener) = self.manager_entry("control").and_then(|id| self.store.fd(id)) else { return };
+        let Some(listener) = self.manager_entry("control").and_then(|id| self.store.fd(id)) else {
+            return;
+        };
         let accepted = accept_with(listener.as_fd(), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
         let fd = match accepted {
             Ok(fd) => fd,
@@ -101,7 +107,9 @@ impl Manager {
             warn!("too many control clients ({MAX_CLIENTS}); one more is turned away");
             return;
         }
-        let Ok(credentials) = sockopt::socket_peercred(&fd) else { return };
+        let Ok(credentials) = sockopt::socket_peercred(&fd) else {
+            return;
+        };
         let peer = Peer {
             pid: rustix::process::Pid::as_raw(Some(credentials.pid)),
             uid: credentials.uid.as_raw(),
@@ -110,7 +118,11 @@ impl Manager {
         let id = self.next_token();
         match self.keep(owner::CLIENTS, &id.to_string(), fd) {
             Ok(entry) => {
-                let client = Client { entry, connection: Connection::new(peer), waiting: None };
+                let client = Client {
+                    entry,
+                    connection: Connection::new(peer),
+                    waiting: None,
+                };
                 self.clients.by_id.insert(id, client);
                 self.watch_client(id);
             }
@@ -129,8 +141,12 @@ impl Manager {
 
     /// False when the client is gone or talks nonsense.
     fn read_client(&mut self, id: u64) -> bool {
-        let Some(client) = self.clients.by_id.get_mut(&id) else { return false };
-        let Some(fd) = self.store.fd(client.entry) else { return false };
+        let Some(client) = self.clients.by_id.get_mut(&id) else {
+            return false;
+        };
+        let Some(fd) = self.store.fd(client.entry) else {
+            return false;
+        };
         match client.connection.read_from(fd) {
             Ok(ReadOutcome::Eof) => false,
             Ok(_) => true,
@@ -144,7 +160,9 @@ impl Manager {
     /// Answers what can be answered now, then writes.
     pub(crate) fn serve(&mut self, id: u64) {
         for _ in 0..CALLS_PER_TURN {
-            let Some(client) = self.clients.by_id.get_mut(&id) else { return };
+            let Some(client) = self.clients.by_id.get_mut(&id) else {
+                return;
+            };
             match client.connection.next_call() {
                 Ok(Some(call)) => self.answer(id, &call),
                 Ok(None) => break,
@@ -159,8 +177,12 @@ impl Manager {
     }
 
     fn write_client(&mut self, id: u64) {
-        let Some(client) = self.clients.by_id.get_mut(&id) else { return };
-        let Some(fd) = self.store.fd(client.entry) else { return };
+        let Some(client) = self.clients.by_id.get_mut(&id) else {
+            return;
+        };
+        let Some(fd) = self.store.fd(client.entry) else {
+            return;
+        };
         match client.connection.write_to(fd) {
             Ok(_) => self.watch_client(id),
             Err(error) => {
@@ -171,14 +193,22 @@ impl Manager {
     }
 
     fn watch_client(&mut self, id: u64) {
-        let Some(client) = self.clients.by_id.get(&id) else { return };
-        let out = if client.connection.wants_write() { EventFlags::OUT } else { EventFlags::empty() };
+        let Some(client) = self.clients.by_id.get(&id) else {
+            return;
+        };
+        let out = if client.connection.wants_write() {
+            EventFlags::OUT
+        } else {
+            EventFlags::empty()
+        };
         self.watch_entry(Source::Client(id), client.entry, EventFlags::IN | out);
     }
 
     /// Closes a client. What it waited for goes on without it.
     pub(crate) fn drop_client(&mut self, id: u64) {
-        let Some(client) = self.clients.by_id.remove(&id) else { return };
+        let Some(client) = self.clients.by_id.remove(&id) else {
+            return;
+        };
         match client.waiting {
             Some(Waiting::Job { request, .. } | Waiting::SoftRebootQueued { request, .. }) => {
                 self.feed(softboot_engine::Event::RequestDropped(request));
@@ -192,7 +222,11 @@ impl Manager {
     pub(crate) fn watch_clients(&mut self) {
         let ids: Vec<u64> = self.clients.by_id.keys().copied().collect();
         for id in ids {
-            let present = self.clients.by_id.get(&id).is_some_and(|client| self.store.fd(client.entry).is_some());
+            let present = self
+                .clients
+                .by_id
+                .get(&id)
+                .is_some_and(|client| self.store.fd(client.entry).is_some());
             if present {
                 self.watch_client(id);
             } else {

@@ -23,7 +23,9 @@ const OWN_VARIABLES: [&str; 2] = ["FDSTORE_HANDOFF", "SOFTBOOT_ANSWER_FD"];
 /// This program's name, `extra` arguments, and its environment without what was for it alone.
 pub(super) fn command_line(extra: &[&str]) -> Result<(Vec<CString>, Vec<CString>), String> {
     let text = |bytes: Vec<u8>| CString::new(bytes).map_err(|error| error.to_string());
-    let name = std::env::args_os().next().map_or_else(|| b"softbootd".to_vec(), OsStringExt::into_vec);
+    let name = std::env::args_os()
+        .next()
+        .map_or_else(|| b"softbootd".to_vec(), OsStringExt::into_vec);
     let mut argv = vec![text(name)?];
     for argument in extra {
         argv.push(text(argument.as_bytes().to_vec())?);
@@ -48,7 +50,8 @@ impl Manager {
         work: impl FnOnce(&mut Manager) -> Result<T, String>,
     ) -> Result<T, String> {
         self.keep_definitions()?;
-        let fd = snapshot::write(env!("CARGO_PKG_VERSION"), &self.snapshot(kind)).map_err(|e| e.to_string())?;
+        let fd =
+            snapshot::write(env!("CARGO_PKG_VERSION"), &self.snapshot(kind)).map_err(|e| e.to_string())?;
         let entry = self.keep(owner::MANAGER, SNAPSHOT, fd)?;
         let result = work(self);
         self.drop_entry(None, entry);
@@ -80,11 +83,14 @@ impl Manager {
         if self.manager_entry(DEFINITIONS).is_some() {
             return Ok(());
         }
-        let all: Vec<&Definition> =
-            self.engine.ids().filter_map(|unit| self.engine.definition(unit)).collect();
+        let all: Vec<&Definition> = self
+            .engine
+            .ids()
+            .filter_map(|unit| self.engine.definition(unit))
+            .collect();
         let bytes = serde_json::to_vec(&all).map_err(|error| format!("unit definitions: {error}"))?;
-        let fd: OwnedFd =
-            sealed_memfd("softboot-definitions", &bytes).map_err(|error| format!("unit definitions: {error}"))?;
+        let fd: OwnedFd = sealed_memfd("softboot-definitions", &bytes)
+            .map_err(|error| format!("unit definitions: {error}"))?;
         self.keep(owner::MANAGER, DEFINITIONS, fd)?;
         Ok(())
     }
@@ -99,7 +105,12 @@ impl Manager {
     /// SIGHUP or a client: every unit file is read again.
     pub(crate) fn reload(&mut self) {
         info!("reading all unit files again");
-        let mut names: Vec<_> = self.engine.ids().filter_map(|unit| self.engine.name(unit)).cloned().collect();
+        let mut names: Vec<_> = self
+            .engine
+            .ids()
+            .filter_map(|unit| self.engine.name(unit))
+            .cloned()
+            .collect();
         names.extend(crate::run::boot_units(&self.facts));
         let definitions = crate::load::closure(&names, &|_| false);
         for definition in &definitions {

@@ -78,14 +78,23 @@ impl Manager {
         }
         match self.start_verification(kind) {
             Ok((program, verification)) => {
-                if let Err(error) = self.poll.watch(Source::Verification, verification.as_fd(), EventFlags::IN) {
+                if let Err(error) =
+                    self.poll
+                        .watch(Source::Verification, verification.as_fd(), EventFlags::IN)
+                {
                     self.refuse_handoff(client, vec![format!("cannot watch the verifying child: {error}")]);
                     return;
                 }
                 let deadline = clock::monotonic().plus(VERIFICATION_LIMIT);
                 self.timers.set(Alarm::VerificationDeadline, deadline);
                 let phase = Phase::Verifying(verification);
-                self.handoff = Some(Handoff { kind, client, program, check_only, phase });
+                self.handoff = Some(Handoff {
+                    kind,
+                    client,
+                    program,
+                    check_only,
+                    phase,
+                });
             }
             Err(reason) => self.refuse_handoff(client, vec![reason]),
         }
@@ -106,10 +115,18 @@ impl Manager {
 
     /// The verifying child said something.
     pub(crate) fn verification_readable(&mut self) {
-        let Some(Handoff { phase: Phase::Verifying(verification), .. }) = &mut self.handoff else { return };
+        let Some(Handoff {
+            phase: Phase::Verifying(verification),
+            ..
+        }) = &mut self.handoff
+        else {
+            return;
+        };
         let answer = match verification.read() {
             Ok(answer) => answer,
-            Err(error) => Answer::No(vec![format!("reading the answer of the verifying child: {error}")]),
+            Err(error) => Answer::No(vec![format!(
+                "reading the answer of the verifying child: {error}"
+            )]),
         };
         match answer {
             Answer::Pending => {}
@@ -147,17 +164,29 @@ impl Manager {
     /// The stop transaction of a soft-reboot (semantics 7.3).
     fn begin_stopping(&mut self) {
         let request = self.next_request();
-        let Ok(unit) = UnitName::new("soft-reboot.target") else { return };
+        let Ok(unit) = UnitName::new("soft-reboot.target") else {
+            return;
+        };
         if let Some(handoff) = &mut self.handoff {
             handoff.phase = Phase::Stopping(request);
             if let Some(client) = handoff.client {
-                let wait = matches!(self.clients.waiting(client), Some(Waiting::Verification { wait: true }));
-                self.clients.set_waiting(client, Some(Waiting::SoftRebootQueued { request, wait }));
+                let wait = matches!(
+                    self.clients.waiting(client),
+                    Some(Waiting::Verification { wait: true })
+                );
+                self.clients
+                    .set_waiting(client, Some(Waiting::SoftRebootQueued { request, wait }));
             }
         }
         self.load_units(std::slice::from_ref(&unit));
         let mode = JobMode::ReplaceIrreversibly;
-        self.feed(Event::Request { request, kind: JobKind::Start, unit, mode, manual: false });
+        self.feed(Event::Request {
+            request,
+            kind: JobKind::Start,
+            unit,
+            mode,
+            manual: false,
+        });
     }
 
     /// The engine refused the soft-reboot's transaction.
@@ -170,7 +199,13 @@ impl Manager {
 
     /// The child ended; its answer, if any, is still in the pipe.
     pub(crate) fn verification_child_ended(&mut self, pid: i32) {
-        let Some(Handoff { phase: Phase::Verifying(verification), .. }) = &self.handoff else { return };
+        let Some(Handoff {
+            phase: Phase::Verifying(verification),
+            ..
+        }) = &self.handoff
+        else {
+            return;
+        };
         if verification.pid() == pid {
             self.verification_readable();
         }
@@ -178,14 +213,24 @@ impl Manager {
 
     /// The child had its time.
     pub(crate) fn verification_overdue(&mut self) {
-        let Some(Handoff { phase: Phase::Verifying(verification), .. }) = &self.handoff else { return };
+        let Some(Handoff {
+            phase: Phase::Verifying(verification),
+            ..
+        }) = &self.handoff
+        else {
+            return;
+        };
         verification.kill();
-        self.verification_failed(vec![format!("the next program gave no answer in {VERIFICATION_LIMIT}")]);
+        self.verification_failed(vec![format!(
+            "the next program gave no answer in {VERIFICATION_LIMIT}"
+        )]);
     }
 
     fn verification_failed(&mut self, reasons: Vec<String>) {
         self.stop_watching_verification();
-        let Some(handoff) = self.handoff.take() else { return };
+        let Some(handoff) = self.handoff.take() else {
+            return;
+        };
         self.refuse_handoff(handoff.client, reasons.clone());
         if self.objective == Some(Objective::SoftReboot) {
             self.abandon_soft_reboot(&reasons.join("; "));
@@ -195,16 +240,25 @@ impl Manager {
     fn stop_watching_verification(&mut self) {
         self.timers.cancel(Alarm::VerificationDeadline);
         let fd = match &self.handoff {
-            Some(Handoff { phase: Phase::Verifying(verification), .. }) => Some(verification.as_fd()),
+            Some(Handoff {
+                phase: Phase::Verifying(verification),
+                ..
+            }) => Some(verification.as_fd()),
             _ => None,
         };
         self.poll.forget(Source::Verification, fd);
     }
 
     fn refuse_handoff(&mut self, client: Option<u64>, reasons: Vec<String>) {
-        error!("handoff refused, the running manager is unchanged: {}", reasons.join("; "));
+        error!(
+            "handoff refused, the running manager is unchanged: {}",
+            reasons.join("; ")
+        );
         if let Some(client) = client {
-            let message = format!("handoff refused, the running manager is unchanged: {}", reasons.join("; "));
+            let message = format!(
+                "handoff refused, the running manager is unchanged: {}",
+                reasons.join("; ")
+            );
             self.finish_error(client, &ApiError::HandoffRefused { reasons, message });
         }
     }
@@ -212,7 +266,9 @@ impl Manager {
     /// Everything has stopped but the next program cannot run: this one boots again what it stopped.
     fn abandon_soft_reboot(&mut self, reason: &str) {
         self.objective = None;
-        self.feed(Event::ObjectiveAborted { reason: reason.to_owned() });
+        self.feed(Event::ObjectiveAborted {
+            reason: reason.to_owned(),
+        });
         self.request_default();
     }
 
@@ -232,15 +288,29 @@ impl Manager {
 
     /// At a quiet moment: nothing waits for the engine, every process it asked for has been made.
     pub(crate) fn handoff_progress(&mut self) {
-        if !matches!(&self.handoff, Some(Handoff { phase: Phase::Ready, .. })) {
+        if !matches!(
+            &self.handoff,
+            Some(Handoff {
+                phase: Phase::Ready,
+                ..
+            })
+        ) {
             return;
         }
-        let Some(handoff) = self.handoff.take() else { return };
+        let Some(handoff) = self.handoff.take() else {
+            return;
+        };
         let reason = self.commit(&handoff);
         error!("handoff failed, this softbootd goes on: {reason}");
         if let Some(client) = handoff.client {
             let message = format!("handoff failed, the running manager goes on: {reason}");
-            self.finish_error(client, &ApiError::HandoffRefused { reasons: vec![reason.clone()], message });
+            self.finish_error(
+                client,
+                &ApiError::HandoffRefused {
+                    reasons: vec![reason.clone()],
+                    message,
+                },
+            );
         }
         if handoff.kind == Kind::SoftReboot {
             self.abandon_soft_reboot(&reason);

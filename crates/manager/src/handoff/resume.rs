@@ -45,20 +45,31 @@ pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>) -> Result<Taken, String> {
         Kind::Reexec => read_definitions(&store)?,
         Kind::SoftReboot => next_definitions(&snapshot),
     };
-    Ok(Taken { store, snapshot, definitions, quarantined })
+    Ok(Taken {
+        store,
+        snapshot,
+        definitions,
+        quarantined,
+    })
 }
 
 fn own_entry(store: &FdStore, name: &str) -> Result<fdstore::EntryId, String> {
     let fd_name = fdstore::FdName::new(name).map_err(|error| error.to_string())?;
-    store.find(owner::MANAGER, &fd_name).ok_or_else(|| format!("there is no {name} among the descriptors"))
+    store
+        .find(owner::MANAGER, &fd_name)
+        .ok_or_else(|| format!("there is no {name} among the descriptors"))
 }
 
 fn read_snapshot(store: &FdStore) -> Result<Snapshot, String> {
     let entry = own_entry(store, SNAPSHOT)?;
     let fd = store.fd(entry).ok_or("the snapshot is gone")?;
     let envelope = snapshot::read(fd).map_err(|error| error.to_string())?;
-    serde_json::from_value(envelope.payload)
-        .map_err(|error| format!("the snapshot of softbootd {} cannot be read: {error}", envelope.writer))
+    serde_json::from_value(envelope.payload).map_err(|error| {
+        format!(
+            "the snapshot of softbootd {} cannot be read: {error}",
+            envelope.writer
+        )
+    })
 }
 
 fn read_definitions(store: &FdStore) -> Result<Vec<Definition>, String> {
@@ -77,11 +88,20 @@ fn next_definitions(snapshot: &Snapshot) -> Vec<Definition> {
 
 /// Takes over as PID 1.
 pub(crate) fn resume(taken: Taken, facts: Facts, signals: SignalFd) -> Result<Manager, String> {
-    let Taken { mut store, snapshot, definitions, quarantined } = taken;
+    let Taken {
+        mut store,
+        snapshot,
+        definitions,
+        quarantined,
+    } = taken;
     for reason in &quarantined {
         warn!("descriptor put aside: {reason}");
     }
-    let Snapshot { kind, engine, manager: state } = snapshot;
+    let Snapshot {
+        kind,
+        engine,
+        manager: state,
+    } = snapshot;
     if let Ok(entry) = own_entry(&store, SNAPSHOT) {
         drop(store.remove(entry));
     }
@@ -103,12 +123,22 @@ pub(crate) fn resume(taken: Taken, facts: Facts, signals: SignalFd) -> Result<Ma
             (Resume::Reexec, own)
         }
         Kind::SoftReboot => {
-            let own = Facts { program: state.program, service_nofile: state.service_nofile, ..facts };
+            let own = Facts {
+                program: state.program,
+                service_nofile: state.service_nofile,
+                ..facts
+            };
             (Resume::SoftReboot, own)
         }
     };
     let (engine, actions) = Engine::restore(engine, definitions, clock::now(), how);
-    let mut manager = Manager::assemble(Parts { engine, store, signals, notify, facts })?;
+    let mut manager = Manager::assemble(Parts {
+        engine,
+        store,
+        signals,
+        notify,
+        facts,
+    })?;
     manager.processes = Processes::restore(state.processes);
     manager.clients = state.clients;
     manager.logs = state.logs;
@@ -163,11 +193,19 @@ impl Manager {
     fn watch_cgroups_of_units(&mut self) {
         let units: Vec<_> = self.engine.ids().collect();
         for unit in units {
-            let Some(name) = self.engine.name(unit).cloned() else { continue };
-            if self.engine.status(unit).is_none_or(|status| status.active.is_inactive_ish()) {
+            let Some(name) = self.engine.name(unit).cloned() else {
+                continue;
+            };
+            if self
+                .engine
+                .status(unit)
+                .is_none_or(|status| status.active.is_inactive_ish())
+            {
                 continue;
             }
-            let Some(relative) = self.cgroup_of(&name) else { continue };
+            let Some(relative) = self.cgroup_of(&name) else {
+                continue;
+            };
             let path = self.cgroups.path(&relative);
             if self.cgroups.watch(&path).is_err() || !crate::cgroup::is_populated(&path) {
                 self.feed(Event::CgroupEmpty { unit });

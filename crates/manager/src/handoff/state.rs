@@ -89,12 +89,18 @@ impl Manager {
                 clients: &self.clients,
                 logs: &self.logs,
                 invocations: &self.invocations,
-                remotes: self.remotes.iter().map(|(token, remote)| (*token, remote)).collect(),
+                remotes: self
+                    .remotes
+                    .iter()
+                    .map(|(token, remote)| (*token, remote))
+                    .collect(),
                 units: self
                     .engine
                     .ids()
                     .filter(|unit| {
-                        self.engine.status(*unit).is_some_and(|s| !s.active.is_inactive_ish() || s.stored_fds > 0)
+                        self.engine
+                            .status(*unit)
+                            .is_some_and(|s| !s.active.is_inactive_ish() || s.stored_fds > 0)
                     })
                     .filter_map(|unit| self.engine.name(unit))
                     .collect(),
@@ -144,6 +150,9 @@ mod tests {
             reexecs: owned.reexecs,
             service_nofile: owned.service_nofile,
         };
-        assert_eq!(serde_json::to_value(&owned).unwrap(), serde_json::to_value(&borrowed).unwrap());
+        assert_eq!(
+            serde_json::to_value(&owned).unwrap(),
+            serde_json::to_value(&borrowed).unwrap()
+        );
     }
 }

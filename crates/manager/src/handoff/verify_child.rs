@@ -30,7 +30,11 @@ pub(crate) fn verify_main() -> ExitCode {
         Ok(plan) => softboot_reexec::verify::answer_yes(answer.as_fd(), &plan),
         Err(reason) => softboot_reexec::verify::answer_no(answer.as_fd(), &[reason]),
     };
-    if sent.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if sent.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn without_answer(reason: &str) -> ExitCode {
@@ -42,10 +46,17 @@ fn without_answer(reason: &str) -> ExitCode {
 /// Everything the real one does that can fail without the world changing.
 fn check(taken: Taken) -> Result<serde_json::Value, String> {
     if !taken.quarantined.is_empty() {
-        return Err(format!("descriptors are not what they claim to be: {}", taken.quarantined.join("; ")));
+        return Err(format!(
+            "descriptors are not what they claim to be: {}",
+            taken.quarantined.join("; ")
+        ));
     }
     let kind = taken.snapshot.kind;
-    let how = if kind == Kind::Reexec { Resume::Reexec } else { Resume::SoftReboot };
+    let how = if kind == Kind::Reexec {
+        Resume::Reexec
+    } else {
+        Resume::SoftReboot
+    };
     let units = taken.definitions.len();
     let (mut engine, _) = Engine::restore(taken.snapshot.engine, taken.definitions, clock::now(), how);
     let mut jobs = engine.jobs().len();
@@ -69,7 +80,10 @@ fn boot_transaction(engine: &mut Engine) -> Result<usize, String> {
         manual: false,
     };
     for action in engine.step(clock::now(), request) {
-        if let Action::RequestDone { outcome: Err(error), .. } = action {
+        if let Action::RequestDone {
+            outcome: Err(error), ..
+        } = action
+        {
             return Err(format!("the next boot's transaction cannot be built: {error}"));
         }
     }

@@ -13,7 +13,9 @@ use crate::run::Manager;
 
 /// Sends one signal. A process that is gone is no error.
 pub(crate) fn signal_process(pidfd: impl AsFd, signal: i32) {
-    let Some(signal) = Signal::from_named_raw(signal) else { return };
+    let Some(signal) = Signal::from_named_raw(signal) else {
+        return;
+    };
     match pidfd_send_signal(pidfd, signal) {
         Ok(()) | Err(Errno::SRCH) => {}
         Err(error) => warn!("cannot send {signal:?}: {error}"),
@@ -26,7 +28,8 @@ pub(crate) fn signal_one(pid: i32, group: &str, signals: &[i32]) -> bool {
     let Some(pidfd) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
         return false;
     };
-    if !cgroup::of_process(pid).is_some_and(|found| found == group || found.starts_with(&format!("{group}/"))) {
+    if !cgroup::of_process(pid).is_some_and(|found| found == group || found.starts_with(&format!("{group}/")))
+    {
         return false;
     }
     for signal in signals {
@@ -42,7 +45,9 @@ const SIGCONT: i32 = 18;
 impl Manager {
     /// Main first, then control, then the rest of the cgroup (semantics 4.9).
     pub(crate) fn kill(&mut self, unit: UnitId, whom: KillWhom, signal: i32, hangup: bool) {
-        let Some(name) = self.engine.name(unit).cloned() else { return };
+        let Some(name) = self.engine.name(unit).cloned() else {
+            return;
+        };
         let mut signals = vec![signal];
         if signal != SIGKILL && signal != SIGCONT {
             // A stopped process could not react to the signal.
@@ -92,7 +97,10 @@ impl Manager {
             // One call for all of them, and no fork gets away.
         } else {
             for group in cgroup::subtree(&path) {
-                for pid in cgroup::processes(&group).into_iter().filter(|pid| !told.contains(pid)) {
+                for pid in cgroup::processes(&group)
+                    .into_iter()
+                    .filter(|pid| !told.contains(pid))
+                {
                     signal_one(pid, &relative, signals);
                 }
             }
@@ -105,7 +113,10 @@ impl Manager {
 
     /// The path of a unit's group below the root.
     pub(crate) fn cgroup_of(&self, name: &UnitName) -> Option<String> {
-        let definition = self.engine.unit(name).and_then(|unit| self.engine.definition(unit))?;
+        let definition = self
+            .engine
+            .unit(name)
+            .and_then(|unit| self.engine.definition(unit))?;
         match &definition.kind {
             softboot_unit::KindSection::Service(service) => Some(cgroup::path_of(&service.slice, name)),
             _ => None,

@@ -5,8 +5,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 
 /// Where a bare name is searched (semantics 4.10).
-const SEARCH: [&str; 6] =
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+const SEARCH: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
 
 /// `PATH` for services.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -31,6 +37,10 @@ mod tests {
     fn bare_names_are_searched_and_paths_are_not() {
         assert!(find("sh").unwrap().is_absolute());
         assert_eq!(find("/no/such/file").unwrap(), Path::new("/no/such/file"));
-        assert!(find("no-such-program-here").unwrap_err().contains("no-such-program-here"));
+        assert!(
+            find("no-such-program-here")
+                .unwrap_err()
+                .contains("no-such-program-here")
+        );
     }
 }

@@ -38,7 +38,9 @@ impl Manager {
     /// Tells the engine and forgets the process.
     pub(crate) fn process_ended(&mut self, process: ProcId, status: ExitStatus) {
         self.exec_status_readable(process);
-        let Some(ended) = self.processes.remove(process) else { return };
+        let Some(ended) = self.processes.remove(process) else {
+            return;
+        };
         if let Some(entry) = ended.exec_status {
             self.drop_entry(Some(Source::ExecStatus(process)), entry);
         }
@@ -50,14 +52,22 @@ impl Manager {
 
     /// The exec happened, or did not.
     pub(crate) fn exec_status_readable(&mut self, process: ProcId) {
-        let Some(entry) = self.processes.get(process).and_then(|process| process.exec_status) else { return };
+        let Some(entry) = self
+            .processes
+            .get(process)
+            .and_then(|process| process.exec_status)
+        else {
+            return;
+        };
         let Some(fd) = self.store.fd(entry) else { return };
         let event = match exec_status(fd.as_fd()) {
             Ok(ExecStatus::Pending) => return,
             Ok(ExecStatus::Executed) => Event::Executed { process },
-            Ok(ExecStatus::Failed { step, errno, code }) => {
-                Event::SpawnFailed { process, error: format!("{step}: {errno}"), code }
-            }
+            Ok(ExecStatus::Failed { step, errno, code }) => Event::SpawnFailed {
+                process,
+                error: format!("{step}: {errno}"),
+                code,
+            },
             Err(error) => {
                 warn!("cannot read whether process {process:?} was executed: {error}");
                 Event::Executed { process }

@@ -43,30 +43,54 @@ impl Manager {
     /// Starts the process, or tells the engine why not.
     pub(crate) fn spawn(&mut self, spawn: &Spawn) {
         if let Err(refused) = self.try_spawn(spawn) {
-            self.feed(Event::SpawnFailed { process: spawn.process, error: refused.error, code: refused.code });
+            self.feed(Event::SpawnFailed {
+                process: spawn.process,
+                error: refused.error,
+                code: refused.code,
+            });
         }
     }
 
     fn try_spawn(&mut self, wish: &Spawn) -> Result<(), Refused> {
         let definition = self.engine.definition(wish.unit).cloned();
-        let Some(Definition { name, unit, kind: KindSection::Service(service), .. }) = definition else {
-            return Err(Refused { error: "the unit is no service any more".to_owned(), code: code::EXEC });
+        let Some(Definition {
+            name,
+            unit,
+            kind: KindSection::Service(service),
+            ..
+        }) = definition
+        else {
+            return Err(Refused {
+                error: "the unit is no service any more".to_owned(),
+                code: code::EXEC,
+            });
         };
-        let command = command_of(&service, wish.command).cloned().ok_or_else(|| Refused {
-            error: format!("the unit has no command {:?} any more", wish.command),
-            code: code::EXEC,
-        })?;
+        let command = command_of(&service, wish.command)
+            .cloned()
+            .ok_or_else(|| Refused {
+                error: format!("the unit has no command {:?} any more", wish.command),
+                code: code::EXEC,
+            })?;
         if let Some(root) = &service.exec.root_directory {
-            return Err(Refused { error: format!("RootDirectory={root} is not supported"), code: code::CHROOT });
+            return Err(Refused {
+                error: format!("RootDirectory={root} is not supported"),
+                code: code::CHROOT,
+            });
         }
         let account = self.account(&service, &command)?;
         self.make_runtime_directories(&service, &account)?;
         let cgroup = self.service_cgroup(&name, &service, unit.survive_final_kill_signal)?;
         let invocation = self.invocation(&name, wish.new_invocation);
 
-        let passed = if wish.pass_fds { self.passed_fds(wish, &name, &service) } else { Vec::new() };
+        let passed = if wish.pass_fds {
+            self.passed_fds(wish, &name, &service)
+        } else {
+            Vec::new()
+        };
         let names: Vec<String> = passed.iter().map(|(name, _)| name.clone()).collect();
-        let remote = wish.connection.and_then(|token| self.remotes.get(&token).cloned());
+        let remote = wish
+            .connection
+            .and_then(|token| self.remotes.get(&token).cloned());
         let env = environment::build(&Facts {
             spawn: wish,
             service: &service,
@@ -79,9 +103,14 @@ impl Manager {
 
         let log = self.log_pipe(wish.unit, &name).map_err(refused(209))?;
         let connection = wish.connection.and_then(|token| self.connection(&name, token));
-        let stdio =
-            streams::open_all(&service.exec, &streams::Available { log: &log, connection })
-                .map_err(|(error, code)| Refused { error, code })?;
+        let stdio = streams::open_all(
+            &service.exec,
+            &streams::Available {
+                log: &log,
+                connection,
+            },
+        )
+        .map_err(|(error, code)| Refused { error, code })?;
 
         let file = program::find(&command.path).map_err(refused(code::EXEC))?;
         let arguments = softboot_unit::expand::expand(&command, &env);
@@ -90,16 +119,25 @@ impl Manager {
         let mut plan = SpawnPlan::new(
             c_string(path_text(&file)?)?,
             arguments.into_iter().map(c_string).collect::<Result<_, _>>()?,
-            env.iter().map(|(name, value)| c_string(format!("{name}={value}"))).collect::<Result<_, _>>()?,
+            env.iter()
+                .map(|(name, value)| c_string(format!("{name}={value}")))
+                .collect::<Result<_, _>>()?,
             [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
         );
         plan.listen_pid = !fds.is_empty();
         plan.fds = fds;
         plan.cgroup = Some(cgroup.as_fd());
         self.apply_context(&mut plan, &service, &account)?;
-        let spawned = spawn(&plan).map_err(|error| Refused { error: error.to_string(), code: code::EXEC })?;
+        let spawned = spawn(&plan).map_err(|error| Refused {
+            error: error.to_string(),
+            code: code::EXEC,
+        })?;
         drop(plan);
-        debug!("{name}: {} is process {}", command.path, spawned.pid.as_raw_nonzero());
+        debug!(
+            "{name}: {} is process {}",
+            command.path,
+            spawned.pid.as_raw_nonzero()
+        );
         self.adopt_spawned(wish, name, spawned)
     }
 
@@ -111,9 +149,13 @@ impl Manager {
     ) -> Result<(), Refused> {
         let pid = spawned.pid.as_raw_nonzero().get();
         let token = wish.process.0.to_string();
-        let pidfd = self.keep(&Role::Process.of(&unit), &token, spawned.pidfd).map_err(refused(code::FDS))?;
+        let pidfd = self
+            .keep(&Role::Process.of(&unit), &token, spawned.pidfd)
+            .map_err(refused(code::FDS))?;
         // Without its pipe a failed exec still shows as the exit code of the child.
-        let exec_status = self.keep(&Role::ExecStatus.of(&unit), &token, spawned.status).ok();
+        let exec_status = self
+            .keep(&Role::ExecStatus.of(&unit), &token, spawned.status)
+            .ok();
         if let Some(id) = exec_status {
             self.watch_entry(Source::ExecStatus(wish.process), id, EventFlags::IN);
         }
@@ -129,15 +171,20 @@ impl Manager {
                 exec_status,
             },
         );
-        self.feed(Event::Spawned { process: wish.process, pid });
+        self.feed(Event::Spawned {
+            process: wish.process,
+            pid,
+        });
         Ok(())
     }
 
     /// Puts a descriptor of PID 1's own into the store.
     pub(crate) fn keep(&mut self, owner: &str, name: &str, fd: OwnedFd) -> Result<fdstore::EntryId, String> {
         let name = fdstore::FdName::new(name).map_err(|error| error.to_string())?;
-        let inserted =
-            self.store.insert(owner, &name, fd, InsertOptions::default()).map_err(|error| error.to_string())?;
+        let inserted = self
+            .store
+            .insert(owner, &name, fd, InsertOptions::default())
+            .map_err(|error| error.to_string())?;
         Ok(inserted.id())
     }
 
@@ -146,13 +193,18 @@ impl Manager {
     fn passed_fds(&self, wish: &Spawn, unit: &UnitName, service: &ServiceSection) -> Vec<(String, OwnedFd)> {
         let mut passed = Vec::new();
         if let Some(token) = wish.connection {
-            let name = wish.socket.as_ref().and_then(|socket| self.socket_fd_name(socket));
+            let name = wish
+                .socket
+                .as_ref()
+                .and_then(|socket| self.socket_fd_name(socket));
             if let Some(fd) = self.connection(unit, token) {
                 passed.push((name.unwrap_or_else(|| "connection".to_owned()), fd));
             }
         } else {
             for socket in self.engine.sockets_of(wish.unit) {
-                let Some(socket) = self.engine.name(socket) else { continue };
+                let Some(socket) = self.engine.name(socket) else {
+                    continue;
+                };
                 let name = self.socket_fd_name(socket).unwrap_or_else(|| socket.to_string());
                 for entry in self.ports(socket) {
                     if let Some(fd) = self.store.fd(entry).and_then(|fd| fd.try_clone_to_owned().ok()) {
@@ -165,7 +217,11 @@ impl Manager {
             set_nonblocking(fd, service.non_blocking);
         }
         for entry in self.store.entries_of(&Role::Store.of(unit)) {
-            if let Some(fd) = self.store.fd(entry.id()).and_then(|fd| fd.try_clone_to_owned().ok()) {
+            if let Some(fd) = self
+                .store
+                .fd(entry.id())
+                .and_then(|fd| fd.try_clone_to_owned().ok())
+            {
                 passed.push((entry.name().to_string(), fd));
             }
         }
@@ -185,12 +241,15 @@ impl Manager {
         survives: bool,
     ) -> Result<OwnedFd, Refused> {
         let relative = crate::cgroup::path_of(&service.slice, name);
-        let fd = self
-            .cgroups
-            .create(&relative)
-            .map_err(|error| Refused { error: format!("cgroup {relative}: {error}"), code: code::CGROUP })?;
+        let fd = self.cgroups.create(&relative).map_err(|error| Refused {
+            error: format!("cgroup {relative}: {error}"),
+            code: code::CGROUP,
+        })?;
         let path = self.cgroups.path(&relative);
-        for (file, limit) in [("memory.max", service.memory_max), ("pids.max", service.tasks_max)] {
+        for (file, limit) in [
+            ("memory.max", service.memory_max),
+            ("pids.max", service.tasks_max),
+        ] {
             if let Some(limit) = limit
                 && let Err(error) = std::fs::write(path.join(file), limit.to_string())
             {
@@ -224,8 +283,20 @@ impl Manager {
         if command.full_privileges || command.keep_user {
             return Ok(Account::default());
         }
-        let user = service.exec.user.as_deref().map(users::user).transpose().map_err(refused(code::USER))?;
-        let group = service.exec.group.as_deref().map(users::group).transpose().map_err(refused(code::GROUP))?;
+        let user = service
+            .exec
+            .user
+            .as_deref()
+            .map(users::user)
+            .transpose()
+            .map_err(refused(code::USER))?;
+        let group = service
+            .exec
+            .group
+            .as_deref()
+            .map(users::group)
+            .transpose()
+            .map_err(refused(code::GROUP))?;
         let groups = user.as_ref().map(users::groups_of);
         let gid = group.or(user.as_ref().map(|user| user.gid));
         Ok(Account { user, gid, groups })
@@ -234,12 +305,17 @@ impl Manager {
     fn make_runtime_directories(&self, service: &ServiceSection, account: &Account) -> Result<(), Refused> {
         for name in &service.exec.runtime_directory {
             let path = Path::new("/run").join(name);
-            let made = std::fs::create_dir_all(&path).map_err(rustix_error).and_then(|()| {
-                let mode = rustix::fs::Mode::from_raw_mode(service.exec.runtime_directory_mode);
-                rustix::fs::chmod(&path, mode)?;
-                let uid = account.user.as_ref().map(|user| rustix::fs::Uid::from_raw(user.uid));
-                rustix::fs::chown(&path, uid, account.gid.map(rustix::fs::Gid::from_raw))
-            });
+            let made = std::fs::create_dir_all(&path)
+                .map_err(rustix_error)
+                .and_then(|()| {
+                    let mode = rustix::fs::Mode::from_raw_mode(service.exec.runtime_directory_mode);
+                    rustix::fs::chmod(&path, mode)?;
+                    let uid = account
+                        .user
+                        .as_ref()
+                        .map(|user| rustix::fs::Uid::from_raw(user.uid));
+                    rustix::fs::chown(&path, uid, account.gid.map(rustix::fs::Gid::from_raw))
+                });
             made.map_err(|error| Refused {
                 error: format!("runtime directory {}: {error}", path.display()),
                 code: code::RUNTIME_DIRECTORY,
@@ -267,8 +343,7 @@ impl Manager {
         if let Some(directory) = &exec.working_directory {
             let home = account.user.as_ref().map_or("/root", |user| user.home.as_str());
             let directory = if directory == "~" { home } else { directory };
-            plan.working_directory =
-                Some((c_string(directory.to_owned())?, exec.working_directory_optional));
+            plan.working_directory = Some((c_string(directory.to_owned())?, exec.working_directory_optional));
         }
         plan.rlimits = limits(exec, self.facts.service_nofile);
         Ok(())
@@ -330,7 +405,11 @@ fn limits(exec: &softboot_unit::ExecContext, nofile: (u64, u64)) -> Vec<(u32, u6
 
 fn set_nonblocking(fd: &OwnedFd, on: bool) {
     let Ok(flags) = fcntl_getfl(fd) else { return };
-    let wanted = if on { flags | OFlags::NONBLOCK } else { flags - OFlags::NONBLOCK };
+    let wanted = if on {
+        flags | OFlags::NONBLOCK
+    } else {
+        flags - OFlags::NONBLOCK
+    };
     if wanted != flags {
         let _ = fcntl_setfl(fd, wanted);
     }
@@ -344,12 +423,12 @@ fn c_string(text: String) -> Result<CString, Refused> {
 }
 
 fn path_text(path: &Path) -> Result<String, Refused> {
-    path.to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| Refused { error: format!("{} is not UTF-8", path.display()), code: code::EXEC })
+    path.to_str().map(str::to_owned).ok_or_else(|| Refused {
+        error: format!("{} is not UTF-8", path.display()),
+        code: code::EXEC,
+    })
 }
 
 fn rustix_error(error: std::io::Error) -> rustix::io::Errno {
     rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO)
 }
-

@@ -21,10 +21,22 @@ pub(crate) fn open_all(
 ) -> Result<[OwnedFd; 3], (String, i32)> {
     let stdin = open_one(&context.stdin, Direction::Read, context, available, None)
         .map_err(|error| (format!("standard input: {error}"), 208))?;
-    let stdout = open_one(&context.stdout, Direction::Write, context, available, Some(&stdin))
-        .map_err(|error| (format!("standard output: {error}"), 209))?;
-    let stderr = open_one(&context.stderr, Direction::Write, context, available, Some(&stdout))
-        .map_err(|error| (format!("standard error: {error}"), 222))?;
+    let stdout = open_one(
+        &context.stdout,
+        Direction::Write,
+        context,
+        available,
+        Some(&stdin),
+    )
+    .map_err(|error| (format!("standard output: {error}"), 209))?;
+    let stderr = open_one(
+        &context.stderr,
+        Direction::Write,
+        context,
+        available,
+        Some(&stdout),
+    )
+    .map_err(|error| (format!("standard error: {error}"), 222))?;
     Ok([stdin, stdout, stderr])
 }
 
@@ -52,7 +64,9 @@ fn open_one(
         // StandardOutput=inherit means the log unless input is a terminal or a socket (systemd.exec(5)).
         StdStream::Inherit => {
             let inherited = match (inherit, direction) {
-                (Some(fd), Direction::Write) if !matches!(context.stdin, StdStream::Null) || is_stderr(context, stream) => {
+                (Some(fd), Direction::Write)
+                    if !matches!(context.stdin, StdStream::Null) || is_stderr(context, stream) =>
+                {
                     dup(fd)
                 }
                 (_, Direction::Write) => dup(available.log),
@@ -61,8 +75,13 @@ fn open_one(
             inherited.map_err(|error| failed("inherited stream", error))
         }
         StdStream::Null => {
-            let mode = if direction == Direction::Read { OFlags::RDONLY } else { OFlags::WRONLY };
-            open("/dev/null", mode | OFlags::CLOEXEC, Mode::empty()).map_err(|error| failed("/dev/null", error))
+            let mode = if direction == Direction::Read {
+                OFlags::RDONLY
+            } else {
+                OFlags::WRONLY
+            };
+            open("/dev/null", mode | OFlags::CLOEXEC, Mode::empty())
+                .map_err(|error| failed("/dev/null", error))
         }
         StdStream::Log | StdStream::LogAndConsole => {
             dup(available.log).map_err(|error| failed("unit log", error))
@@ -70,7 +89,9 @@ fn open_one(
         StdStream::Tty => open_tty(&context.tty_path),
         StdStream::Socket => match &available.connection {
             Some(connection) => dup(connection).map_err(|error| failed("connection", error)),
-            None => Err(name("socket: there is no connection (only instances of Accept=yes sockets have one)")),
+            None => Err(name(
+                "socket: there is no connection (only instances of Accept=yes sockets have one)",
+            )),
         },
         StdStream::File(path) => open_file(path, direction, OFlags::empty()),
         StdStream::Append(path) => open_file(path, direction, OFlags::APPEND),

@@ -101,7 +101,10 @@ pub(crate) fn boot_units(facts: &Facts) -> Vec<UnitName> {
     let chosen = facts
         .command_line
         .iter()
-        .filter_map(|word| word.strip_prefix("softboot.unit=").or_else(|| word.strip_prefix("systemd.unit=")))
+        .filter_map(|word| {
+            word.strip_prefix("softboot.unit=")
+                .or_else(|| word.strip_prefix("systemd.unit="))
+        })
         .filter_map(|name| UnitName::new(name).ok())
         .next_back();
     let default = UnitName::new(paths::DEFAULT_UNIT).ok();
@@ -129,10 +132,13 @@ fn begin(container: bool, inherited: BTreeMap<i32, OwnedFd>) -> Result<Manager, 
         fs::create_dir_all(directory).map_err(|error| format!("{directory}: {error}"))?;
     }
     if std::env::var_os("FDSTORE_HANDOFF").is_some() {
-        let resumed = handoff::take(inherited).and_then(|taken| handoff::resume(taken, facts.clone(), signals));
+        let resumed =
+            handoff::take(inherited).and_then(|taken| handoff::resume(taken, facts.clone(), signals));
         match resumed {
             Ok(manager) => return Ok(manager),
-            Err(reason) => error!("the state of the program before cannot be taken over, booting anew: {reason}"),
+            Err(reason) => {
+                error!("the state of the program before cannot be taken over, booting anew: {reason}")
+            }
         }
         let signals = SignalFd::block_all().map_err(|error| format!("signals: {error}"))?;
         return boot(facts, signals);
@@ -147,10 +153,19 @@ fn boot(facts: Facts, signals: SignalFd) -> Result<Manager, String> {
     let mut store = FdStore::new();
     let notify = Receiver::bind(std::path::Path::new(paths::NOTIFY_SOCKET), 0o666)
         .map_err(|error| format!("{}: {error}", paths::NOTIFY_SOCKET))?;
-    let duplicate = notify.as_fd().try_clone_to_owned().map_err(|error| error.to_string())?;
+    let duplicate = notify
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|error| error.to_string())?;
     keep_own(&mut store, "notify", duplicate)?;
     keep_own(&mut store, "control", control_listener()?)?;
-    let parts = Parts { engine: Engine::new(), store, signals, notify, facts };
+    let parts = Parts {
+        engine: Engine::new(),
+        store,
+        signals,
+        notify,
+        facts,
+    };
     let mut manager = Manager::assemble(parts)?;
     manager.request_default();
     Ok(manager)
@@ -158,7 +173,9 @@ fn boot(facts: Facts, signals: SignalFd) -> Result<Manager, String> {
 
 fn keep_own(store: &mut FdStore, name: &str, fd: OwnedFd) -> Result<(), String> {
     let name = fdstore::FdName::new(name).map_err(|error| error.to_string())?;
-    store.insert(owner::MANAGER, &name, fd, fdstore::InsertOptions::default()).map_err(|error| error.to_string())?;
+    store
+        .insert(owner::MANAGER, &name, fd, fdstore::InsertOptions::default())
+        .map_err(|error| error.to_string())?;
     Ok(())
 }
 
@@ -180,7 +197,13 @@ fn control_listener() -> Result<OwnedFd, String> {
 impl Manager {
     /// Puts a manager together and watches what is always watched.
     pub(crate) fn assemble(parts: Parts) -> Result<Manager, String> {
-        let Parts { engine, store, signals, notify, facts } = parts;
+        let Parts {
+            engine,
+            store,
+            signals,
+            notify,
+            facts,
+        } = parts;
         let mut manager = Manager {
             engine,
             store,
@@ -207,10 +230,14 @@ impl Manager {
 
     fn watch_own(&mut self) -> Result<(), rustix::io::Errno> {
         use std::os::fd::AsFd as _;
-        self.poll.watch(Source::Signals, self.signals.as_fd(), EventFlags::IN)?;
-        self.poll.watch(Source::Notify, self.notify.as_fd(), EventFlags::IN)?;
-        self.poll.watch(Source::Timers, self.timers.as_fd(), EventFlags::IN)?;
-        self.poll.watch(Source::Cgroups, self.cgroups.events(), EventFlags::IN)?;
+        self.poll
+            .watch(Source::Signals, self.signals.as_fd(), EventFlags::IN)?;
+        self.poll
+            .watch(Source::Notify, self.notify.as_fd(), EventFlags::IN)?;
+        self.poll
+            .watch(Source::Timers, self.timers.as_fd(), EventFlags::IN)?;
+        self.poll
+            .watch(Source::Cgroups, self.cgroups.events(), EventFlags::IN)?;
         if let Some(listener) = self.manager_entry("control") {
             self.watch_entry(Source::ControlListener, listener, EventFlags::IN);
         }
@@ -222,22 +249,42 @@ impl Manager {
     pub(crate) fn request_default(&mut self) {
         let units = boot_units(&self.facts);
         self.load_units(&units);
-        let Some(unit) = units.into_iter().next() else { return };
+        let Some(unit) = units.into_iter().next() else {
+            return;
+        };
         let isolate = self.engine.soft_reboots() > 0;
         let allowed = self.pending_definition_allows_isolate(&unit);
-        let mode = if isolate && allowed { JobMode::Isolate } else { JobMode::Replace };
+        let mode = if isolate && allowed {
+            JobMode::Isolate
+        } else {
+            JobMode::Replace
+        };
         let request = self.next_request();
-        self.feed(Event::Request { request, kind: JobKind::Start, unit, mode, manual: false });
+        self.feed(Event::Request {
+            request,
+            kind: JobKind::Start,
+            unit,
+            mode,
+            manual: false,
+        });
     }
 
     /// The definitions just loaded are still on their way to the engine.
     fn pending_definition_allows_isolate(&self, unit: &UnitName) -> bool {
         let pending = self.pending.iter().rev().find_map(|event| match event {
-            Event::Loaded(definitions) => definitions.iter().find(|d| d.name == *unit || d.aliases.contains(unit)),
+            Event::Loaded(definitions) => definitions
+                .iter()
+                .find(|d| d.name == *unit || d.aliases.contains(unit)),
             _ => None,
         });
-        let known = || self.engine.unit(unit).and_then(|unit| self.engine.definition(unit));
-        pending.or_else(known).is_some_and(|definition| definition.unit.allow_isolate)
+        let known = || {
+            self.engine
+                .unit(unit)
+                .and_then(|unit| self.engine.definition(unit))
+        };
+        pending
+            .or_else(known)
+            .is_some_and(|definition| definition.unit.allow_isolate)
     }
 
     /// The next number, for the snapshot.

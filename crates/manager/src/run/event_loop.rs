@@ -103,8 +103,13 @@ impl Manager {
             if crate::cgroup::is_populated(&path) {
                 continue;
             }
-            let relative = path.strip_prefix(self.cgroups.root()).ok().and_then(|path| path.to_str());
-            let unit = relative.and_then(crate::cgroup::unit_of_path).and_then(|name| self.engine.unit(&name));
+            let relative = path
+                .strip_prefix(self.cgroups.root())
+                .ok()
+                .and_then(|path| path.to_str());
+            let unit = relative
+                .and_then(crate::cgroup::unit_of_path)
+                .and_then(|name| self.engine.unit(&name));
             if let Some(unit) = unit {
                 self.feed(Event::CgroupEmpty { unit });
             }

@@ -82,7 +82,9 @@ impl Poll {
     /// Stops watching. The descriptor must still be open: epoll keeps an open file description that another process
     /// also holds until it is taken out by hand (epoll(7), "Questions and answers").
     pub(crate) fn forget(&mut self, source: Source, fd: Option<impl AsFd>) {
-        let Some(key) = self.keys.remove(&source) else { return };
+        let Some(key) = self.keys.remove(&source) else {
+            return;
+        };
         self.sources.remove(&key);
         if let Some(fd) = fd {
             let _ = epoll::delete(&self.epoll, fd);
@@ -150,7 +152,8 @@ mod tests {
         let (other_reader, other_writer) = rustix::pipe::pipe().unwrap();
         let mut poll = Poll::new().unwrap();
         poll.watch(Source::Notify, &reader, EventFlags::IN).unwrap();
-        poll.watch(Source::Signals, &other_reader, EventFlags::IN).unwrap();
+        poll.watch(Source::Signals, &other_reader, EventFlags::IN)
+            .unwrap();
         let _duplicate = rustix::io::dup(&reader).unwrap();
         poll.forget(Source::Notify, Some(&reader));
         drop(reader);

@@ -74,13 +74,20 @@ impl Manager {
                 Meaning::Children => children = true,
                 Meaning::Reload => self.reload(),
                 Meaning::Reexecute => self.begin_handoff(Kind::Reexec, None),
-                Meaning::Dump => info!("{} units, {} jobs", self.engine.ids().count(), self.engine.jobs().len()),
+                Meaning::Dump => info!(
+                    "{} units, {} jobs",
+                    self.engine.ids().count(),
+                    self.engine.jobs().len()
+                ),
                 // A soft-reboot is verified before anything stops, whoever asks for it.
                 Meaning::Engine(ManagerSignal::Shutdown(EmergencyAction::SoftReboot)) => {
                     self.begin_handoff(Kind::SoftReboot, None);
                 }
                 Meaning::Engine(signal) => self.feed(Event::Signal(signal)),
-                Meaning::Nothing => info!("signal {} of process {} means nothing", received.signal, received.pid),
+                Meaning::Nothing => info!(
+                    "signal {} of process {} means nothing",
+                    received.signal, received.pid
+                ),
             }
         }
         if children {
@@ -100,8 +107,14 @@ mod tests {
         assert_eq!(meaning(SIGTERM, 34), Meaning::Reexecute);
         assert_eq!(rt(25), Meaning::Reexecute);
         assert_eq!(rt(0), Meaning::Engine(ManagerSignal::Default));
-        assert_eq!(rt(7), Meaning::Engine(ManagerSignal::Shutdown(EmergencyAction::SoftReboot)));
-        assert_eq!(rt(17), Meaning::Engine(ManagerSignal::Shutdown(EmergencyAction::SoftRebootForce)));
+        assert_eq!(
+            rt(7),
+            Meaning::Engine(ManagerSignal::Shutdown(EmergencyAction::SoftReboot))
+        );
+        assert_eq!(
+            rt(17),
+            Meaning::Engine(ManagerSignal::Shutdown(EmergencyAction::SoftRebootForce))
+        );
         assert_eq!(rt(8), Meaning::Nothing);
         assert_eq!(meaning(31, 34), Meaning::Nothing);
     }

@@ -33,8 +33,16 @@ pub(crate) struct Timers {
 
 impl Timers {
     pub(crate) fn new() -> Result<Timers, Errno> {
-        let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
-        Ok(Timers { fd, due: BTreeSet::new(), at: BTreeMap::new(), armed: None })
+        let fd = timerfd_create(
+            TimerfdClockId::Monotonic,
+            TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
+        )?;
+        Ok(Timers {
+            fd,
+            due: BTreeSet::new(),
+            at: BTreeMap::new(),
+            armed: None,
+        })
     }
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
@@ -80,10 +88,20 @@ impl Timers {
         if first == self.armed {
             return Ok(());
         }
-        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let zero = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         // An instant of zero would disarm; an alarm in the past is due at once with any small value.
         let value = first.map_or(zero, |at| timespec(at.max(Usec(1))));
-        timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &Itimerspec { it_interval: zero, it_value: value })?;
+        timerfd_settime(
+            &self.fd,
+            TimerfdTimerFlags::ABSTIME,
+            &Itimerspec {
+                it_interval: zero,
+                it_value: value,
+            },
+        )?;
         self.armed = first;
         Ok(())
     }
@@ -102,7 +120,10 @@ mod tests {
     use softboot_engine::{TimerKind, UnitId};
 
     fn alarm(unit: u32) -> Alarm {
-        Alarm::Engine(TimerId { unit: UnitId(unit), kind: TimerKind::State })
+        Alarm::Engine(TimerId {
+            unit: UnitId(unit),
+            kind: TimerKind::State,
+        })
     }
 
     #[test]
@@ -132,7 +153,10 @@ mod tests {
         let mut timers = Timers::new().unwrap();
         timers.set(alarm(1), Usec(0));
         timers.arm().unwrap();
-        let mut fds = [rustix::event::PollFd::new(&timers.fd, rustix::event::PollFlags::IN)];
+        let mut fds = [rustix::event::PollFd::new(
+            &timers.fd,
+            rustix::event::PollFlags::IN,
+        )];
         assert_eq!(rustix::event::poll(&mut fds, None), Ok(1));
     }
 }

@@ -23,8 +23,14 @@ pub(crate) fn prepare_host(container: bool) {
 }
 
 fn set_hostname() {
-    let Ok(text) = fs::read_to_string("/etc/hostname") else { return };
-    let Some(name) = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')) else {
+    let Ok(text) = fs::read_to_string("/etc/hostname") else {
+        return;
+    };
+    let Some(name) = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#'))
+    else {
         return;
     };
     if let Err(error) = rustix::system::sethostname(name.as_bytes()) {
@@ -35,18 +41,35 @@ fn set_hostname() {
 /// The store may hold many descriptors: PID 1 takes the highest limit the kernel gives.
 fn raise_own_limits() {
     let current = getrlimit(Resource::Nofile);
-    let ceiling = fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse::<u64>().ok());
+    let ceiling = fs::read_to_string("/proc/sys/fs/nr_open")
+        .ok()
+        .and_then(|text| text.trim().parse::<u64>().ok());
     let wanted = ceiling.or(current.maximum);
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: wanted, maximum: wanted });
+    let raised = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: wanted,
+            maximum: wanted,
+        },
+    );
     if raised.is_err() {
         // Without the privilege to raise the hard limit, take what there is.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: current.maximum, maximum: current.maximum });
+        let _ = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: current.maximum,
+                maximum: current.maximum,
+            },
+        );
     }
 }
 
 /// The limit of descriptors that services start with, bounded by PID 1's own hard limit.
 pub(crate) fn original_limits() -> (u64, u64) {
-    let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX).min(SERVICE_NOFILE_HARD);
+    let hard = getrlimit(Resource::Nofile)
+        .maximum
+        .unwrap_or(u64::MAX)
+        .min(SERVICE_NOFILE_HARD);
     (SERVICE_NOFILE_SOFT.min(hard), hard)
 }
 

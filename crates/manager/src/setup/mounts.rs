@@ -22,12 +22,23 @@ const NOEXEC: MountFlags = MountFlags::NOEXEC;
 const STRICTATIME: MountFlags = MountFlags::STRICTATIME;
 
 fn table() -> [ApiMount; 8] {
-    let plain = |target, kind, flags, options| ApiMount { target, kind, flags, options, optional: false };
+    let plain = |target, kind, flags, options| ApiMount {
+        target,
+        kind,
+        flags,
+        options,
+        optional: false,
+    };
     [
         plain("/proc", "proc", NOSUID | NODEV | NOEXEC, c""),
         plain("/sys", "sysfs", NOSUID | NODEV | NOEXEC, c""),
         plain("/dev", "devtmpfs", NOSUID | STRICTATIME, c"mode=0755,size=4m"),
-        plain("/dev/pts", "devpts", NOSUID | NOEXEC, c"mode=0620,gid=5,ptmxmode=0666"),
+        plain(
+            "/dev/pts",
+            "devpts",
+            NOSUID | NOEXEC,
+            c"mode=0620,gid=5,ptmxmode=0666",
+        ),
         plain("/dev/shm", "tmpfs", NOSUID | NODEV | STRICTATIME, c"mode=1777"),
         plain("/run", "tmpfs", NOSUID | NODEV | STRICTATIME, c"mode=0755"),
         plain("/tmp", "tmpfs", NOSUID | NODEV | STRICTATIME, c"mode=1777"),
@@ -48,7 +59,9 @@ pub(crate) fn mount_api_file_systems() {
         match ensure(&entry) {
             Ok(true) => info!("mounted {} on {}", entry.kind, entry.target),
             Ok(false) => {}
-            Err(error) if entry.optional => info!("{} is not available on {}: {error}", entry.kind, entry.target),
+            Err(error) if entry.optional => {
+                info!("{} is not available on {}: {error}", entry.kind, entry.target)
+            }
             Err(error) => warn!("cannot mount {} on {}: {error}", entry.kind, entry.target),
         }
     }
@@ -59,7 +72,13 @@ fn ensure(entry: &ApiMount) -> Result<bool, Errno> {
     if is_mount_point(entry.target)? {
         return Ok(false);
     }
-    let with_options = mount(entry.kind, entry.target, entry.kind, entry.flags, Some(entry.options));
+    let with_options = mount(
+        entry.kind,
+        entry.target,
+        entry.kind,
+        entry.flags,
+        Some(entry.options),
+    );
     match with_options {
         // An older kernel may not know an option; the file system matters more.
         Err(Errno::INVAL) => mount(entry.kind, entry.target, entry.kind, entry.flags, None::<&CStr>),
@@ -100,7 +119,10 @@ mod tests {
         let targets: Vec<_> = table().iter().map(|entry| entry.target).collect();
         for (position, target) in targets.iter().enumerate() {
             for later in targets.iter().skip(position) {
-                assert!(!target.starts_with(&format!("{later}/")), "{later} must come before {target}");
+                assert!(
+                    !target.starts_with(&format!("{later}/")),
+                    "{later} must come before {target}"
+                );
             }
         }
     }

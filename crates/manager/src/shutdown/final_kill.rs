@@ -50,7 +50,11 @@ impl FinalKill {
         cgroup::subtree(root)
             .into_iter()
             .filter(|group| !self.spares(group))
-            .flat_map(|group| cgroup::processes(&group).into_iter().map(move |pid| (group.clone(), pid)))
+            .flat_map(|group| {
+                cgroup::processes(&group)
+                    .into_iter()
+                    .map(move |pid| (group.clone(), pid))
+            })
             .filter(|(group, pid)| *pid != own && !(group == root && is_kernel_thread(*pid)))
             .collect()
     }
@@ -65,26 +69,39 @@ impl Manager {
             .filter_map(|name| self.cgroup_of(&name))
             .map(|relative| self.cgroups.path(&relative))
             .collect();
-        self.final_kill = Some(FinalKill { spare, strays: BTreeMap::new(), killed: false, give_up: false });
+        self.final_kill = Some(FinalKill {
+            spare,
+            strays: BTreeMap::new(),
+            killed: false,
+            give_up: false,
+        });
         self.signal_victims(&[SIGTERM, SIGCONT]);
-        self.timers.set(Alarm::FinalKillGrace, clock::monotonic().plus(GRACE));
+        self.timers
+            .set(Alarm::FinalKillGrace, clock::monotonic().plus(GRACE));
     }
 
     fn signal_victims(&mut self, signals: &[i32]) {
-        let Some(mut kill) = self.final_kill.take() else { return };
+        let Some(mut kill) = self.final_kill.take() else {
+            return;
+        };
         let root = self.cgroups.root().to_owned();
         for (group, pid) in kill.victims(&root) {
-            let Some(pidfd) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
+            let Some(pidfd) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
+            else {
                 continue;
             };
             for signal in signals {
                 signal_process(&pidfd, *signal);
             }
             // The root and PID 1's own group never become empty, so watch the process itself.
-            let watched = group != root && self.cgroups.watch(&group).is_ok() && !group.ends_with(cgroup::INIT_SCOPE);
+            let watched =
+                group != root && self.cgroups.watch(&group).is_ok() && !group.ends_with(cgroup::INIT_SCOPE);
             if !watched
                 && !kill.strays.contains_key(&pid)
-                && self.poll.watch(Source::Victim(pid), &pidfd, EventFlags::IN).is_ok()
+                && self
+                    .poll
+                    .watch(Source::Victim(pid), &pidfd, EventFlags::IN)
+                    .is_ok()
             {
                 kill.strays.insert(pid, pidfd);
             }
@@ -138,15 +155,20 @@ impl Manager {
             }
         }
         self.signal_victims(&[SIGKILL]);
-        self.timers.set(Alarm::FinalKillGrace, clock::monotonic().plus(LAST_GRACE));
+        self.timers
+            .set(Alarm::FinalKillGrace, clock::monotonic().plus(LAST_GRACE));
     }
 }
 
 /// PF_KTHREAD in the flags of /proc/PID/stat (proc_pid_stat(5), field 9).
 fn is_kernel_thread(pid: i32) -> bool {
     const PF_KTHREAD: u64 = 0x0020_0000;
-    let Ok(text) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
-    let flags = text.rsplit_once(") ").and_then(|(_, rest)| rest.split_whitespace().nth(6)?.parse::<u64>().ok());
+    let Ok(text) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return false;
+    };
+    let flags = text
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.split_whitespace().nth(6)?.parse::<u64>().ok());
     flags.is_some_and(|flags| flags & PF_KTHREAD != 0)
 }
 
@@ -170,6 +192,8 @@ mod tests {
 
     #[test]
     fn this_process_is_no_kernel_thread() {
-        assert!(!is_kernel_thread(rustix::process::getpid().as_raw_nonzero().get()));
+        assert!(!is_kernel_thread(
+            rustix::process::getpid().as_raw_nonzero().get()
+        ));
     }
 }

@@ -45,12 +45,17 @@ impl Manager {
 
 fn sync_with_limit() {
     let (done, waiting) = mpsc::channel();
-    let spawned = std::thread::Builder::new().name("sync".to_owned()).spawn(move || {
-        rustix::fs::sync();
-        let _ = done.send(());
-    });
+    let spawned = std::thread::Builder::new()
+        .name("sync".to_owned())
+        .spawn(move || {
+            rustix::fs::sync();
+            let _ = done.send(());
+        });
     if spawned.is_err() || waiting.recv_timeout(SYNC_LIMIT).is_err() {
-        warn!("not everything could be written to disk in {} s", SYNC_LIMIT.as_secs());
+        warn!(
+            "not everything could be written to disk in {} s",
+            SYNC_LIMIT.as_secs()
+        );
     }
 }
 
@@ -83,7 +88,9 @@ fn unescape(text: &str) -> String {
     let mut parts = text.split('\\');
     let mut out = parts.next().unwrap_or("").as_bytes().to_vec();
     for part in parts {
-        let value = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        let value = part
+            .get(..3)
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
         match value {
             Some(value) => {
                 out.push(value);
@@ -99,8 +106,16 @@ fn unescape(text: &str) -> String {
 }
 
 fn is_api(target: &str, kind: &str) -> bool {
-    const KINDS: [&str; 8] =
-        ["proc", "sysfs", "devtmpfs", "devpts", "cgroup2", "rootfs", "ramfs", "securityfs"];
+    const KINDS: [&str; 8] = [
+        "proc",
+        "sysfs",
+        "devtmpfs",
+        "devpts",
+        "cgroup2",
+        "rootfs",
+        "ramfs",
+        "securityfs",
+    ];
     KINDS.contains(&kind) || ["/run", "/tmp", "/dev/shm"].contains(&target)
 }
 

@@ -20,7 +20,9 @@ const REST: Usec = Usec::from_millis(100);
 impl Manager {
     /// Accepts one connection; more of them keep the port readable.
     pub(crate) fn accept_connection(&mut self, unit: UnitId, port: EntryId) {
-        let Some(listener) = self.store.fd(port) else { return };
+        let Some(listener) = self.store.fd(port) else {
+            return;
+        };
         let accepted = accept_with(listener.as_fd(), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
         match accepted {
             Ok(connection) => self.hand_to_instance(unit, connection),
@@ -42,11 +44,15 @@ impl Manager {
             Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
                 warn!("cannot accept a connection now, it waits: {error}");
                 self.poll_sockets(unit, false);
-                self.timers.set(Alarm::ResumePort(unit), crate::clock::monotonic().plus(REST));
+                self.timers
+                    .set(Alarm::ResumePort(unit), crate::clock::monotonic().plus(REST));
             }
             Err(error) => {
                 self.poll_sockets(unit, false);
-                self.feed(Event::SocketBroken { unit, error: format!("accept: {error}") });
+                self.feed(Event::SocketBroken {
+                    unit,
+                    error: format!("accept: {error}"),
+                });
             }
         }
     }
@@ -70,7 +76,12 @@ impl Manager {
             return;
         }
         self.remotes.insert(token, remote);
-        self.feed(Event::SocketAccepted { unit, instance, connection: token, source });
+        self.feed(Event::SocketAccepted {
+            unit,
+            instance,
+            connection: token,
+            source,
+        });
     }
 
     /// Closes a connection that no instance gets.
@@ -106,7 +117,10 @@ impl Manager {
 /// Who is connected: for the instance's name, its environment, and the limit per source.
 fn describe_peer(connection: &OwnedFd) -> Result<(Peer, Remote, String), Errno> {
     let cookie = sockopt::socket_cookie(connection).unwrap_or(0);
-    let mut remote = Remote { cookie: Some(cookie), ..Remote::default() };
+    let mut remote = Remote {
+        cookie: Some(cookie),
+        ..Remote::default()
+    };
     let family = sockopt::socket_domain(connection)?;
     if family == AddressFamily::UNIX {
         let Ok(credentials) = sockopt::socket_peercred(connection) else {
@@ -115,7 +129,12 @@ fn describe_peer(connection: &OwnedFd) -> Result<(Peer, Remote, String), Errno> 
         let uid = credentials.uid.as_raw();
         let pid = rustix::process::Pid::as_raw(Some(credentials.pid));
         remote.address = unix_peer_name(connection);
-        let peer = Peer::Unix { cookie, pid, pidfd_id: None, uid };
+        let peer = Peer::Unix {
+            cookie,
+            pid,
+            pidfd_id: None,
+            uid,
+        };
         return Ok((peer, remote, format!("uid {uid}")));
     }
     let local = SocketAddr::try_from(getsockname(connection)?).map_err(|_| Errno::AFNOSUPPORT);
@@ -128,7 +147,15 @@ fn describe_peer(connection: &OwnedFd) -> Result<(Peer, Remote, String), Errno> 
     let (local, peer) = (unmapped(local), unmapped(peer));
     remote.address = Some(peer.ip().to_string());
     remote.port = Some(peer.port());
-    Ok((Peer::Inet { cookie, local, remote: peer }, remote, peer.ip().to_string()))
+    Ok((
+        Peer::Inet {
+            cookie,
+            local,
+            remote: peer,
+        },
+        remote,
+        peer.ip().to_string(),
+    ))
 }
 
 fn unmapped(address: SocketAddr) -> SocketAddr {

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with, sockopt,
+};
 use softboot_unit::{Address, Port, PortKind, SocketSection};
 use tracing::warn;
 
@@ -29,7 +31,8 @@ pub(crate) fn open_port(port: &Port, settings: &SocketSection) -> Result<OwnedFd
             match open_inet(any6, port, settings) {
                 // A kernel without IPv6.
                 Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) => {
-                    open_inet(SocketAddr::from((Ipv4Addr::UNSPECIFIED, *number)), port, settings).map_err(failed)
+                    open_inet(SocketAddr::from((Ipv4Addr::UNSPECIFIED, *number)), port, settings)
+                        .map_err(failed)
                 }
                 other => other.map_err(failed),
             }
@@ -67,14 +70,24 @@ fn create(family: AddressFamily, kind: PortKind) -> Result<OwnedFd, Errno> {
 }
 
 fn open_inet(address: SocketAddr, port: &Port, settings: &SocketSection) -> Result<OwnedFd, Errno> {
-    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let family = if address.is_ipv6() {
+        AddressFamily::INET6
+    } else {
+        AddressFamily::INET
+    };
     let fd = create(family, port.kind)?;
     if let (true, Some(only)) = (address.is_ipv6(), settings.ipv6_only) {
         sockopt::set_ipv6_v6only(&fd, only)?;
     }
-    optional("ReusePort=", settings.reuse_port, || sockopt::set_socket_reuseport(&fd, true));
+    optional("ReusePort=", settings.reuse_port, || {
+        sockopt::set_socket_reuseport(&fd, true)
+    });
     optional("FreeBind=", settings.free_bind, || {
-        if address.is_ipv6() { sockopt::set_ipv6_freebind(&fd, true) } else { sockopt::set_ip_freebind(&fd, true) }
+        if address.is_ipv6() {
+            sockopt::set_ipv6_freebind(&fd, true)
+        } else {
+            sockopt::set_ip_freebind(&fd, true)
+        }
     });
     sockopt::set_socket_reuseaddr(&fd, true)?;
     bind(&fd, &address)?;
@@ -101,8 +114,14 @@ fn open_unix_path(port: &Port, path: &str, settings: &SocketSection) -> Result<O
 }
 
 fn now() -> rustix::fs::Timestamps {
-    let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
-    rustix::fs::Timestamps { last_access: now, last_modification: now }
+    let now = rustix::fs::Timespec {
+        tv_sec: 0,
+        tv_nsec: rustix::fs::UTIME_NOW,
+    };
+    rustix::fs::Timestamps {
+        last_access: now,
+        last_modification: now,
+    }
 }
 
 fn open_fifo(path: &str, settings: &SocketSection) -> Result<OwnedFd, Errno> {
@@ -123,12 +142,21 @@ fn open_fifo(path: &str, settings: &SocketSection) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::open(path, flags, Mode::empty())?;
     let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode);
-    if kind == rustix::fs::FileType::Fifo { Ok(fd) } else { Err(Errno::EXIST) }
+    if kind == rustix::fs::FileType::Fifo {
+        Ok(fd)
+    } else {
+        Err(Errno::EXIST)
+    }
 }
 
 fn make_parents(path: &str, mode: u32) -> Result<(), Errno> {
-    let Some(parent) = Path::new(path).parent() else { return Ok(()) };
-    let mut missing: Vec<&Path> = parent.ancestors().take_while(|directory| !directory.exists()).collect();
+    let Some(parent) = Path::new(path).parent() else {
+        return Ok(());
+    };
+    let mut missing: Vec<&Path> = parent
+        .ancestors()
+        .take_while(|directory| !directory.exists())
+        .collect();
     missing.reverse();
     for directory in missing {
         match rustix::fs::mkdir(directory, Mode::from_raw_mode(mode)) {
@@ -145,10 +173,19 @@ fn finish(fd: OwnedFd, port: &Port, settings: &SocketSection) -> Result<OwnedFd,
         // The kernel clamps to somaxconn.
         listen(&fd, i32::try_from(settings.backlog).unwrap_or(i32::MAX))?;
     }
-    optional("KeepAlive=", settings.keep_alive, || sockopt::set_socket_keepalive(&fd, true));
-    optional("NoDelay=", settings.no_delay, || sockopt::set_tcp_nodelay(&fd, true));
-    optional("PassCredentials=", settings.pass_credentials, || sockopt::set_socket_passcred(&fd, true));
-    if let Some(size) = settings.receive_buffer.and_then(|size| usize::try_from(size).ok()) {
+    optional("KeepAlive=", settings.keep_alive, || {
+        sockopt::set_socket_keepalive(&fd, true)
+    });
+    optional("NoDelay=", settings.no_delay, || {
+        sockopt::set_tcp_nodelay(&fd, true)
+    });
+    optional("PassCredentials=", settings.pass_credentials, || {
+        sockopt::set_socket_passcred(&fd, true)
+    });
+    if let Some(size) = settings
+        .receive_buffer
+        .and_then(|size| usize::try_from(size).ok())
+    {
         optional("ReceiveBuffer=", true, || {
             sockopt::set_socket_recv_buffer_size_force(&fd, size)
                 .or_else(|_| sockopt::set_socket_recv_buffer_size(&fd, size))

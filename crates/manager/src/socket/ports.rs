@@ -31,7 +31,10 @@ impl Manager {
 
     /// The name its descriptors have for the service (semantics 1.1); `None` when it is the default one.
     pub(crate) fn socket_fd_name(&self, socket: &UnitName) -> Option<String> {
-        self.engine.unit(socket).and_then(|unit| self.socket_section(unit)).and_then(|s| s.fd_name.clone())
+        self.engine
+            .unit(socket)
+            .and_then(|unit| self.socket_section(unit))
+            .and_then(|s| s.fd_name.clone())
     }
 
     /// The entries of a unit's open ports, in configuration order.
@@ -47,22 +50,31 @@ impl Manager {
 
     /// Opens every port that is not open yet, all or none.
     pub(crate) fn open_sockets(&mut self, unit: UnitId) {
-        let (Some(name), Some(section)) = (self.engine.name(unit).cloned(), self.socket_section(unit).cloned())
-        else {
+        let (Some(name), Some(section)) = (
+            self.engine.name(unit).cloned(),
+            self.socket_section(unit).cloned(),
+        ) else {
             return;
         };
         self.drop_unmatched_ports(unit, &name, &section);
         let owner = Role::Port.of(&name);
         for (position, port) in section.ports.iter().enumerate() {
-            let Ok(fd_name) = FdName::new(&position.to_string()) else { continue };
+            let Ok(fd_name) = FdName::new(&position.to_string()) else {
+                continue;
+            };
             if self.store.find(&owner, &fd_name).is_some() {
                 continue;
             }
             let opened = open_port(port, &section).and_then(|fd| {
                 let label = serde_json::to_string(port).map_err(|error| error.to_string())?;
                 let labels = BTreeMap::from([(PORT_LABEL.to_owned(), label)]);
-                let options = InsertOptions { labels, ..InsertOptions::default() };
-                self.store.insert(&owner, &fd_name, fd, options).map_err(|error| error.to_string())
+                let options = InsertOptions {
+                    labels,
+                    ..InsertOptions::default()
+                };
+                self.store
+                    .insert(&owner, &fd_name, fd, options)
+                    .map_err(|error| error.to_string())
             });
             if let Err(error) = opened {
                 self.close_sockets(unit);
@@ -80,7 +92,10 @@ impl Manager {
             .store
             .entries_of(&owner)
             .map(|entry| {
-                let port = entry.labels().get(PORT_LABEL).and_then(|label| serde_json::from_str(label).ok());
+                let port = entry
+                    .labels()
+                    .get(PORT_LABEL)
+                    .and_then(|label| serde_json::from_str(label).ok());
                 (entry.id(), entry.name().to_string(), port)
             })
             .collect();
@@ -94,8 +109,10 @@ impl Manager {
 
     /// Closes the ports; with RemoveOnStop= their nodes go too.
     pub(crate) fn close_sockets(&mut self, unit: UnitId) {
-        let (Some(name), Some(section)) = (self.engine.name(unit).cloned(), self.socket_section(unit).cloned())
-        else {
+        let (Some(name), Some(section)) = (
+            self.engine.name(unit).cloned(),
+            self.socket_section(unit).cloned(),
+        ) else {
             return;
         };
         for id in self.ports(&name) {
@@ -112,7 +129,9 @@ impl Manager {
 
     /// Watches for traffic, or stops.
     pub(crate) fn poll_sockets(&mut self, unit: UnitId, on: bool) {
-        let Some(name) = self.engine.name(unit).cloned() else { return };
+        let Some(name) = self.engine.name(unit).cloned() else {
+            return;
+        };
         for id in self.ports(&name) {
             let source = Source::Port(unit, id);
             if on {
@@ -127,7 +146,10 @@ impl Manager {
     pub(crate) fn port_ready(&mut self, unit: UnitId, id: EntryId, flags: EventFlags) {
         if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
             self.poll_sockets(unit, false);
-            self.feed(Event::SocketBroken { unit, error: "hang-up or error on a listening port".to_owned() });
+            self.feed(Event::SocketBroken {
+                unit,
+                error: "hang-up or error on a listening port".to_owned(),
+            });
             return;
         }
         let accept = self.socket_section(unit).is_some_and(|section| section.accept);
@@ -140,18 +162,28 @@ impl Manager {
 
     /// Takes what is queued and throws it away.
     pub(crate) fn flush_sockets(&mut self, unit: UnitId) {
-        let (Some(name), Some(section)) = (self.engine.name(unit).cloned(), self.socket_section(unit).cloned())
-        else {
+        let (Some(name), Some(section)) = (
+            self.engine.name(unit).cloned(),
+            self.socket_section(unit).cloned(),
+        ) else {
             return;
         };
         for id in self.ports(&name) {
             let Some(fd) = self.store.fd(id) else { continue };
-            let position = self.store.entry(id).and_then(|entry| entry.name().as_str().parse::<usize>().ok());
-            let kind = position.and_then(|position| section.ports.get(position)).map(|port| port.kind);
+            let position = self
+                .store
+                .entry(id)
+                .and_then(|entry| entry.name().as_str().parse::<usize>().ok());
+            let kind = position
+                .and_then(|position| section.ports.get(position))
+                .map(|port| port.kind);
             for _ in 0..FLUSH_MAX {
                 // The description is shared with the service, which may have made it blocking: look first.
                 let mut poll = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
-                let zero = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+                let zero = rustix::event::Timespec {
+                    tv_sec: 0,
+                    tv_nsec: 0,
+                };
                 if rustix::event::poll(&mut poll, Some(&zero)) != Ok(1) {
                     break;
                 }

@@ -72,7 +72,9 @@ pub(crate) fn since(unit: &UnitName, position: u64) -> (Vec<Line>, u64) {
 }
 
 fn read_from(path: &PathBuf, start: Option<u64>) -> Vec<Line> {
-    let Ok(mut file) = fs::File::open(path) else { return Vec::new() };
+    let Ok(mut file) = fs::File::open(path) else {
+        return Vec::new();
+    };
     let length = file.metadata().map_or(0, |meta| meta.len());
     let earliest = length.saturating_sub(TAIL_MAX);
     let from = start.unwrap_or(earliest).max(earliest);
@@ -87,7 +89,10 @@ fn read_from(path: &PathBuf, start: Option<u64>) -> Vec<Line> {
 
 fn parse(line: &str) -> Option<Line> {
     let (time, text) = line.split_once(' ')?;
-    Some(Line { time: Usec(time.parse().ok()?), text: text.to_owned() })
+    Some(Line {
+        time: Usec(time.parse().ok()?),
+        text: text.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -96,7 +101,13 @@ mod tests {
 
     #[test]
     fn a_line_keeps_its_time_and_its_spaces() {
-        assert_eq!(parse("12  a b"), Some(Line { time: Usec(12), text: " a b".to_owned() }));
+        assert_eq!(
+            parse("12  a b"),
+            Some(Line {
+                time: Usec(12),
+                text: " a b".to_owned()
+            })
+        );
         assert_eq!(parse("torn"), None);
         assert_eq!(parse("x y"), None);
     }

@@ -22,7 +22,8 @@ impl Lines {
             };
             let mut rest = text;
             while self.partial.len() + rest.len() > MAX_LINE {
-                let (taken, left) = rest.split_at(MAX_LINE.saturating_sub(self.partial.len()).min(rest.len()));
+                let (taken, left) =
+                    rest.split_at(MAX_LINE.saturating_sub(self.partial.len()).min(rest.len()));
                 self.partial.extend_from_slice(taken);
                 complete.push(self.take());
                 rest = left;
@@ -43,7 +44,16 @@ impl Lines {
     fn take(&mut self) -> String {
         let bytes = std::mem::take(&mut self.partial);
         let text = String::from_utf8_lossy(&bytes);
-        text.trim_end_matches('\r').chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+        text.trim_end_matches('\r')
+            .chars()
+            .map(|c| {
+                if c.is_control() && c != '\t' {
+                    '\u{fffd}'
+                } else {
+                    c
+                }
+            })
+            .collect()
     }
 }
 
@@ -64,12 +74,18 @@ mod tests {
         let mut lines = Lines::default();
         let complete = lines.push(&vec![b'x'; 3 * MAX_LINE + 5]);
         let total: usize = complete.iter().map(String::len).sum();
-        assert_eq!(total + lines.finish().map_or(0, |rest| rest.len()), 3 * MAX_LINE + 5);
+        assert_eq!(
+            total + lines.finish().map_or(0, |rest| rest.len()),
+            3 * MAX_LINE + 5
+        );
         assert!(complete.iter().all(|line| line.len() <= MAX_LINE));
     }
 
     #[test]
     fn control_characters_cannot_reach_a_terminal() {
-        assert_eq!(Lines::default().push(b"a\x1b[31mb\xff\r\n"), ["a\u{fffd}[31mb\u{fffd}"]);
+        assert_eq!(
+            Lines::default().push(b"a\x1b[31mb\xff\r\n"),
+            ["a\u{fffd}[31mb\u{fffd}"]
+        );
     }
 }

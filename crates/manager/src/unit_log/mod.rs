@@ -65,9 +65,15 @@ impl Manager {
 
     /// Moves what a unit wrote into its log. False when nothing more waits.
     pub(crate) fn log_readable(&mut self, unit: UnitId) -> bool {
-        let Some(name) = self.engine.name(unit).cloned() else { return false };
-        let Some(reader) = self.log_reader(&name) else { return false };
-        let Some(fd) = self.store.fd(reader) else { return false };
+        let Some(name) = self.engine.name(unit).cloned() else {
+            return false;
+        };
+        let Some(reader) = self.log_reader(&name) else {
+            return false;
+        };
+        let Some(fd) = self.store.fd(reader) else {
+            return false;
+        };
         let mut buffer = vec![0_u8; READ_MAX];
         let read = match rustix::io::read(fd, &mut buffer) {
             Ok(0) | Err(Errno::AGAIN | Errno::INTR) => return false,

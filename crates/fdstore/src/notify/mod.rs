@@ -1,0 +1,9 @@
+//! The notification protocol, from both sides (semantics 3; sd_notify(3)).
+
+mod message;
+mod notifier;
+mod receiver;
+
+pub use message::{MAX_MESSAGE, Message, MessageError};
+pub use notifier::{Notifier, NotifyError};
+pub use receiver::{Datagram, Receiver, Rejected};

@@ -1,0 +1,179 @@
+//! The store itself.
+
+mod entry;
+mod index;
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use softboot_sys::kcmp::same_file;
+
+use crate::identity::Identity;
+use crate::name::FdName;
+
+pub use entry::{Entry, EntryId, InsertError, InsertOptions, Inserted, Rule};
+use index::OwnerIndex;
+
+/// Descriptors by owner and name. The order is the order of insertion, through any number of handoffs.
+#[derive(Debug, Default)]
+pub struct FdStore {
+    entries: BTreeMap<EntryId, Entry>,
+    owners: BTreeMap<String, OwnerIndex>,
+    next: u64,
+    /// What a newer version wrote beside what this one knows; passed on.
+    pub(crate) unknown: serde_json::Map<String, serde_json::Value>,
+}
+
+impl FdStore {
+    /// An empty store.
+    pub fn new() -> FdStore {
+        FdStore {
+            next: 1,
+            ..FdStore::default()
+        }
+    }
+
+    /// Puts a descriptor in. On refusal it comes back with the rule that was broken.
+    pub fn insert(
+        &mut self,
+        owner: &str,
+        name: &FdName,
+        fd: OwnedFd,
+        options: InsertOptions,
+    ) -> Result<Inserted, InsertError> {
+        let identity = match Identity::of(&fd) {
+            Ok(identity) => identity,
+            Err(errno) => {
+                return Err(InsertError {
+                    fd,
+                    rule: Rule::Unreadable(errno),
+                });
+            }
+        };
+        if options.deduplicate
+            && let Some(known) = self.find_same(owner, &identity, fd.as_fd())
+        {
+            return Ok(Inserted::Duplicate(known));
+        }
+        if let Some(limit) = options.owner_limit
+            && self.count(owner) >= limit
+        {
+            return Err(InsertError {
+                fd,
+                rule: Rule::OwnerLimit { limit },
+            });
+        }
+        let id = EntryId(self.next);
+        self.next = self.next.saturating_add(1);
+        let entry = Entry::new(id, owner, name, fd, identity, options);
+        self.put(entry);
+        Ok(Inserted::New(id))
+    }
+
+    /// An entry of this owner that is the same open file description. Constant time for what has an inode of its
+    /// own; among anonymous inodes (eventfd and the like share one) each has to be compared.
+    fn find_same(&self, owner: &str, identity: &Identity, fd: BorrowedFd<'_>) -> Option<EntryId> {
+        let equals = self.owners.get(owner)?.equals(identity);
+        equals.iter().copied().find(|id| {
+            let Some(known) = self.fd(*id) else { return false };
+            match same_file(known, fd) {
+                Ok(same) => same,
+                // Without kcmp a socket's cookie still tells; for the rest two are taken for two.
+                Err(Errno::NOSYS | Errno::PERM) => identity.cookie().is_some(),
+                Err(_) => false,
+            }
+        })
+    }
+
+    pub(crate) fn put(&mut self, entry: Entry) {
+        self.next = self.next.max(entry.id().0.saturating_add(1));
+        self.owners
+            .entry(entry.owner().to_owned())
+            .or_default()
+            .add(&entry);
+        self.entries.insert(entry.id(), entry);
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next
+    }
+
+    pub(crate) fn raise_next_id(&mut self, next: u64) {
+        self.next = self.next.max(next);
+    }
+
+    /// The descriptor of an entry.
+    pub fn fd(&self, id: EntryId) -> Option<BorrowedFd<'_>> {
+        self.entries.get(&id).map(Entry::fd)
+    }
+
+    /// An entry.
+    pub fn entry(&self, id: EntryId) -> Option<&Entry> {
+        self.entries.get(&id)
+    }
+
+    /// Every entry, oldest first.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// The entries of one owner, oldest first.
+    pub fn entries_of(&self, owner: &str) -> impl Iterator<Item = &Entry> {
+        self.owners
+            .get(owner)
+            .into_iter()
+            .flat_map(OwnerIndex::ids)
+            .filter_map(|id| self.entries.get(&id))
+    }
+
+    /// The oldest entry of this owner with this name.
+    pub fn find(&self, owner: &str, name: &FdName) -> Option<EntryId> {
+        self.owners.get(owner)?.named(name).next()
+    }
+
+    /// How many descriptors an owner has.
+    pub fn count(&self, owner: &str) -> usize {
+        self.owners.get(owner).map_or(0, OwnerIndex::len)
+    }
+
+    /// Those who have descriptors, in the order of their names.
+    pub fn owners(&self) -> impl Iterator<Item = &str> {
+        self.owners.keys().map(String::as_str)
+    }
+
+    /// Takes one out.
+    pub fn remove(&mut self, id: EntryId) -> Option<OwnedFd> {
+        let entry = self.entries.remove(&id)?;
+        if let Some(index) = self.owners.get_mut(entry.owner()) {
+            index.remove(&entry);
+            if index.len() == 0 {
+                self.owners.remove(entry.owner());
+            }
+        }
+        Some(entry.into_fd())
+    }
+
+    /// Takes out all of this owner with this name, oldest first.
+    pub fn remove_named(&mut self, owner: &str, name: &FdName) -> Vec<OwnedFd> {
+        let ids: Vec<EntryId> = self
+            .owners
+            .get(owner)
+            .map(|index| index.named(name).collect())
+            .unwrap_or_default();
+        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
+    /// Takes out all of this owner, oldest first.
+    pub fn remove_owner(&mut self, owner: &str) -> Vec<OwnedFd> {
+        let ids: Vec<EntryId> = self
+            .owners
+            .get(owner)
+            .map(|index| index.ids().collect())
+            .unwrap_or_default();
+        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+use super::*;
+use std::fs::File;
+
+fn name(text: &str) -> FdName {
+    FdName::new(text).unwrap()
+}
+
+fn file() -> OwnedFd {
+    tempfile::tempfile().unwrap().into()
+}
+
+fn dedup() -> InsertOptions {
+    InsertOptions {
+        deduplicate: true,
+        ..InsertOptions::default()
+    }
+}
+
+#[test]
+fn the_order_is_the_order_of_insertion() {
+    let mut store = FdStore::new();
+    for text in ["c", "a", "b", "a"] {
+        store
+            .insert("o", &name(text), file(), InsertOptions::default())
+            .unwrap();
+    }
+    store
+        .insert("other", &name("x"), file(), InsertOptions::default())
+        .unwrap();
+    let names: Vec<_> = store.entries_of("o").map(|entry| entry.name().as_str()).collect();
+    assert_eq!(names, ["c", "a", "b", "a"]);
+    assert_eq!(store.owners().collect::<Vec<_>>(), ["o", "other"]);
+}
+
+#[test]
+fn the_same_description_twice_is_one_entry_with_its_first_name() {
+    let mut store = FdStore::new();
+    let fd = file();
+    let copy = fd.try_clone().unwrap();
+    let first = store.insert("o", &name("first"), fd, dedup()).unwrap();
+    assert_eq!(
+        store.insert("o", &name("second"), copy, dedup()).unwrap(),
+        Inserted::Duplicate(first.id())
+    );
+    assert_eq!(store.entry(first.id()).unwrap().name().as_str(), "first");
+    assert_eq!(store.count("o"), 1);
+}
+
+#[test]
+fn two_opens_of_one_file_are_two() {
+    let mut store = FdStore::new();
+    for _ in 0..2 {
+        let fd = File::open("/proc/self/exe").unwrap().into();
+        assert!(matches!(
+            store.insert("o", &name("x"), fd, dedup()),
+            Ok(Inserted::New(_))
+        ));
+    }
+}
+
+#[test]
+fn one_description_may_have_two_owners() {
+    let mut store = FdStore::new();
+    let fd = file();
+    let copy = fd.try_clone().unwrap();
+    store.insert("a", &name("x"), fd, dedup()).unwrap();
+    assert!(matches!(
+        store.insert("b", &name("x"), copy, dedup()),
+        Ok(Inserted::New(_))
+    ));
+}
+
+#[test]
+fn over_the_limit_the_descriptor_comes_back() {
+    let mut store = FdStore::new();
+    let limited = || InsertOptions {
+        owner_limit: Some(1),
+        ..dedup()
+    };
+    let kept = file();
+    let duplicate = kept.try_clone().unwrap();
+    store.insert("o", &name("x"), kept, limited()).unwrap();
+    let refused = file();
+    let number = std::os::fd::AsRawFd::as_raw_fd(&refused);
+    let error = store.insert("o", &name("y"), refused, limited()).unwrap_err();
+    assert_eq!(error.rule, Rule::OwnerLimit { limit: 1 });
+    assert_eq!(std::os::fd::AsRawFd::as_raw_fd(&error.fd), number);
+    // One that is there already needs no room.
+    assert!(matches!(
+        store.insert("o", &name("z"), duplicate, limited()),
+        Ok(Inserted::Duplicate(_))
+    ));
+}
+
+#[test]
+fn removing_by_name_takes_all_of_that_name() {
+    let mut store = FdStore::new();
+    for text in ["x", "y", "x"] {
+        store
+            .insert("o", &name(text), file(), InsertOptions::default())
+            .unwrap();
+    }
+    assert_eq!(store.remove_named("o", &name("x")).len(), 2);
+    assert_eq!(store.find("o", &name("x")), None);
+    assert_eq!(store.count("o"), 1);
+    assert_eq!(store.remove_owner("o").len(), 1);
+    assert_eq!(store.owners().count(), 0);
+}
+
+#[test]
+fn ids_are_not_used_again() {
+    let mut store = FdStore::new();
+    let first = store
+        .insert("o", &name("x"), file(), InsertOptions::default())
+        .unwrap()
+        .id();
+    store.remove(first);
+    let second = store
+        .insert("o", &name("x"), file(), InsertOptions::default())
+        .unwrap()
+        .id();
+    assert!(second > first);
+    assert!(store.fd(first).is_none());
+}

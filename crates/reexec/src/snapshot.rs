@@ -1,0 +1,114 @@
+//! The snapshot: a manager's state in a sealed memfd.
+//!
+//! The envelope is that of the fd store's manifest (magic, format version, CRC-32, length, payload; all numbers
+//! little-endian) with the magic `sbstate\0`. The payload is JSON:
+//!
+//! ```json
+//! { "writer": "0.1.0", "payload": … }
+//! ```
+//!
+//! Members that this version does not know are ignored here; the payload itself is handed on as it is, so whoever
+//! decodes it can keep what it does not know.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use fdstore::{ManifestError, read_enveloped, write_enveloped};
+use serde::{Deserialize, Serialize};
+
+const MAGIC: [u8; 8] = *b"sbstate\0";
+/// The newest format this program reads, and the one it writes.
+pub const FORMAT: u32 = 1;
+/// A snapshot of a manager with a million units; what is longer is not ours.
+const MAX: u64 = 1 << 30;
+
+/// Why a snapshot was not written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The state cannot be expressed as JSON.
+    #[error("encoding the snapshot: {0}")]
+    Encode(#[source] serde_json::Error),
+    /// There is no memory for it.
+    #[error("writing the snapshot: {0}")]
+    Write(#[source] io::Error),
+    /// What is there is no snapshot, or a damaged or newer one.
+    #[error("reading the snapshot: {0}")]
+    Read(#[from] ManifestError),
+}
+
+#[derive(Serialize)]
+struct Outgoing<'a, T> {
+    writer: &'a str,
+    payload: &'a T,
+}
+
+#[derive(Deserialize)]
+struct Incoming {
+    #[serde(default)]
+    writer: String,
+    payload: serde_json::Value,
+}
+
+/// A snapshot that was read.
+#[derive(Debug)]
+pub struct Envelope {
+    /// Format version.
+    pub format: u32,
+    /// Version of the program that wrote it.
+    pub writer: String,
+    /// The state.
+    pub payload: serde_json::Value,
+}
+
+/// Writes `payload`. `writer` is the version of this program.
+pub fn write(writer: &str, payload: &impl Serialize) -> Result<OwnedFd, SnapshotError> {
+    let bytes = serde_json::to_vec(&Outgoing { writer, payload }).map_err(SnapshotError::Encode)?;
+    write_enveloped("softboot-snapshot", MAGIC, FORMAT, &bytes).map_err(SnapshotError::Write)
+}
+
+/// Reads a snapshot. Leaves the descriptor's offset alone, so any number of programs can read it at once.
+pub fn read(fd: BorrowedFd<'_>) -> Result<Envelope, SnapshotError> {
+    let (format, bytes) = read_enveloped(fd, MAGIC, FORMAT, MAX)?;
+    let Incoming { writer, payload } = serde_json::from_slice(&bytes).map_err(ManifestError::Json)?;
+    Ok(Envelope {
+        format,
+        writer,
+        payload,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::os::fd::AsFd as _;
+
+    #[test]
+    fn what_was_written_is_read() {
+        let state = serde_json::json!({"units": [1, "two", null], "deep": {"a": {"b": -1.5}}});
+        let fd = write("1.2.3", &state).unwrap();
+        let read = read(fd.as_fd()).unwrap();
+        assert_eq!(
+            (read.format, read.writer.as_str(), read.payload),
+            (FORMAT, "1.2.3", state)
+        );
+    }
+
+    #[test]
+    fn a_manifest_of_the_fd_store_is_no_snapshot() {
+        let store = fdstore::FdStore::new();
+        let handoff = store.handoff().unwrap();
+        assert!(matches!(
+            read(handoff.manifest()),
+            Err(SnapshotError::Read(ManifestError::Magic))
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_snapshot_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let fd = fdstore::memfd::sealed_memfd("t", &bytes).unwrap();
+            prop_assert!(read(fd.as_fd()).is_err());
+        }
+    }
+}
