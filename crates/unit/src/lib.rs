@@ -1,10 +1,35 @@
 //! The unit-file language: names, parsing, drop-ins, specifiers, typed settings, diagnostics.
 //!
-//! Pure: files come through a [`FileProvider`](files::FileProvider) that the caller passes in, so the same code
-//! loads a running system, another root, a test fixture or an archive.
+//! Pure: files come through a [`files::FileProvider`] that the caller passes in, so the same code loads a running
+//! system, another root, a test fixture or an archive.
+//!
+//! | step | module |
+//! |---|---|
+//! | which files make a unit | `lookup` |
+//! | text to assignments | `syntax` |
+//! | `%` specifiers | [`specifier`] |
+//! | assignments to typed settings | `settings`, `value` |
+//! | implicit and default dependencies | `implicit` |
+//! | contradictions | `check` |
+//! | everything a unit mentions | [`Loader::load_closure`] |
 
+mod builtin;
+mod check;
+pub mod escape;
+pub mod expand;
+pub mod files;
+mod implicit;
+mod loader;
+mod lookup;
 pub mod model;
 pub mod name;
+mod settings;
+pub mod specifier;
+mod syntax;
+mod value;
 
+pub use loader::Loader;
+pub use lookup::default_paths;
 pub use model::*;
 pub use name::{NameError, UnitKind, UnitName};
+pub use specifier::Specifiers;

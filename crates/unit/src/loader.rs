@@ -1,0 +1,283 @@
+//! From a name to a [`Definition`], and from some names to everything they mention.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::builtin;
+use crate::check;
+use crate::files::FileProvider;
+use crate::implicit;
+use crate::lookup::{Found, Lookup};
+use crate::model::{
+    Definition, Dependency, DependencyKind, Diagnostic, KindSection, LoadState, Origin, Severity,
+};
+use crate::name::{UnitKind, UnitName};
+use crate::settings::Draft;
+use crate::specifier::Specifiers;
+use crate::syntax;
+
+/// A chain of aliases longer than this is a circle.
+const MAX_ALIASES: usize = 8;
+
+/// Loads units from one file system. Directories are listed once, so use one loader for one moment.
+pub struct Loader<'a> {
+    lookup: Lookup<'a>,
+    specifiers: Specifiers,
+}
+
+impl<'a> Loader<'a> {
+    /// A loader for these directories, the most important first.
+    pub fn new(provider: &'a dyn FileProvider, paths: Vec<String>, specifiers: Specifiers) -> Loader<'a> {
+        Loader {
+            lookup: Lookup::new(provider, paths),
+            specifiers,
+        }
+    }
+
+    /// Loads one unit. An alias gives the unit it stands for.
+    pub fn load(&self, name: &UnitName) -> Definition {
+        let mut names = vec![name.clone()];
+        let mut current = name.clone();
+        loop {
+            let own = self.lookup.fragment(&current);
+            let found = match (own, current.template()) {
+                (Found::Nothing, Some(template)) => self.lookup.fragment(&template),
+                (found, _) => found,
+            };
+            match found {
+                Found::Alias(target) if names.len() <= MAX_ALIASES && !names.contains(&target) => {
+                    names.push(target.clone());
+                    current = target;
+                }
+                Found::Alias(target) => {
+                    let reason = format!("{name} is an alias in a circle ({target})");
+                    return self.unusable(&current, names, LoadState::Error(reason));
+                }
+                Found::Masked => return self.unusable(&current, names, LoadState::Masked),
+                Found::Error(path, error) => {
+                    return self.unusable(
+                        &current,
+                        names,
+                        LoadState::Error(format!("reading {path}: {error}")),
+                    );
+                }
+                Found::File(path, bytes) => return self.build(&current, names, Some(path), Some(&bytes)),
+                Found::Nothing => match builtin::alias(&current).filter(|target| !names.contains(target)) {
+                    Some(target) => {
+                        names.push(target.clone());
+                        current = target;
+                    }
+                    None => {
+                        let text = builtin::text(&current);
+                        return self.build(&current, names, None, text.as_deref().map(str::as_bytes));
+                    }
+                },
+            }
+        }
+    }
+
+    fn unusable(&self, name: &UnitName, names: Vec<UnitName>, load: LoadState) -> Definition {
+        let draft = Draft::new(name, &self.specifiers, "");
+        Definition {
+            name: name.clone(),
+            aliases: others(name, names),
+            load,
+            fragment: None,
+            drop_ins: Vec::new(),
+            diagnostics: Vec::new(),
+            kind: draft.kind_section(),
+            unit: draft.unit.section,
+        }
+    }
+
+    fn build(
+        &self,
+        name: &UnitName,
+        names: Vec<UnitName>,
+        fragment: Option<String>,
+        contents: Option<&[u8]>,
+    ) -> Definition {
+        let mut draft = Draft::new(name, &self.specifiers, fragment.as_deref().unwrap_or(""));
+        let file = fragment.clone().unwrap_or_else(|| format!("(built-in)/{name}"));
+        if let Some(bytes) = contents {
+            let (assignments, mistakes) = syntax::parse(&file, bytes);
+            draft.diagnostics.extend(mistakes);
+            draft.apply(&file, assignments);
+        }
+        let mut drop_ins = Vec::new();
+        for (path, bytes) in self.lookup.drop_ins(&names) {
+            match bytes {
+                Ok(bytes) => {
+                    let (assignments, mistakes) = syntax::parse(&path, &bytes);
+                    draft.diagnostics.extend(mistakes);
+                    draft.apply(&path, assignments);
+                    drop_ins.push(path);
+                }
+                Err(error) => draft.diagnostics.push(Diagnostic {
+                    severity: Severity::Warning,
+                    file: path,
+                    line: 0,
+                    message: format!("the drop-in cannot be read: {error}"),
+                }),
+            }
+        }
+        self.finish(draft, names, fragment, drop_ins, contents.is_some())
+    }
+
+    fn finish(
+        &self,
+        draft: Draft<'_>,
+        names: Vec<UnitName>,
+        fragment: Option<String>,
+        drop_ins: Vec<String>,
+        exists: bool,
+    ) -> Definition {
+        let name = draft.name.clone();
+        let kind = draft.kind_section();
+        let mut unit = draft.unit.section;
+        let mut dependencies = draft.unit.dependencies;
+        for (suffix, dependency) in [
+            ("wants", DependencyKind::Wants),
+            ("requires", DependencyKind::Requires),
+            ("upholds", DependencyKind::Upholds),
+        ] {
+            let linked = self.lookup.linked(&names, suffix);
+            dependencies.extend(linked.into_iter().map(|on| Dependency {
+                kind: dependency,
+                on,
+                origin: Origin::File,
+            }));
+        }
+        // A unit that does not exist still has the dependencies that links give it, but no defaults.
+        implicit::add(
+            &name,
+            &kind,
+            unit.default_dependencies && exists,
+            &mut dependencies,
+        );
+        if !exists {
+            dependencies.retain(|dependency| dependency.origin == Origin::File);
+        }
+        unit.dependencies = dependencies;
+        let broken = draft
+            .unit
+            .broken
+            .or_else(|| exists.then(|| check::contradiction(&unit, &kind)).flatten());
+        let mut diagnostics = draft.diagnostics;
+        let load = match (exists, broken) {
+            (false, _) => LoadState::NotFound,
+            (true, None) => LoadState::Loaded,
+            (true, Some(reason)) => {
+                if !diagnostics
+                    .iter()
+                    .any(|diagnostic| diagnostic.severity == Severity::Error)
+                {
+                    diagnostics.push(Diagnostic {
+                        severity: Severity::Error,
+                        file: fragment.clone().unwrap_or_else(|| format!("(built-in)/{name}")),
+                        line: 0,
+                        message: reason.clone(),
+                    });
+                }
+                LoadState::BadSetting(reason)
+            }
+        };
+        Definition {
+            aliases: others(&name, names),
+            name,
+            load,
+            fragment,
+            drop_ins,
+            diagnostics,
+            unit,
+            kind,
+        }
+    }
+
+    /// Loads `names` and every unit they mention, directly or not, that `known` does not have. Units without a file
+    /// are among them as not found, so the result has no loose ends. Each unit comes once, under its own name.
+    pub fn load_closure(&self, names: &[UnitName], known: &dyn Fn(&UnitName) -> bool) -> Vec<Definition> {
+        let mut open: VecDeque<UnitName> = names.iter().cloned().collect();
+        let mut asked: BTreeSet<UnitName> = BTreeSet::new();
+        let mut loaded: BTreeMap<UnitName, Definition> = BTreeMap::new();
+        let mut order: Vec<UnitName> = Vec::new();
+        while let Some(name) = open.pop_front() {
+            if !asked.insert(name.clone()) || known(&name) || name.is_template() {
+                continue;
+            }
+            let definition = self.load(&name);
+            if let Some(first) = loaded.get_mut(&definition.name) {
+                // Reached by another of its names.
+                let new = definition
+                    .aliases
+                    .into_iter()
+                    .filter(|alias| !first.aliases.contains(alias));
+                let new: Vec<UnitName> = new.collect();
+                first.aliases.extend(new);
+                continue;
+            }
+            asked.insert(definition.name.clone());
+            open.extend(mentioned(&definition));
+            order.push(definition.name.clone());
+            loaded.insert(definition.name.clone(), definition);
+        }
+        order_targets(&mut loaded);
+        order.iter().filter_map(|name| loaded.remove(name)).collect()
+    }
+}
+
+fn others(name: &UnitName, names: Vec<UnitName>) -> Vec<UnitName> {
+    names.into_iter().filter(|other| other != name).collect()
+}
+
+fn mentioned(definition: &Definition) -> Vec<UnitName> {
+    let mut names: Vec<UnitName> = definition
+        .unit
+        .dependencies
+        .iter()
+        .map(|d| d.on.clone())
+        .collect();
+    match &definition.kind {
+        KindSection::Service(service) => names.extend(service.sockets.iter().cloned()),
+        KindSection::Socket(socket) => names.push(socket.service.clone()),
+        _ => {}
+    }
+    names
+}
+
+/// The order of targets after what they want needs both sides.
+fn order_targets(loaded: &mut BTreeMap<UnitName, Definition>) {
+    let canonical: BTreeMap<UnitName, UnitName> = loaded
+        .values()
+        .flat_map(|d| d.aliases.iter().map(|alias| (alias.clone(), d.name.clone())))
+        .collect();
+    let find = |name: &UnitName| loaded.get(canonical.get(name).unwrap_or(name));
+    let additions: Vec<(UnitName, Vec<Dependency>)> = loaded
+        .values()
+        .filter(|d| {
+            d.name.kind() == UnitKind::Target && d.unit.default_dependencies && d.load == LoadState::Loaded
+        })
+        .map(|target| {
+            let follows = |on: &UnitName| {
+                find(on).is_some_and(|d| d.load == LoadState::Loaded && d.unit.default_dependencies)
+            };
+            let is_before = |on: &UnitName| {
+                find(on).is_some_and(|d| {
+                    d.unit.dependencies.iter().any(|dependency| {
+                        dependency.kind == DependencyKind::After
+                            && (dependency.on == target.name || target.aliases.contains(&dependency.on))
+                    })
+                })
+            };
+            let added = implicit::order_target(&target.name, &target.unit.dependencies, follows, is_before);
+            (target.name.clone(), added)
+        })
+        .collect();
+    for (name, added) in additions {
+        if let Some(definition) = loaded.get_mut(&name) {
+            definition.unit.dependencies.extend(added);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

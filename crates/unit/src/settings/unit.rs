@@ -1,0 +1,131 @@
+//! `[Unit]`.
+
+use super::{Applied, Outcome, RawUnit};
+use crate::model::{Condition, Dependency, DependencyKind, EmergencyAction, JobMode, Origin, Usec};
+use crate::name::UnitName;
+use crate::value::{boolean, integer, split_words, time};
+
+/// Settings that name units, with what they mean.
+const DEPENDENCIES: [(&str, DependencyKind); 17] = [
+    ("Wants", DependencyKind::Wants),
+    ("Requires", DependencyKind::Requires),
+    ("Requisite", DependencyKind::Requisite),
+    ("BindsTo", DependencyKind::BindsTo),
+    ("BindTo", DependencyKind::BindsTo),
+    ("PartOf", DependencyKind::PartOf),
+    ("Upholds", DependencyKind::Upholds),
+    ("Conflicts", DependencyKind::Conflicts),
+    ("Before", DependencyKind::Before),
+    ("After", DependencyKind::After),
+    ("OnFailure", DependencyKind::OnFailure),
+    ("OnSuccess", DependencyKind::OnSuccess),
+    ("PropagatesReloadTo", DependencyKind::PropagatesReloadTo),
+    ("PropagateReloadTo", DependencyKind::PropagatesReloadTo),
+    ("PropagatesStopTo", DependencyKind::PropagatesStopTo),
+    ("RequiresOverridable", DependencyKind::Requires),
+    ("RequisiteOverridable", DependencyKind::Requisite),
+];
+
+pub(super) fn apply(raw: &mut RawUnit, key: &str, value: &str) -> Outcome {
+    if let Some((_, kind)) = DEPENDENCIES.iter().find(|(known, _)| *known == key) {
+        return dependency(raw, *kind, value);
+    }
+    if let Some(test) = key.strip_prefix("Condition") {
+        return condition(&mut raw.section.conditions, test, value);
+    }
+    if let Some(test) = key.strip_prefix("Assert") {
+        return condition(&mut raw.section.asserts, test, value);
+    }
+    let unit = &mut raw.section;
+    match key {
+        "Description" => unit.description = value.to_owned(),
+        "Documentation" if value.is_empty() => unit.documentation.clear(),
+        "Documentation" => unit
+            .documentation
+            .extend(value.split_whitespace().map(str::to_owned)),
+        "DefaultDependencies" => unit.default_dependencies = boolean(value)?,
+        "AllowIsolate" => unit.allow_isolate = boolean(value)?,
+        "IgnoreOnIsolate" => unit.ignore_on_isolate = boolean(value)?,
+        "RefuseManualStart" => unit.refuse_manual_start = boolean(value)?,
+        "RefuseManualStop" => unit.refuse_manual_stop = boolean(value)?,
+        "StopWhenUnneeded" => unit.stop_when_unneeded = boolean(value)?,
+        "SurviveFinalKillSignal" => unit.survive_final_kill_signal = boolean(value)?,
+        "StartLimitIntervalSec" | "StartLimitInterval" => unit.start_limit.interval = time(value)?,
+        "StartLimitBurst" => unit.start_limit.burst = integer(value)?,
+        "JobTimeoutSec" => unit.job_timeout = zero_is_never(time(value)?),
+        "JobRunningTimeoutSec" => unit.job_running_timeout = zero_is_never(time(value)?),
+        "JobTimeoutAction" => unit.job_timeout_action = action(value)?,
+        "StartLimitAction" => unit.start_limit_action = action(value)?,
+        "SuccessAction" => unit.success_action = action(value)?,
+        "FailureAction" => unit.failure_action = action(value)?,
+        "OnFailureJobMode" => unit.on_failure_job_mode = job_mode(value)?,
+        "OnSuccessJobMode" => unit.on_success_job_mode = job_mode(value)?,
+        _ => return Ok(Applied::Unknown),
+    }
+    Ok(Applied::Done)
+}
+
+pub(super) fn zero_is_never(span: Usec) -> Usec {
+    if span == Usec::ZERO { Usec::INFINITY } else { span }
+}
+
+fn dependency(raw: &mut RawUnit, kind: DependencyKind, value: &str) -> Outcome {
+    // An empty value resets nothing here: the reference keeps dependencies, too.
+    let mut first_wrong = None;
+    for word in split_words(value)? {
+        match UnitName::new(&word) {
+            Ok(on) => raw.dependencies.push(Dependency {
+                kind,
+                on,
+                origin: Origin::File,
+            }),
+            Err(error) => {
+                first_wrong.get_or_insert(error.to_string());
+            }
+        }
+    }
+    first_wrong.map_or(Ok(Applied::Done), Err)
+}
+
+fn condition(list: &mut Vec<Condition>, test: &str, value: &str) -> Outcome {
+    if test.is_empty() || !test.starts_with(|c: char| c.is_ascii_uppercase()) {
+        return Ok(Applied::Unknown);
+    }
+    if value.is_empty() {
+        list.clear();
+        return Ok(Applied::Done);
+    }
+    let (trigger, rest) = value
+        .strip_prefix('|')
+        .map_or((false, value), |rest| (true, rest.trim_start()));
+    let (negate, argument) = rest
+        .strip_prefix('!')
+        .map_or((false, rest), |rest| (true, rest.trim_start()));
+    list.push(Condition {
+        test: test.to_owned(),
+        argument: argument.to_owned(),
+        trigger,
+        negate,
+    });
+    Ok(Applied::Done)
+}
+
+/// The value that serialises as `word`: the model's words are the setting's words.
+pub(super) fn from_word<T: serde::de::DeserializeOwned>(word: &str, what: &str) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::String(word.to_owned()))
+        .map_err(|_| format!("{} is no {what}", crate::syntax::shown(word)))
+}
+
+fn action(value: &str) -> Result<EmergencyAction, String> {
+    from_word(
+        value,
+        "action; expected none, reboot, poweroff, soft-reboot, exit, halt, kexec or one of them with -force",
+    )
+}
+
+fn job_mode(value: &str) -> Result<JobMode, String> {
+    from_word(
+        value,
+        "job mode; expected fail, replace, replace-irreversibly, isolate, flush or ignore-dependencies",
+    )
+}

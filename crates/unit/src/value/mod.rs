@@ -1,0 +1,13 @@
+//! Values: each function takes text and gives a typed value, or a sentence that says what was expected.
+
+mod address;
+mod number;
+mod signal;
+mod suggest;
+mod words;
+
+pub(crate) use address::{address, fifo_path};
+pub(crate) use number::{boolean, integer, octal, resource_limit, size, time};
+pub(crate) use signal::{exit_statuses, signal};
+pub(crate) use suggest::did_you_mean;
+pub(crate) use words::{commands, split_words};
