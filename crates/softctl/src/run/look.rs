@@ -1,0 +1,237 @@
+//! Verbs that only look.
+
+use softboot_control::api::{
+    ApiError, FdsReply, ListJobsReply, ListUnitsReply, LogsReply, LogsRequest, ManagerInfo, Request,
+    SystemStateReply, UnitInfo, UnitReply,
+};
+
+use super::output::Output;
+use super::session::Session;
+use super::single;
+use crate::cli::{ListUnits, Logs};
+use crate::error::Error;
+use crate::exit::{self, State};
+use crate::names;
+use crate::text::clean;
+use crate::view::{Now, lists, logs as log_view, status as status_view, system as system_view};
+
+pub(super) fn list_units(session: &mut Session, list: &ListUnits) -> Result<u8, Error> {
+    let patterns = list
+        .patterns
+        .iter()
+        .map(|pattern| names::complete(pattern))
+        .collect();
+    // A state that is asked for may be one that is not listed by itself.
+    let all = list.all || list.failed || !list.state.is_empty();
+    let mut reply: ListUnitsReply = session.call("list of units", &Request::ListUnits { patterns, all })?;
+    reply.units.retain(|unit| wanted(list, unit));
+    if session.out.json() {
+        session.out.print_json(&reply.units)?;
+    } else {
+        session
+            .out
+            .print(&lists::units(&reply.units, session.out.view()))?;
+    }
+    Ok(exit::OK)
+}
+
+fn wanted(list: &ListUnits, unit: &UnitInfo) -> bool {
+    let type_fits = list.types.is_empty() || list.types.iter().any(|kind| kind == names::type_of(&unit.name));
+    let has = |state: &String| [&unit.load, &unit.active, &unit.sub].contains(&state);
+    let state_fits = if list.failed {
+        unit.active == "failed"
+    } else {
+        list.state.is_empty()
+    };
+    type_fits && (state_fits || list.state.iter().any(has))
+}
+
+pub(super) fn system(session: &mut Session) -> Result<u8, Error> {
+    let info: ManagerInfo = session.call("looking at the system", &Request::Describe {})?;
+    if session.out.json() {
+        session.out.print_json(&info)?;
+        return Ok(exit::OK);
+    }
+    let units: ListUnitsReply = session.call(
+        "list of units",
+        &Request::ListUnits {
+            patterns: Vec::new(),
+            all: false,
+        },
+    )?;
+    let failed: Vec<UnitInfo> = units
+        .units
+        .into_iter()
+        .filter(|unit| unit.active == "failed")
+        .collect();
+    let jobs: ListJobsReply = session.call("list of jobs", &Request::ListJobs {})?;
+    session.out.print(&system_view::system(
+        &info,
+        &failed,
+        &jobs.jobs,
+        session.out.view(),
+    ))?;
+    Ok(exit::OK)
+}
+
+pub(super) fn status(session: &mut Session, words: &[String]) -> Result<u8, Error> {
+    let found = find(session, words, true)?;
+    let known: Vec<&UnitReply> = found
+        .units
+        .iter()
+        .filter_map(|(_, reply)| reply.as_ref())
+        .collect();
+    if session.out.json() {
+        session.out.print_json(&known)?;
+    } else {
+        let view = session.out.view();
+        let texts: Vec<String> = known
+            .iter()
+            .map(|reply| status_view::status(reply, view))
+            .collect();
+        session.out.print(&texts.join("\n"))?;
+    }
+    Ok(if found.complete {
+        exit::of_active(found.states(), false)
+    } else {
+        exit::UNKNOWN_STATE
+    })
+}
+
+pub(super) fn is_active(session: &mut Session, words: &[String]) -> Result<u8, Error> {
+    let found = print_states(session, words)?;
+    Ok(exit::of_active(found.states(), true))
+}
+
+pub(super) fn is_failed(session: &mut Session, words: &[String]) -> Result<u8, Error> {
+    let found = print_states(session, words)?;
+    Ok(exit::of_failed(found.states()))
+}
+
+/// Prints the active state of each unit, `unknown` where there is no such unit.
+fn print_states(session: &mut Session, words: &[String]) -> Result<Found, Error> {
+    let found = find(session, words, false)?;
+    let states = found
+        .units
+        .iter()
+        .map(|(name, reply)| (name, reply.as_ref().map(|reply| &reply.unit.active)));
+    if session.out.json() {
+        let list: Vec<_> = states
+            .map(|(name, state)| serde_json::json!({ "unit": name, "state": state }))
+            .collect();
+        session.out.print_json(&list)?;
+    } else {
+        let lines =
+            states.map(|(_, state)| format!("{}\n", state.map_or("unknown".to_owned(), |s| clean(s))));
+        session.out.print(&lines.collect::<String>())?;
+    }
+    Ok(found)
+}
+
+/// What is known of the units that were typed.
+struct Found {
+    units: Vec<(String, Option<UnitReply>)>,
+    /// Whether each pattern matched something.
+    complete: bool,
+}
+
+impl Found {
+    /// The states; when no pattern matched anything that counts as one unknown unit.
+    fn states(&self) -> impl Iterator<Item = State<'_>> {
+        let nothing = self.units.is_empty().then_some(State::Unknown);
+        let states = self.units.iter().map(|(_, reply)| match reply {
+            Some(reply) => State::Known(&reply.unit.active),
+            None => State::Unknown,
+        });
+        states.chain(nothing)
+    }
+}
+
+/// Looks at every unit that was typed. `report` says whether one that is unknown is an error to tell.
+fn find(session: &mut Session, words: &[String], report: bool) -> Result<Found, Error> {
+    let (names, complete) = session.expand(words)?;
+    let mut units = Vec::new();
+    for name in names {
+        let reply = match session.unit(&name) {
+            Ok(reply) => Some(reply),
+            Err(Error::Refused { doing, error }) if matches!(*error, ApiError::NoSuchUnit { .. }) => {
+                if report {
+                    session.out.complain(&Error::Refused { doing, error }.to_string());
+                }
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        units.push((name, reply));
+    }
+    Ok(Found { units, complete })
+}
+
+pub(super) fn is_system_running(session: &mut Session, wait: bool) -> Result<u8, Error> {
+    let reply: SystemStateReply =
+        session.call("looking at the system", &Request::IsSystemRunning { wait })?;
+    if session.out.json() {
+        session.out.print_json(&reply)?;
+    } else {
+        session.out.print(&format!("{}\n", clean(&reply.state)))?;
+    }
+    Ok(if reply.state == "running" {
+        exit::OK
+    } else {
+        exit::FAILURE
+    })
+}
+
+pub(super) fn list_jobs(session: &mut Session) -> Result<u8, Error> {
+    let reply: ListJobsReply = session.call("list of jobs", &Request::ListJobs {})?;
+    if session.out.json() {
+        session.out.print_json(&reply.jobs)?;
+    } else {
+        session.out.print(&lists::jobs(&reply.jobs, session.out.view()))?;
+    }
+    Ok(exit::OK)
+}
+
+pub(super) fn fdstore(session: &mut Session, word: &str) -> Result<u8, Error> {
+    let name = single(word)?;
+    // The list is empty for a name that no unit has, too.
+    session.unit(&name)?;
+    let doing = format!("looking at the descriptors of {name}");
+    let reply: FdsReply = session.call(&doing, &Request::ListFds { name })?;
+    if session.out.json() {
+        session.out.print_json(&reply.fds)?;
+    } else {
+        session.out.print(&lists::fds(&reply.fds, session.out.view()))?;
+    }
+    Ok(exit::OK)
+}
+
+pub(super) fn logs(session: &mut Session, logs: &Logs) -> Result<u8, Error> {
+    let name = single(&logs.unit.unit)?;
+    let doing = format!("reading the log of {name}");
+    let request = Request::Logs(LogsRequest {
+        name,
+        lines: logs.lines,
+        follow: logs.follow,
+    });
+    let out = session.out;
+    if !logs.follow {
+        let reply: LogsReply = session.call(&doing, &request)?;
+        print_lines(out, &reply)?;
+        return Ok(exit::OK);
+    }
+    let mut written = Ok(());
+    session.call_more(&doing, &request, |reply: LogsReply| {
+        written = print_lines(out, &reply);
+        written.is_ok()
+    })?;
+    written.map(|()| exit::OK)
+}
+
+/// Lines as text, or one JSON object a line, which a follower can read one by one.
+fn print_lines(out: Output, reply: &LogsReply) -> Result<(), Error> {
+    if out.json() {
+        return reply.lines.iter().try_for_each(|line| out.print_json_line(line));
+    }
+    out.print(&log_view::lines(&reply.lines, Now::read()))
+}
