@@ -143,6 +143,39 @@ fn nothing_steers_the_terminal_and_nothing_is_coloured_in_a_pipe() {
 }
 
 #[test]
+fn a_check_tells_programs_the_reasons() {
+    let no = |_: &str, _: &Value| {
+        let parameters = json!({ "reasons": ["snapshot too new"], "message": "cannot take over" });
+        vec![json!({ "error": "io.softboot.Manager.HandoffRefused", "parameters": parameters })]
+    };
+    let (_directory, path) = serve(no);
+    let output = softctl(&path, &["soft-reboot", "--check", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        answer,
+        json!({ "possible": false, "reasons": ["snapshot too new"] })
+    );
+    let output = softctl(&path, &["daemon-reexec", "--check"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("  - snapshot too new"));
+}
+
+#[test]
+fn a_forced_end_needs_no_answer_and_another_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("control");
+    let listener = UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = BufReader::new(stream.unwrap()).read_until(0, &mut Vec::new());
+        }
+    });
+    assert_eq!(softctl(&path, &["reboot", "--force"]).status.code(), Some(0));
+    assert_eq!(softctl(&path, &["reboot"]).status.code(), Some(1));
+}
+
+#[test]
 fn a_reader_that_goes_away_ends_a_follower_quietly() {
     let endless = |_: &str, _: &Value| {
         let line = json!({ "timeUsec": 1, "text": "x".repeat(1000) });

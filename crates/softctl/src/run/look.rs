@@ -25,13 +25,9 @@ pub(super) fn list_units(session: &mut Session, list: &ListUnits) -> Result<u8, 
     let all = list.all || list.failed || !list.state.is_empty();
     let mut reply: ListUnitsReply = session.call("list of units", &Request::ListUnits { patterns, all })?;
     reply.units.retain(|unit| wanted(list, unit));
-    if session.out.json() {
-        session.out.print_json(&reply.units)?;
-    } else {
-        session
-            .out
-            .print(&lists::units(&reply.units, session.out.view()))?;
-    }
+    session
+        .out
+        .show(&reply.units, |view| lists::units(&reply.units, view))?;
     Ok(exit::OK)
 }
 
@@ -48,10 +44,6 @@ fn wanted(list: &ListUnits, unit: &UnitInfo) -> bool {
 
 pub(super) fn system(session: &mut Session) -> Result<u8, Error> {
     let info: ManagerInfo = session.call("looking at the system", &Request::Describe {})?;
-    if session.out.json() {
-        session.out.print_json(&info)?;
-        return Ok(exit::OK);
-    }
     let units: ListUnitsReply = session.call(
         "list of units",
         &Request::ListUnits {
@@ -65,12 +57,9 @@ pub(super) fn system(session: &mut Session) -> Result<u8, Error> {
         .filter(|unit| unit.active == "failed")
         .collect();
     let jobs: ListJobsReply = session.call("list of jobs", &Request::ListJobs {})?;
-    session.out.print(&system_view::system(
-        &info,
-        &failed,
-        &jobs.jobs,
-        session.out.view(),
-    ))?;
+    session.out.show(&info, |view| {
+        system_view::system(&info, &failed, &jobs.jobs, view)
+    })?;
     Ok(exit::OK)
 }
 
@@ -81,16 +70,13 @@ pub(super) fn status(session: &mut Session, words: &[String]) -> Result<u8, Erro
         .iter()
         .filter_map(|(_, reply)| reply.as_ref())
         .collect();
-    if session.out.json() {
-        session.out.print_json(&known)?;
-    } else {
-        let view = session.out.view();
+    session.out.show(&known, |view| {
         let texts: Vec<String> = known
             .iter()
             .map(|reply| status_view::status(reply, view))
             .collect();
-        session.out.print(&texts.join("\n"))?;
-    }
+        texts.join("\n")
+    })?;
     Ok(if found.complete {
         exit::of_active(found.states(), false)
     } else {
@@ -170,11 +156,9 @@ fn find(session: &mut Session, words: &[String], report: bool) -> Result<Found, 
 pub(super) fn is_system_running(session: &mut Session, wait: bool) -> Result<u8, Error> {
     let reply: SystemStateReply =
         session.call("looking at the system", &Request::IsSystemRunning { wait })?;
-    if session.out.json() {
-        session.out.print_json(&reply)?;
-    } else {
-        session.out.print(&format!("{}\n", clean(&reply.state)))?;
-    }
+    session
+        .out
+        .show(&reply, |_| format!("{}\n", clean(&reply.state)))?;
     Ok(if reply.state == "running" {
         exit::OK
     } else {
@@ -184,11 +168,9 @@ pub(super) fn is_system_running(session: &mut Session, wait: bool) -> Result<u8,
 
 pub(super) fn list_jobs(session: &mut Session) -> Result<u8, Error> {
     let reply: ListJobsReply = session.call("list of jobs", &Request::ListJobs {})?;
-    if session.out.json() {
-        session.out.print_json(&reply.jobs)?;
-    } else {
-        session.out.print(&lists::jobs(&reply.jobs, session.out.view()))?;
-    }
+    session
+        .out
+        .show(&reply.jobs, |view| lists::jobs(&reply.jobs, view))?;
     Ok(exit::OK)
 }
 
@@ -198,11 +180,9 @@ pub(super) fn fdstore(session: &mut Session, word: &str) -> Result<u8, Error> {
     session.unit(&name)?;
     let doing = format!("looking at the descriptors of {name}");
     let reply: FdsReply = session.call(&doing, &Request::ListFds { name })?;
-    if session.out.json() {
-        session.out.print_json(&reply.fds)?;
-    } else {
-        session.out.print(&lists::fds(&reply.fds, session.out.view()))?;
-    }
+    session
+        .out
+        .show(&reply.fds, |view| lists::fds(&reply.fds, view))?;
     Ok(exit::OK)
 }
 
@@ -234,4 +214,41 @@ fn print_lines(out: Output, reply: &LogsReply) -> Result<(), Error> {
         return reply.lines.iter().try_for_each(|line| out.print_json_line(line));
     }
     out.print(&log_view::lines(&reply.lines, Now::read()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Verb};
+    use clap::Parser as _;
+
+    fn listed(words: &str, name: &str, active: &str, sub: &str) -> bool {
+        let words = ["softctl", "list-units"]
+            .into_iter()
+            .chain(words.split_whitespace());
+        let Verb::ListUnits(list) = Cli::try_parse_from(words).unwrap().verb else {
+            panic!()
+        };
+        let unit = UnitInfo {
+            name: name.to_owned(),
+            load: "loaded".to_owned(),
+            active: active.to_owned(),
+            sub: sub.to_owned(),
+            ..UnitInfo::default()
+        };
+        wanted(&list, &unit)
+    }
+
+    #[test]
+    fn types_and_states_narrow_the_list() {
+        assert!(listed("", "a.service", "active", "running"));
+        assert!(listed("-t socket,service", "a.service", "active", "running"));
+        assert!(!listed("-t socket", "a.service", "active", "running"));
+        assert!(listed("--state=running", "a.service", "active", "running"));
+        assert!(listed("--state=loaded,dead", "a.service", "active", "running"));
+        assert!(!listed("--state=dead", "a.service", "active", "running"));
+        assert!(listed("--failed", "a.service", "failed", "failed"));
+        assert!(!listed("--failed", "a.service", "active", "failed"));
+        assert!(!listed("--failed -t socket", "a.service", "failed", "failed"));
+    }
 }

@@ -22,12 +22,12 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn json(&self) -> bool {
+    pub(super) fn json(self) -> bool {
         self.common.json
     }
 
     /// How results are shown.
-    pub(super) fn view(&self) -> View {
+    fn view(self) -> View {
         let stdout = std::io::stdout();
         let (no_color, term) = (std::env::var_os("NO_COLOR"), std::env::var_os("TERM"));
         let paint = Paint::choose(stdout.is_terminal(), no_color.as_deref(), term.as_deref());
@@ -46,7 +46,7 @@ impl Output {
     }
 
     /// A result.
-    pub(super) fn print(&self, text: &str) -> Result<(), Error> {
+    pub(super) fn print(self, text: &str) -> Result<(), Error> {
         if self.common.quiet {
             return Ok(());
         }
@@ -55,27 +55,36 @@ impl Output {
         Ok(stdout.flush()?)
     }
 
+    /// A result, as people or as programs read it.
+    pub(super) fn show(self, value: &impl Serialize, text: impl FnOnce(View) -> String) -> Result<(), Error> {
+        if self.common.json {
+            self.print_json(value)
+        } else {
+            self.print(&text(self.view()))
+        }
+    }
+
     /// A result for programs.
-    pub(super) fn print_json(&self, value: &impl Serialize) -> Result<(), Error> {
+    pub(super) fn print_json(self, value: &impl Serialize) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
         self.print(&format!("{}\n", clean_json(&text)))
     }
 
     /// The same in one line.
-    pub(super) fn print_json_line(&self, value: &impl Serialize) -> Result<(), Error> {
+    pub(super) fn print_json_line(self, value: &impl Serialize) -> Result<(), Error> {
         let text = serde_json::to_string(value).map_err(std::io::Error::from)?;
         self.print(&format!("{}\n", clean_json(&text)))
     }
 
     /// Something worth knowing that is neither result nor error.
-    pub(super) fn note(&self, text: &str) {
+    pub(super) fn note(self, text: &str) {
         if !self.common.quiet {
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }
 
     /// An error after which something else goes on. Nobody is left to tell when stderr is gone.
-    pub(super) fn complain(&self, text: &str) {
+    pub(super) fn complain(self, text: &str) {
         let _ = writeln!(std::io::stderr(), "softctl: {text}");
     }
 }

@@ -152,7 +152,7 @@ fn store(out: &mut String, unit: &UnitInfo, detail: &UnitDetail, view: View) {
     field(out, "FD store", &format!("{}\n{table}", detail.fds.len()));
 }
 
-/// Processes in the order of their numbers, cut to the line.
+/// Processes in the manager's order, cut to the line.
 fn tree(processes: &[ProcessInfo], view: View) -> String {
     let digits = processes
         .iter()
