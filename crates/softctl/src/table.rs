@@ -1,17 +1,20 @@
 //! Tables that fit the terminal.
 
 use crate::paint::{Paint, Tone};
-use crate::text::{Cut, clean, truncate};
+use crate::text::{Cut, clean, columns as columns_of, truncate};
 
 /// Space between columns.
 const GAP: usize = 2;
+/// No column shrinks below this.
+const LEAST: usize = 8;
 
 /// A column.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
     /// Its heading.
     pub(crate) title: &'static str,
-    /// It may shrink to this many characters; `None`: it keeps its width. Columns further right shrink first.
+    /// It may shrink to this width, and further only when that is not enough; `None`: it keeps its width. Columns
+    /// further right shrink first.
     pub(crate) least: Option<usize>,
     /// Where its texts are cut.
     pub(crate) cut: Cut,
@@ -78,7 +81,7 @@ fn push_row(out: &mut String, columns: &[Column], row: &[Cell], widths: &[usize]
     let mut pending = 0;
     for ((cell, column), width) in row.iter().zip(columns).zip(widths) {
         let text = truncate(&cell.text, *width, column.cut);
-        let length = text.chars().count();
+        let length = columns_of(&text);
         if length > 0 {
             out.extend(std::iter::repeat_n(' ', pending));
             out.push_str(&paint.tone(cell.tone, &text));
@@ -92,25 +95,22 @@ fn push_row(out: &mut String, columns: &[Column], row: &[Cell], widths: &[usize]
 
 fn widths(columns: &[Column], rows: &[Vec<Cell>], limit: Option<usize>) -> Vec<usize> {
     let longest = |index: usize| {
-        rows.iter()
-            .filter_map(|row| row.get(index))
-            .map(|cell| cell.text.chars().count())
-            .max()
-            .unwrap_or(0)
+        let cells = rows.iter().filter_map(|row| row.get(index));
+        cells.map(|cell| columns_of(&cell.text)).max().unwrap_or(0)
     };
-    let mut widths: Vec<usize> = columns
-        .iter()
-        .enumerate()
-        .map(|(index, column)| column.title.chars().count().max(longest(index)))
-        .collect();
+    let natural = |(index, column): (usize, &Column)| columns_of(column.title).max(longest(index));
+    let mut widths: Vec<usize> = columns.iter().enumerate().map(natural).collect();
     let Some(limit) = limit else { return widths };
     let total = widths.iter().sum::<usize>() + GAP * columns.len().saturating_sub(1);
     let mut excess = total.saturating_sub(limit);
-    for (width, column) in widths.iter_mut().zip(columns).rev() {
-        if let Some(least) = column.least {
-            let less = excess.min(width.saturating_sub(least));
-            *width -= less;
-            excess -= less;
+    // Where the wished minimum is not enough, the same again down to the hard one.
+    for hard in [usize::MAX, LEAST] {
+        for (width, column) in widths.iter_mut().zip(columns).rev() {
+            if let Some(least) = column.least {
+                let less = excess.min(width.saturating_sub(least.min(hard)));
+                *width -= less;
+                excess -= less;
+            }
         }
     }
     widths
@@ -152,6 +152,13 @@ mod tests {
         let narrow = table(&COLUMNS, &rows(), Some(36), Paint::OFF);
         assert!(narrow.lines().all(|line| line.chars().count() <= 36), "{narrow}");
         assert!(narrow.contains("quite-a….socket"), "{narrow}");
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_at_its_minimum_shrinks_further() {
+        let text = table(&COLUMNS, &rows(), Some(28), Paint::OFF);
+        assert!(text.lines().all(|line| line.chars().count() <= 28), "{text}");
+        assert!(text.contains("quite…cket"), "{text}");
     }
 
     #[test]

@@ -64,20 +64,45 @@ pub(crate) enum Cut {
     Middle,
 }
 
-/// At most `width` characters of `text`; `…` stands for what is missing.
+/// At most `width` columns of `text`; `…` stands for what is missing.
 pub(crate) fn truncate(text: &str, width: usize, cut: Cut) -> String {
-    let length = text.chars().count();
-    if length <= width {
+    if columns(text) <= width {
         return text.to_owned();
     }
     let Some(room) = width.checked_sub(1) else {
         return String::new();
     };
-    let tail = if cut == Cut::Middle { room / 2 } else { 0 };
-    let head = text.chars().take(room - tail);
-    head.chain(std::iter::once('…'))
-        .chain(text.chars().skip(length - tail))
+    let tail_room = if cut == Cut::Middle { room / 2 } else { 0 };
+    let head = fitting(text.chars(), room - tail_room);
+    let tail = fitting(text.chars().rev(), tail_room);
+    head.chars().chain(['…']).chain(tail.chars().rev()).collect()
+}
+
+/// The first characters that fit into `room` columns.
+fn fitting(chars: impl Iterator<Item = char>, room: usize) -> String {
+    let mut used = 0;
+    chars
+        .take_while(|c| {
+            used += columns_of(*c);
+            used <= room
+        })
         .collect()
+}
+
+/// Columns that a text takes on a terminal.
+pub(crate) fn columns(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+/// Two for East Asian wide characters and emoji, none for the common combining marks, else one. By blocks, not by
+/// the whole of Unicode's tables: an error moves a column of a table, no more.
+fn columns_of(c: char) -> usize {
+    match u32::from(c) {
+        0x0300..=0x036f | 0x20d0..=0x20ff | 0xfe00..=0xfe0f => 0,
+        0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff => 2,
+        0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd => 2,
+        _ => 1,
+    }
 }
 
 #[cfg(test)]
@@ -114,5 +139,12 @@ mod tests {
         assert_eq!(truncate("äöüß", 3, Cut::End), "äö…");
         assert_eq!(truncate("abc", 1, Cut::Middle), "…");
         assert_eq!(truncate("abc", 0, Cut::End), "");
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        assert_eq!(columns("漢字e\u{301}"), 5);
+        assert_eq!(truncate("漢字漢字", 6, Cut::End), "漢字…");
+        assert_eq!(truncate("漢字漢字", 5, Cut::Middle), "漢…字");
     }
 }

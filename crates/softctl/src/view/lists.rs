@@ -13,7 +13,7 @@ const UNITS: [Column; 6] = [
     Column::fixed("LOAD"),
     Column::fixed("ACTIVE"),
     Column::fixed("SUB"),
-    Column::shrinking("DESCRIPTION", 11, Cut::End),
+    Column::shrinking("DESCRIPTION", 20, Cut::End),
 ];
 
 const JOBS: [Column; 4] = [

@@ -30,12 +30,11 @@ pub(crate) fn status(reply: &UnitReply, view: View) -> String {
     }
     sockets(&mut out, unit, detail);
     store(&mut out, unit, detail, view);
-    if let Some(cgroup) = &detail.cgroup {
-        field(
-            &mut out,
-            "CGroup",
-            &format!("{}\n{}", clean(cgroup), tree(&detail.processes, view)),
-        );
+    let tree = tree(&detail.processes, view);
+    match &detail.cgroup {
+        Some(cgroup) => field(&mut out, "CGroup", &format!("{}\n{tree}", clean(cgroup))),
+        None if !tree.is_empty() => field(&mut out, "Processes", &tree),
+        None => {}
     }
     if !detail.diagnostics.is_empty() {
         let problems = view.paint.tone(Tone::Notice, "Problems");
