@@ -44,23 +44,36 @@ fn wanted(list: &ListUnits, unit: &UnitInfo) -> bool {
 
 pub(super) fn system(session: &mut Session) -> Result<u8, Error> {
     let info: ManagerInfo = session.call("looking at the system", &Request::Describe {})?;
-    let units: ListUnitsReply = session.call(
-        "list of units",
-        &Request::ListUnits {
-            patterns: Vec::new(),
-            all: false,
-        },
-    )?;
-    let failed: Vec<UnitInfo> = units
-        .units
-        .into_iter()
-        .filter(|unit| unit.active == "failed")
-        .collect();
+    let request = Request::ListUnits {
+        patterns: Vec::new(),
+        all: true,
+    };
+    let units: ListUnitsReply = session.call("list of units", &request)?;
+    let problems = problems(session, &units.units)?;
+    let mut failed = units.units;
+    failed.retain(|unit| unit.active == "failed");
     let jobs: ListJobsReply = session.call("list of jobs", &Request::ListJobs {})?;
     session.out.show(&info, |view| {
-        system_view::system(&info, &failed, &jobs.jobs, view)
+        system_view::system(&info, &failed, &jobs.jobs, &problems, view)
     })?;
     Ok(exit::OK)
+}
+
+/// What is wrong with the files of units that cannot be used because of them.
+fn problems(session: &mut Session, units: &[UnitInfo]) -> Result<Vec<String>, Error> {
+    let mut problems = Vec::new();
+    for unit in units
+        .iter()
+        .filter(|unit| matches!(unit.load.as_str(), "bad-setting" | "error"))
+    {
+        match session.unit(&unit.name) {
+            Ok(reply) => problems.extend(reply.detail.diagnostics),
+            // It went away between the two calls.
+            Err(Error::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(problems)
 }
 
 pub(super) fn status(session: &mut Session, words: &[String]) -> Result<u8, Error> {

@@ -6,7 +6,8 @@ pub(crate) mod outcome;
 pub(crate) mod status;
 pub(crate) mod system;
 
-use crate::paint::Paint;
+use crate::paint::{Paint, Tone};
+use crate::text::clean;
 use crate::time;
 
 /// How to show it.
@@ -58,6 +59,14 @@ pub(crate) fn field(out: &mut String, label: &str, value: &str) {
     out.push_str(&format!("{label:>LABEL$}: {first}\n"));
     for line in lines {
         out.push_str(&format!("{:indent$}{line}\n", "", indent = LABEL + 2));
+    }
+}
+
+/// Mistakes in unit files, each with file and line; nothing where there are none.
+pub(crate) fn problems(out: &mut String, texts: &[String], paint: Paint) {
+    if !texts.is_empty() {
+        let lines: String = texts.iter().map(|text| format!("  {}\n", clean(text))).collect();
+        out.push_str(&format!("\n{}:\n{lines}", paint.tone(Tone::Notice, "Problems")));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use softboot_control::api::{ListenInfo, ProcessInfo, UnitDetail, UnitInfo, UnitReply};
 
-use super::{LABEL, View, field, lists, logs};
+use super::{LABEL, View, field, lists, logs, problems};
 use crate::paint::{Tone, dot, tone_of_active, tone_of_load};
 use crate::text::{Cut, clean, truncate};
 use crate::time::{ago, timestamp};
@@ -36,14 +36,7 @@ pub(crate) fn status(reply: &UnitReply, view: View) -> String {
         None if !tree.is_empty() => field(&mut out, "Processes", &tree),
         None => {}
     }
-    if !detail.diagnostics.is_empty() {
-        let problems = view.paint.tone(Tone::Notice, "Problems");
-        let texts = detail
-            .diagnostics
-            .iter()
-            .map(|text| format!("  {}\n", clean(text)));
-        out.push_str(&format!("\n{problems}:\n{}", texts.collect::<String>()));
-    }
+    problems(&mut out, &detail.diagnostics, view.paint);
     if !detail.log_tail.is_empty() {
         out.push_str(&format!("\n{}", logs::lines(&detail.log_tail, view.now)));
     }

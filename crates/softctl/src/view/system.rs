@@ -2,13 +2,19 @@
 
 use softboot_control::api::{JobInfo, ManagerInfo, UnitInfo};
 
-use super::{View, count, field};
+use super::{View, count, field, problems};
 use crate::paint::Tone;
 use crate::text::clean;
 use crate::time::span;
 
-/// The system in short. `failed`: the units that failed.
-pub(crate) fn system(info: &ManagerInfo, failed: &[UnitInfo], jobs: &[JobInfo], view: View) -> String {
+/// The system in short. `failed`: the units that failed. `mistakes`: what is wrong with files that cannot be used.
+pub(crate) fn system(
+    info: &ManagerInfo,
+    failed: &[UnitInfo],
+    jobs: &[JobInfo],
+    mistakes: &[String],
+    view: View,
+) -> String {
     let (sign, tone) = match info.state.as_str() {
         "running" => ("●", Tone::Good),
         "degraded" => ("×", Tone::Bad),
@@ -41,6 +47,7 @@ pub(crate) fn system(info: &ManagerInfo, failed: &[UnitInfo], jobs: &[JobInfo], 
     );
     field(&mut out, "Units", &units(info, failed, view));
     field(&mut out, "Jobs", &job_lines(info, jobs));
+    problems(&mut out, mistakes, view.paint);
     out
 }
 
@@ -131,7 +138,13 @@ mod tests {
             state: "running".to_owned(),
         };
         assert_eq!(
-            system(&info, &[bad], &[job], VIEW),
+            system(
+                &info,
+                &[bad],
+                &[job],
+                &["/etc/c.service:4: no command\x1b".to_owned()],
+                VIEW
+            ),
             "× box\n\
              \x20      State: degraded\n\
              \x20    Version: softbootd 0.1.0 (PID 1)\n\
@@ -141,7 +154,10 @@ mod tests {
              \x20      Units: 45 known, 1 failed\n\
              \x20             × a.service (exit-code)\n\
              \x20       Jobs: 1\n\
-             \x20             9 b.service start (running)\n"
+             \x20             9 b.service start (running)\n\
+             \n\
+             Problems:\n\
+             \x20 /etc/c.service:4: no command\\x1b\n"
         );
     }
 
@@ -151,6 +167,6 @@ mod tests {
             started_usec: VIEW.now.monotonic - 2_500_000,
             ..ManagerInfo::default()
         };
-        assert!(system(&info, &[], &[], VIEW).contains("Uptime: 2s, boot not complete\n"));
+        assert!(system(&info, &[], &[], &[], VIEW).contains("Uptime: 2s, boot not complete\n"));
     }
 }
