@@ -1,0 +1,148 @@
+//! What `--help` says after the options: examples and exit codes.
+
+pub(crate) const TOP: &str = "\
+Examples:
+  softctl status                   how the system is
+  softctl status lighttpd          all about lighttpd.service
+  softctl list-units --failed      what went wrong
+  softctl logs -f lighttpd         what it writes, as it writes it
+  softctl soft-reboot --check      would a soft-reboot work?
+
+Exit codes:
+  0  as asked
+  1  a job failed, or another error
+  2  the command line is wrong
+  3  the unit cannot do this; status, is-active: not active
+  4  not allowed, or refused because of other jobs; status, is-active, is-failed: no such unit
+  5  no such unit
+  6  the unit's file is bad or cannot be read
+
+Environment:
+  SOFTBOOT_CONTROL  the socket to talk to, instead of /run/softboot/control
+  NO_COLOR          no colours, if not empty
+
+`softctl VERB --help` has more about a verb.";
+
+pub(crate) const LIST_UNITS: &str = "\
+Examples:
+  softctl list-units
+  softctl list-units --all --type=socket
+  softctl list-units 'light*'
+  softctl list-units --failed --json";
+
+pub(crate) const STATUS: &str = "\
+Examples:
+  softctl status                   the system in short
+  softctl status lighttpd
+  softctl status lighttpd.socket survivor --json
+
+Exit codes: 0 active (always for the system), 3 not active, 4 no such unit; the worst of several units.";
+
+pub(crate) const START: &str = "\
+Examples:
+  softctl start lighttpd
+  softctl start a.socket b.socket
+  softctl start --no-block slow    queue the job and return
+
+Exit codes: 0 started, 1 the job did not succeed, 4 refused, 5 no such unit, 6 bad unit file.";
+
+pub(crate) const STOP: &str = "\
+Examples:
+  softctl stop lighttpd
+  softctl stop --job-mode=triggering lighttpd    its sockets and timers too
+
+Exit codes: 0 stopped, 1 the job did not succeed, 4 refused, 5 no such unit.";
+
+pub(crate) const RESTART: &str = "\
+Examples:
+  softctl restart lighttpd
+  softctl restart 'worker@*'
+
+Descriptors in the unit's store and its sockets stay open meanwhile.";
+
+pub(crate) const TRY_RESTART: &str = "\
+Examples:
+  softctl try-restart lighttpd     does nothing if it is not running";
+
+pub(crate) const RELOAD: &str = "\
+Examples:
+  softctl reload lighttpd
+
+Exit codes: 0 reloaded, 1 the job did not succeed, 3 the unit has no way to reload.";
+
+pub(crate) const IS_ACTIVE: &str = "\
+Examples:
+  softctl is-active lighttpd
+  softctl is-active -q lighttpd && echo up
+
+Exit codes: 0 any unit is active, 3 none is, 4 there is no such unit.";
+
+pub(crate) const IS_FAILED: &str = "\
+Examples:
+  softctl is-failed lighttpd
+
+Exit codes: 0 any unit failed, 1 none did, 4 there is no such unit.";
+
+pub(crate) const IS_SYSTEM_RUNNING: &str = "\
+Examples:
+  softctl is-system-running
+  softctl is-system-running --wait
+
+Prints starting, running, degraded (a unit failed) or stopping. Exit codes: 0 running, 1 otherwise.";
+
+pub(crate) const LOGS: &str = "\
+Examples:
+  softctl logs lighttpd
+  softctl logs -n 20 -f lighttpd   until interrupted
+  softctl logs --json lighttpd     one object a line";
+
+pub(crate) const LIST_JOBS: &str = "\
+Examples:
+  softctl list-jobs";
+
+pub(crate) const CANCEL: &str = "\
+Examples:
+  softctl cancel 12
+  softctl cancel                   all jobs";
+
+pub(crate) const FDSTORE: &str = "\
+Examples:
+  softctl fdstore survivor
+  softctl fdstore --json survivor
+
+Sockets with the same cookie are the same kernel object, before and after a soft-reboot.";
+
+pub(crate) const RESET_FAILED: &str = "\
+Examples:
+  softctl reset-failed lighttpd
+  softctl reset-failed             all units";
+
+pub(crate) const DAEMON_RELOAD: &str = "\
+Examples:
+  softctl daemon-reload            after a unit file was changed";
+
+pub(crate) const DAEMON_REEXEC: &str = "\
+Examples:
+  softctl daemon-reexec --check    exit code 0: it would work
+  softctl daemon-reexec            after softbootd was upgraded";
+
+pub(crate) const SOFT_REBOOT: &str = "\
+Examples:
+  softctl soft-reboot --check      exit code 0: the next softbootd could take over
+  softctl soft-reboot
+  softctl soft-reboot --wait       return when the next userspace has booted";
+
+pub(crate) const POWEROFF: &str = "\
+Examples:
+  softctl poweroff
+  softctl poweroff --force         when a unit does not stop";
+
+pub(crate) const REBOOT: &str = "\
+Examples:
+  softctl reboot                   with the kernel; softctl soft-reboot without
+  softctl reboot --force           when a unit does not stop";
+
+pub(crate) const HALT: &str = "\
+Examples:
+  softctl halt
+  softctl halt --force             when a unit does not stop";

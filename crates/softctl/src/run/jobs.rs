@@ -1,0 +1,152 @@
+//! Verbs that make jobs.
+
+use std::thread;
+
+use serde::Serialize;
+use softboot_control::api::{EnqueueReply, EnqueueRequest, Request};
+
+use super::output::Output;
+use super::session::Session;
+use crate::cli::Job;
+use crate::error::Error;
+use crate::exit;
+use crate::view::outcome;
+
+/// Jobs that are waited for at the same time. Each needs a connection, and the manager takes 512 at most.
+const TOGETHER: usize = 64;
+
+/// How one unit's job went, for programs.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Outcome {
+    unit: String,
+    job_id: Option<u32>,
+    /// `None`: not waited for, or refused.
+    result: Option<String>,
+    error: Option<String>,
+}
+
+/// Queues a job for each unit and waits for all of them, unless told not to.
+pub(super) fn enqueue(session: &mut Session, kind: &str, job: &Job) -> Result<u8, Error> {
+    let (units, all_found) = session.expand(&job.units.units)?;
+    let mut code = if all_found { exit::OK } else { exit::NO_SUCH_UNIT };
+    let mut outcomes = Vec::new();
+    for units in units.chunks(TOGETHER) {
+        for (unit, reply) in units.iter().zip(ask_together(session, kind, job, units)) {
+            let (outcome, one) = judge(session.out, kind, unit, reply)?;
+            outcomes.push(outcome);
+            code = if code == exit::OK { one } else { code };
+        }
+    }
+    if kind == "stop" && !job.no_block && !session.out.json() {
+        let stopped = outcomes
+            .iter()
+            .filter(|outcome| outcome.result.as_deref() == Some("done"));
+        for outcome in stopped {
+            note_triggers(session, &outcome.unit);
+        }
+    }
+    if session.out.json() {
+        session.out.print_json(&outcomes)?;
+    }
+    Ok(code)
+}
+
+/// Asks for all jobs at the same time, so that one that takes long does not hold up the others. A connection answers
+/// one call at a time, so each job has its own.
+fn ask_together(
+    session: &mut Session,
+    kind: &str,
+    job: &Job,
+    units: &[String],
+) -> Vec<Result<EnqueueReply, Error>> {
+    let request = |unit: &String| {
+        Request::Enqueue(EnqueueRequest {
+            name: unit.clone(),
+            job: kind.to_owned(),
+            mode: job.job_mode.word(),
+            wait: !job.no_block,
+        })
+    };
+    let ask =
+        |session: &mut Session, unit: &String| session.call(&format!("{kind} of {unit}"), &request(unit));
+    if units.len() < 2 || job.no_block {
+        return units.iter().map(|unit| ask(session, unit)).collect();
+    }
+    let out = session.out;
+    thread::scope(|scope| {
+        let waiting: Vec<_> = units
+            .iter()
+            .map(|unit| scope.spawn(move || ask(&mut Session::open(out)?, unit)))
+            .collect();
+        let lost = || Error::Output(std::io::Error::other("a thread ended early"));
+        waiting
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(lost())))
+            .collect()
+    })
+}
+
+/// Reports one unit's reply; the code is this unit's. Only errors that concern every unit are errors here.
+fn judge(
+    out: Output,
+    kind: &str,
+    unit: &str,
+    reply: Result<EnqueueReply, Error>,
+) -> Result<(Outcome, u8), Error> {
+    let unit = unit.to_owned();
+    match reply {
+        Ok(EnqueueReply { job_id, result }) => {
+            let word = result.as_deref().unwrap_or("done");
+            let good = outcome::succeeded(word);
+            match outcome::explain(&unit, kind, word) {
+                Some(text) if good => out.note(&text),
+                Some(text) => out.complain(&text),
+                None => {}
+            }
+            let code = if good { exit::OK } else { exit::FAILURE };
+            Ok((
+                Outcome {
+                    unit,
+                    job_id,
+                    result,
+                    error: None,
+                },
+                code,
+            ))
+        }
+        Err(error @ Error::Refused { .. }) => {
+            out.complain(&error.to_string());
+            let code = exit::code_of(&error);
+            Ok((
+                Outcome {
+                    unit,
+                    job_id: None,
+                    result: None,
+                    error: Some(error.to_string()),
+                },
+                code,
+            ))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Says what may start a stopped unit again. The stop was successful; what cannot be found out is not worth an error.
+fn note_triggers(session: &mut Session, unit: &str) {
+    let Ok(reply) = session.unit(unit) else { return };
+    let is_active = |session: &mut Session, trigger: &str| {
+        session
+            .unit(trigger)
+            .is_ok_and(|reply| reply.unit.active == "active")
+    };
+    let active: Vec<String> = reply
+        .unit
+        .triggered_by
+        .into_iter()
+        .filter(|trigger| is_active(session, trigger))
+        .collect();
+    if let Some(note) = outcome::may_start_again(unit, &active) {
+        session.out.note(&note);
+    }
+}

@@ -1,0 +1,117 @@
+//! Makes the calls of each verb.
+
+mod handoff;
+mod jobs;
+mod look;
+mod output;
+mod session;
+
+use softboot_control::api::{Empty, JobInfo, ListJobsReply, Request};
+
+use crate::cli::{Cancel, Cli, Verb};
+use crate::error::Error;
+use crate::exit;
+use crate::names;
+use output::Output;
+use session::Session;
+
+/// Does what the command line says; the result is the exit code.
+pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
+    let session = &mut Session::open(Output { common: cli.common })?;
+    match &cli.verb {
+        Verb::ListUnits(list) => look::list_units(session, list),
+        Verb::Status(units) if units.units.is_empty() => look::system(session),
+        Verb::Status(units) => look::status(session, &units.units),
+        Verb::Start(job) => jobs::enqueue(session, "start", job),
+        Verb::Stop(job) => jobs::enqueue(session, "stop", job),
+        Verb::Restart(job) => jobs::enqueue(session, "restart", job),
+        Verb::TryRestart(job) => jobs::enqueue(session, "try-restart", job),
+        Verb::Reload(job) => jobs::enqueue(session, "reload", job),
+        Verb::IsActive(units) => look::is_active(session, &units.units),
+        Verb::IsFailed(units) => look::is_failed(session, &units.units),
+        Verb::IsSystemRunning(wait) => look::is_system_running(session, wait.wait),
+        Verb::Logs(logs) => look::logs(session, logs),
+        Verb::ListJobs => look::list_jobs(session),
+        Verb::Cancel(cancel) => cancel_jobs(session, cancel),
+        Verb::Fdstore(unit) => look::fdstore(session, &unit.unit),
+        Verb::ResetFailed(units) => reset_failed(session, &units.units),
+        Verb::DaemonReload => plain(session, "reload of the unit files", &Request::Reload {}),
+        Verb::DaemonReexec(reexec) => handoff::reexec(session, reexec.check),
+        Verb::SoftReboot(reboot) => handoff::soft_reboot(session, reboot.wait, reboot.check),
+        Verb::Poweroff(force) => handoff::end(
+            session,
+            "poweroff",
+            force.force,
+            &Request::PowerOff { force: force.force },
+        ),
+        Verb::Reboot(force) => handoff::end(
+            session,
+            "reboot",
+            force.force,
+            &Request::Reboot { force: force.force },
+        ),
+        Verb::Halt(force) => handoff::end(
+            session,
+            "halt",
+            force.force,
+            &Request::Halt { force: force.force },
+        ),
+    }
+}
+
+/// A call that returns nothing.
+fn plain(session: &mut Session, doing: &str, request: &Request) -> Result<u8, Error> {
+    session.call::<Empty>(doing, request)?;
+    Ok(exit::OK)
+}
+
+fn cancel_jobs(session: &mut Session, cancel: &Cancel) -> Result<u8, Error> {
+    let listed: ListJobsReply = session.call("list of jobs", &Request::ListJobs {})?;
+    let mut code = exit::OK;
+    for id in &cancel.ids {
+        // A job that has just ended is no longer there, which is what was wanted, but it may also be a typing
+        // mistake.
+        if !listed.jobs.iter().any(|job| job.id == *id) {
+            session.out.complain(&format!(
+                "there is no job {id}; `softctl list-jobs` shows those there are"
+            ));
+            code = exit::FAILURE;
+        }
+    }
+    let wanted = |job: &&JobInfo| cancel.ids.is_empty() || cancel.ids.contains(&job.id);
+    for job in listed.jobs.iter().filter(wanted) {
+        session.call::<Empty>(
+            &format!("cancelling job {}", job.id),
+            &Request::CancelJob { id: job.id },
+        )?;
+    }
+    Ok(code)
+}
+
+fn reset_failed(session: &mut Session, units: &[String]) -> Result<u8, Error> {
+    if units.is_empty() {
+        return plain(
+            session,
+            "resetting failed units",
+            &Request::ResetFailed { name: None },
+        );
+    }
+    session.each(units, exit::NO_SUCH_UNIT, |session, unit| {
+        // The manager takes any name here, so an unknown one would look like a success.
+        session.unit(unit)?;
+        let request = Request::ResetFailed {
+            name: Some(unit.to_owned()),
+        };
+        plain(session, &format!("reset-failed of {unit}"), &request)
+    })
+}
+
+/// The unit that one word means.
+fn single(word: &str) -> Result<String, Error> {
+    if names::is_pattern(word) {
+        return Err(Error::Usage(format!(
+            "{word:?} stands for several units; this verb takes one"
+        )));
+    }
+    Ok(names::complete(word))
+}

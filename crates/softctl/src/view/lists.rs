@@ -1,0 +1,173 @@
+//! Tables of units, jobs and descriptors.
+
+use softboot_control::api::{FdInfo, JobInfo, UnitInfo};
+
+use super::{View, count};
+use crate::paint::{Tone, dot, tone_of_active, tone_of_load};
+use crate::table::{Cell, Column, table};
+use crate::text::Cut;
+
+const UNITS: [Column; 6] = [
+    Column::fixed(" "),
+    Column::shrinking("UNIT", 20, Cut::Middle),
+    Column::fixed("LOAD"),
+    Column::fixed("ACTIVE"),
+    Column::fixed("SUB"),
+    Column::shrinking("DESCRIPTION", 20, Cut::End),
+];
+
+const JOBS: [Column; 4] = [
+    Column::fixed("JOB"),
+    Column::shrinking("UNIT", 20, Cut::Middle),
+    Column::fixed("TYPE"),
+    Column::fixed("STATE"),
+];
+
+const FDS: [Column; 5] = [
+    Column::shrinking("NAME", 12, Cut::Middle),
+    Column::fixed("KIND"),
+    Column::fixed("INODE"),
+    Column::fixed("COOKIE"),
+    Column::shrinking("PATH", 8, Cut::Middle),
+];
+
+/// `list-units`.
+pub(crate) fn units(units: &[UnitInfo], view: View) -> String {
+    if units.is_empty() {
+        return "No units.\n".to_owned();
+    }
+    let rows: Vec<Vec<Cell>> = units.iter().map(unit_row).collect();
+    let mut out = table(&UNITS, &rows, view.width, view.paint);
+    let failed = units.iter().filter(|unit| unit.active == "failed").count();
+    let failed = if failed == 0 {
+        String::new()
+    } else {
+        format!(", {failed} failed")
+    };
+    out.push_str(&format!("\n{}{failed}.\n", count(units.len(), "unit")));
+    out
+}
+
+fn unit_row(unit: &UnitInfo) -> Vec<Cell> {
+    let tone = tone_of_active(&unit.active);
+    let job = unit
+        .job
+        .as_ref()
+        .map_or_else(String::new, |job| format!(" [{}]", job.kind));
+    vec![
+        Cell::new(dot(&unit.active), tone),
+        Cell::from(&unit.name),
+        Cell::new(&unit.load, tone_of_load(&unit.load)),
+        Cell::new(&unit.active, tone),
+        Cell::from(format!("{}{job}", unit.sub)),
+        Cell::from(&unit.description),
+    ]
+}
+
+/// `list-jobs`.
+pub(crate) fn jobs(jobs: &[JobInfo], view: View) -> String {
+    if jobs.is_empty() {
+        return "No jobs.\n".to_owned();
+    }
+    let rows: Vec<Vec<Cell>> = jobs
+        .iter()
+        .map(|job| {
+            let tone = if job.state == "running" {
+                Tone::Notice
+            } else {
+                Tone::Plain
+            };
+            vec![
+                job.id.to_string().into(),
+                (&job.unit).into(),
+                (&job.kind).into(),
+                Cell::new(&job.state, tone),
+            ]
+        })
+        .collect();
+    let mut out = table(&JOBS, &rows, view.width, view.paint);
+    out.push_str(&format!("\n{}.\n", count(jobs.len(), "job")));
+    out
+}
+
+/// `fdstore`, and the part of `status`.
+pub(crate) fn fds(fds: &[FdInfo], view: View) -> String {
+    if fds.is_empty() {
+        return "No descriptors are stored.\n".to_owned();
+    }
+    let rows: Vec<Vec<Cell>> = fds
+        .iter()
+        .map(|fd| {
+            let cookie = fd
+                .cookie
+                .map_or_else(|| "-".to_owned(), |cookie| cookie.to_string());
+            vec![
+                (&fd.name).into(),
+                (&fd.kind).into(),
+                fd.inode.to_string().into(),
+                cookie.into(),
+                (&fd.path).into(),
+            ]
+        })
+        .collect();
+    table(&FDS, &rows, view.width, view.paint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{VIEW, survivor, unit};
+    use super::*;
+    use softboot_control::api::JobBrief;
+
+    #[test]
+    fn units_are_a_table_with_a_sum() {
+        let mut starting = unit("slow.service", "activating", "start");
+        starting.job = Some(JobBrief {
+            id: 3,
+            kind: "start".to_owned(),
+        });
+        let list = [unit("a.service", "failed", "failed"), starting];
+        assert_eq!(
+            units(&list, VIEW),
+            "   UNIT          LOAD    ACTIVE      SUB            DESCRIPTION\n\
+             ×  a.service     loaded  failed      failed         The a.service\n\
+             ●  slow.service  loaded  activating  start [start]  The slow.service\n\
+             \n\
+             2 units, 1 failed.\n"
+        );
+        assert_eq!(units(&[], VIEW), "No units.\n");
+    }
+
+    #[test]
+    fn a_long_name_still_fits_eighty_columns() {
+        let long = format!("{}.service", "very-long-name-".repeat(10));
+        let text = units(&[unit(&long, "active", "running")], VIEW);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let full = units(&[unit(&long, "active", "running")], View { width: None, ..VIEW });
+        assert!(full.contains(&long));
+    }
+
+    #[test]
+    fn jobs_are_a_table_with_a_sum() {
+        let job = JobInfo {
+            id: 12,
+            unit: "a.service".to_owned(),
+            kind: "start".to_owned(),
+            state: "waiting".to_owned(),
+        };
+        assert_eq!(
+            jobs(&[job], VIEW),
+            "JOB  UNIT       TYPE   STATE\n12   a.service  start  waiting\n\n1 job.\n"
+        );
+    }
+
+    #[test]
+    fn descriptors_show_what_they_are() {
+        assert_eq!(
+            fds(&survivor().detail.fds, VIEW),
+            "NAME   KIND    INODE  COOKIE  PATH\n\
+             conn   socket  4711   78      socket:[4711]\n\
+             state  memfd   12     -       /memfd:state (deleted)\n"
+        );
+    }
+}

@@ -1,0 +1,202 @@
+//! The program against a socket that answers as softbootd would.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the helpers are part of the tests; what goes wrong in them fails a test"
+)]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+/// A socket whose every call is answered by `answer`, which gets the method's last part and the parameters.
+fn serve(
+    answer: impl Fn(&str, &Value) -> Vec<Value> + Clone + Send + 'static,
+) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("control");
+    let listener = UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let answer = answer.clone();
+            std::thread::spawn(move || converse(stream.unwrap(), &answer));
+        }
+    });
+    (directory, path)
+}
+
+fn converse(mut stream: UnixStream, answer: &impl Fn(&str, &Value) -> Vec<Value>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    loop {
+        let mut bytes = Vec::new();
+        if reader.read_until(0, &mut bytes).unwrap_or(0) == 0 {
+            return;
+        }
+        bytes.pop();
+        let call: Value = serde_json::from_slice(&bytes).unwrap();
+        let method = call["method"]
+            .as_str()
+            .unwrap()
+            .rsplit('.')
+            .next()
+            .unwrap()
+            .to_owned();
+        for reply in answer(&method, &call["parameters"]) {
+            let mut bytes = serde_json::to_vec(&reply).unwrap();
+            bytes.push(0);
+            if stream.write_all(&bytes).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn softctl(path: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_softctl"))
+        .args(words)
+        .env("SOFTBOOT_CONTROL", path)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Units: a.service is active, b.service failed, all others are unknown.
+fn units(method: &str, parameters: &Value) -> Vec<Value> {
+    let name = parameters["name"].as_str().unwrap_or("");
+    let active = match name {
+        "a.service" => "active",
+        "b.service" => "failed",
+        _ => {
+            let parameters = json!({ "name": name, "suggestions": ["a.service"], "message": "unknown" });
+            return vec![json!({ "error": "io.softboot.Manager.NoSuchUnit", "parameters": parameters })];
+        }
+    };
+    vec![match method {
+        "GetUnit" => {
+            json!({ "parameters": { "unit": { "name": name, "active": active, "description": "x\u{1b}[2J" } } })
+        }
+        "Enqueue" if active == "active" => json!({ "parameters": { "jobId": 1, "result": "done" } }),
+        "Enqueue" => json!({ "parameters": { "jobId": 2, "result": "failed" } }),
+        other => panic!("{other}"),
+    }]
+}
+
+#[test]
+fn a_missing_socket_says_what_to_do() {
+    let output = softctl(Path::new("/no/such/socket"), &["status"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("SOFTBOOT_CONTROL"));
+}
+
+#[test]
+fn exit_codes_of_looking_are_those_of_the_table() {
+    let (_directory, path) = serve(units);
+    for (words, code) in [
+        (["status", "a"], 0),
+        (["status", "b"], 3),
+        (["status", "c"], 4),
+        (["is-active", "a"], 0),
+        (["is-active", "b"], 3),
+        (["is-active", "c"], 4),
+        (["is-failed", "a"], 1),
+        (["is-failed", "b"], 0),
+        (["is-failed", "c"], 4),
+        (["start", "a"], 0),
+        (["start", "b"], 1),
+        (["start", "c"], 5),
+    ] {
+        assert_eq!(softctl(&path, &words).status.code(), Some(code), "{words:?}");
+    }
+}
+
+#[test]
+fn several_jobs_are_all_made_and_the_first_problem_is_the_code() {
+    let (_directory, path) = serve(units);
+    let output = softctl(&path, &["start", "--json", "a", "b", "c"]);
+    assert_eq!(output.status.code(), Some(1));
+    let outcomes: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(outcomes[0]["result"], "done");
+    assert_eq!(outcomes[1]["result"], "failed");
+    assert!(
+        outcomes[2]["error"]
+            .as_str()
+            .unwrap()
+            .contains("Did you mean a.service?")
+    );
+    assert!(text(&output.stderr).contains("softctl status b.service"));
+}
+
+#[test]
+fn nothing_steers_the_terminal_and_nothing_is_coloured_in_a_pipe() {
+    let (_directory, path) = serve(units);
+    let output = softctl(&path, &["status", "a", "b"]);
+    assert!(!output.stdout.contains(&0x1b), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("x\\x1b[2J"));
+}
+
+#[test]
+fn a_check_tells_programs_the_reasons() {
+    let no = |_: &str, _: &Value| {
+        let parameters = json!({ "reasons": ["snapshot too new"], "message": "cannot take over" });
+        vec![json!({ "error": "io.softboot.Manager.HandoffRefused", "parameters": parameters })]
+    };
+    let (_directory, path) = serve(no);
+    let output = softctl(&path, &["soft-reboot", "--check", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        answer,
+        json!({ "possible": false, "reasons": ["snapshot too new"] })
+    );
+    let output = softctl(&path, &["daemon-reexec", "--check"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("  - snapshot too new"));
+}
+
+#[test]
+fn a_forced_end_needs_no_answer_and_another_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("control");
+    let listener = UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = BufReader::new(stream.unwrap()).read_until(0, &mut Vec::new());
+        }
+    });
+    assert_eq!(softctl(&path, &["reboot", "--force"]).status.code(), Some(0));
+    assert_eq!(softctl(&path, &["reboot"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_a_follower_quietly() {
+    let endless = |_: &str, _: &Value| {
+        let line = json!({ "timeUsec": 1, "text": "x".repeat(1000) });
+        vec![json!({ "continues": true, "parameters": { "lines": [line] } }); 2000]
+    };
+    let (_directory, path) = serve(endless);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_softctl"))
+        .args(["logs", "-f", "a"])
+        .env("SOFTBOOT_CONTROL", &path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert!(line.ends_with("xxx\n"));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), text(&output.stderr).as_str()),
+        (Some(0), "")
+    );
+}
