@@ -28,7 +28,10 @@ impl ActiveState {
 
     /// `active`, `reloading` or `refreshing`.
     pub fn is_active_ish(self) -> bool {
-        matches!(self, ActiveState::Active | ActiveState::Reloading | ActiveState::Refreshing)
+        matches!(
+            self,
+            ActiveState::Active | ActiveState::Reloading | ActiveState::Refreshing
+        )
     }
 
     /// The word that status output shows.
