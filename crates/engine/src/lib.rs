@@ -3,11 +3,30 @@
 //! [`Engine::step`] takes one [`Event`] and the [`Now`] at which it was seen, changes the state, and returns the
 //! [`Action`]s the manager has to carry out. No system call, no clock, no descriptor, no thread: the same events at
 //! the same times give the same actions, so a whole manager can be simulated and replayed.
+//!
+//! Where to read on: `engine` (the step and its queues), `transaction` (from a request to jobs), `jobs` (running and
+//! finishing them), `service` and `socket` (the state machines), `ending` (the way out), `saved` (over an exec).
 
 pub mod action;
+mod ending;
+mod engine;
 pub mod event;
+mod jobs;
+mod limit;
+mod query;
+mod reaction;
+mod saved;
+mod service;
+mod socket;
 pub mod state;
+mod transaction;
+mod units;
 
 pub use action::*;
+pub use engine::Engine;
 pub use event::*;
+pub use query::JobInfo;
+pub use saved::{Resume, SavedEngine};
+pub use socket::{AcceptRefusal, Peer};
+pub use softboot_unit::JobMode;
 pub use state::*;

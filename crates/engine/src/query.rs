@@ -1,0 +1,202 @@
+//! What can be asked of the engine.
+
+use softboot_unit::{Definition, UnitName};
+
+use crate::engine::Engine;
+use crate::event::{JobId, ProcId, UnitId};
+use crate::state::{ActiveState, JobKind, UnitStatus};
+use crate::units::{Machine, Relation, Unit};
+
+/// A job for people and clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobInfo {
+    /// Its number.
+    pub id: JobId,
+    /// Whose.
+    pub unit: UnitId,
+    /// What kind.
+    pub kind: JobKind,
+    /// Begun, as against waiting.
+    pub running: bool,
+    /// Only Cancel can take it back.
+    pub irreversible: bool,
+}
+
+impl Engine {
+    /// The unit of that name or alias.
+    pub fn unit(&self, name: &UnitName) -> Option<UnitId> {
+        self.units.find(name)
+    }
+
+    /// A unit's canonical name.
+    pub fn name(&self, unit: UnitId) -> Option<&UnitName> {
+        self.units.contains(unit).then(|| self.units[unit].name())
+    }
+
+    /// A unit's definition.
+    pub fn definition(&self, unit: UnitId) -> Option<&Definition> {
+        self.units
+            .contains(unit)
+            .then(|| self.units[unit].definition.as_ref())
+    }
+
+    /// All units, oldest first.
+    pub fn ids(&self) -> impl Iterator<Item = UnitId> {
+        self.units.ids()
+    }
+
+    /// All jobs, by number.
+    pub fn jobs(&self) -> Vec<JobInfo> {
+        let info = |(id, job): (JobId, &crate::jobs::Job)| JobInfo {
+            id,
+            unit: job.unit,
+            kind: job.kind,
+            running: job.running,
+            irreversible: job.irreversible,
+        };
+        self.jobs.iter().map(info).collect()
+    }
+
+    /// The socket units that trigger a service, by name.
+    pub fn sockets_of(&self, service: UnitId) -> Vec<UnitId> {
+        let mut sockets: Vec<UnitId> = self.units[service]
+            .partners(Relation::TriggeredBy)
+            .iter()
+            .copied()
+            .filter(|unit| self.socket(*unit).is_some())
+            .collect();
+        sockets.sort_by(|a, b| self.units[*a].name().cmp(self.units[*b].name()));
+        sockets
+    }
+
+    /// Soft-reboots since the machine booted.
+    pub fn soft_reboots(&self) -> u32 {
+        self.soft_reboots
+    }
+
+    /// True once the job table was empty after the first request of this userspace.
+    pub fn boot_finished(&self) -> bool {
+        self.boot_finished
+    }
+
+    /// `starting`, `running`, `degraded` or `stopping`.
+    pub fn system_state(&self) -> &'static str {
+        if self.ending.is_some() || self.shutdown_job() {
+            return "stopping";
+        }
+        if !self.boot_finished {
+            return "starting";
+        }
+        let failed = self
+            .units
+            .iter()
+            .any(|(_, unit)| unit.active() == ActiveState::Failed);
+        if failed { "degraded" } else { "running" }
+    }
+
+    fn shutdown_job(&self) -> bool {
+        let unit = UnitName::new("shutdown.target")
+            .ok()
+            .and_then(|name| self.units.find(&name));
+        unit.and_then(|unit| self.units[unit].job)
+            .and_then(|id| self.jobs.get(id))
+            .is_some_and(|job| job.kind == JobKind::Start)
+    }
+
+    /// Whose process it is.
+    pub fn unit_of_process(&self, process: ProcId) -> Option<UnitId> {
+        self.processes.get(&process).copied()
+    }
+
+    /// Every process: its token, its unit, and whether it is the main one.
+    pub fn processes(&self) -> Vec<(ProcId, UnitId, bool)> {
+        let main = |unit: UnitId| {
+            self.service(unit)
+                .and_then(|service| service.main)
+                .map(|main| main.id)
+        };
+        self.processes
+            .iter()
+            .map(|(id, unit)| (*id, *unit, main(*unit) == Some(*id)))
+            .collect()
+    }
+
+    /// A unit's state for people and clients.
+    pub fn status(&self, unit: UnitId) -> Option<UnitStatus> {
+        if !self.units.contains(unit) {
+            return None;
+        }
+        let known = &self.units[unit];
+        let job = known
+            .job
+            .or(known.nop)
+            .and_then(|id| self.jobs.get(id).map(|job| (id, job.kind)));
+        let names = |relation| -> Vec<UnitName> {
+            known
+                .partners(relation)
+                .iter()
+                .map(|unit| self.units[*unit].name().clone())
+                .collect()
+        };
+        let mut status = plain_status(known);
+        status.job = job;
+        status.triggers = names(Relation::Triggers);
+        status.triggered_by = names(Relation::TriggeredBy);
+        match &known.machine {
+            Machine::Service(service) => {
+                status.sub = service.state.sub().to_owned();
+                status.result = Some(word(&service.result));
+                status.main_pid = service.main.and_then(|main| main.pid);
+                status.control_pid = service.control.and_then(|control| control.pid);
+                status.main_status = service.main_status;
+                status.status_text = service.status_text.clone();
+                status.restarts = service.restarts;
+                status.stored_fds = service.stored_fds;
+            }
+            Machine::Socket(socket) => {
+                status.sub = socket.state.sub().to_owned();
+                status.result = Some(word(&socket.result));
+                status.accepted = socket.accepted;
+                status.connections = socket.connections;
+                status.refused = socket.refused;
+            }
+            Machine::Plain { .. } => {}
+        }
+        Some(status)
+    }
+}
+
+fn plain_status(unit: &Unit) -> UnitStatus {
+    let on = matches!(unit.machine, Machine::Plain { on: true });
+    UnitStatus {
+        name: unit.name().clone(),
+        description: unit.definition.unit.description.clone(),
+        load: unit.definition.load.word().to_owned(),
+        active: unit.active(),
+        sub: if on { "active" } else { "dead" }.to_owned(),
+        result: None,
+        job: None,
+        main_pid: None,
+        control_pid: None,
+        main_status: None,
+        status_text: None,
+        restarts: 0,
+        stored_fds: 0,
+        accepted: 0,
+        connections: 0,
+        refused: 0,
+        triggers: Vec::new(),
+        triggered_by: Vec::new(),
+        changed_realtime: unit.changed_realtime,
+        changed_monotonic: unit.changed_monotonic,
+        survives: unit.definition.unit.survive_final_kill_signal,
+    }
+}
+
+/// The word a value serialises as.
+fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,82 @@
+//! The engine's state over an exec (semantics 6.5, 7.7, 7.8).
+//!
+//! Units are saved by name; ids are given anew, in the same order, so that whatever is done in the order of ids is
+//! done in the same order afterwards. Definitions travel beside this, but for a unit with processes or open ports
+//! its own definition is here too: the next root may not have its file, and it must still be possible to stop it.
+
+mod restore;
+mod save;
+
+pub use restore::Resume;
+
+use serde::{Deserialize, Serialize};
+use softboot_unit::{Definition, UnitName, Usec};
+
+use crate::ending::Ending;
+use crate::engine::RetryFlag;
+use crate::event::{JobId, ProcId, RequestId};
+use crate::limit::Limiter;
+use crate::service::Service;
+use crate::socket::Socket;
+use crate::state::JobKind;
+
+/// Everything that [`crate::Engine::restore`] needs beside the definitions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SavedEngine {
+    units: Vec<SavedUnit>,
+    jobs: Vec<SavedJob>,
+    last_job: u32,
+    processes: Vec<(ProcId, UnitName)>,
+    next_process: u64,
+    deferred: Vec<UnitName>,
+    retry: RetryFlag,
+    ending: Option<Ending>,
+    soft_reboots: u32,
+    boot_requested: bool,
+    boot_finished: bool,
+    ctrl_alt_del: Vec<Usec>,
+}
+
+/// One unit that is not as a fresh one would be, or whose place in the order has to be kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct SavedUnit {
+    name: UnitName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    definition: Option<Box<Definition>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    service: Option<Box<Service>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    socket: Option<Box<Socket>>,
+    #[serde(default)]
+    on: bool,
+    #[serde(default)]
+    checking: Option<JobId>,
+    #[serde(default)]
+    start_limit: Limiter,
+    #[serde(default)]
+    changed_realtime: Usec,
+    #[serde(default)]
+    changed_monotonic: Usec,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct SavedJob {
+    id: JobId,
+    unit: UnitName,
+    kind: JobKind,
+    #[serde(default)]
+    running: bool,
+    #[serde(default)]
+    irreversible: bool,
+    #[serde(default)]
+    ignore_order: bool,
+    #[serde(default)]
+    no_late_merge: bool,
+    #[serde(default)]
+    requests: Vec<RequestId>,
+    #[serde(default)]
+    begin: Usec,
+    #[serde(default)]
+    deadline: Option<Usec>,
+}

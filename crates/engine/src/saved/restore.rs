@@ -1,0 +1,304 @@
+//! Reading, and what each kind of exec changes.
+//!
+//! | | re-exec | soft-reboot |
+//! |---|---|---|
+//! | jobs | go on, same ids, same deadlines | dropped, who waits is told `canceled` |
+//! | services with processes | as they were | as they were (they are the survivors) |
+//! | other services | as they were | inactive, failed or pinned |
+//! | sockets | as they were | as they were; `running` without its service: listening |
+//! | targets, slices | as they were | inactive, but for slices of units that are up |
+//! | end under way | goes on | over |
+
+use std::collections::BTreeSet;
+
+use softboot_unit::{Definition, KindSection, LoadState, UnitKind, UnitName};
+
+use super::{SavedEngine, SavedJob, SavedUnit};
+use crate::action::Action;
+use crate::engine::{Engine, RetryFlag};
+use crate::event::{Now, TimerId, TimerKind, UnitId};
+use crate::jobs::Job;
+use crate::service::{Service, ServiceState};
+use crate::socket::SocketState;
+use crate::state::{JobKind, JobResult};
+use crate::units::{Machine, not_found};
+
+/// What kind of exec lies between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// The same userspace, a new program.
+    Reexec,
+    /// A new userspace.
+    SoftReboot,
+}
+
+impl Engine {
+    /// The engine that [`Engine::save`] saw, with the actions that make the manager follow it.
+    pub fn restore(
+        saved: SavedEngine,
+        definitions: Vec<Definition>,
+        now: Now,
+        how: Resume,
+    ) -> (Engine, Vec<Action>) {
+        let mut engine = Engine::new();
+        engine.now = now;
+        let SavedEngine {
+            units,
+            jobs,
+            processes,
+            deferred,
+            ..
+        } = saved;
+        engine.next_process = saved.next_process.max(1);
+        engine.jobs.continue_after(saved.last_job);
+        engine.soft_reboots = saved.soft_reboots;
+        engine.load_saved(&units, definitions, how);
+        for unit in units {
+            engine.restore_unit(unit);
+        }
+        for (id, name) in processes {
+            if let Some(unit) = engine.units.find(&name) {
+                engine.processes.insert(id, unit);
+            }
+        }
+        engine.deferred = deferred
+            .iter()
+            .filter_map(|name| engine.units.find(name))
+            .collect();
+        match how {
+            Resume::Reexec => {
+                engine.retry = saved.retry;
+                engine.ending = saved.ending;
+                engine.boot_requested = saved.boot_requested;
+                engine.boot_finished = saved.boot_finished;
+                engine.ctrl_alt_del = saved.ctrl_alt_del;
+                for job in jobs {
+                    engine.restore_job(job);
+                }
+            }
+            Resume::SoftReboot => {
+                engine.soft_reboots = engine.soft_reboots.saturating_add(1);
+                // A conflict of the old userspace is over, so what was deferred may try.
+                engine.retry = RetryFlag::Yes;
+                for request in jobs.into_iter().flat_map(|job| job.requests) {
+                    engine.act(Action::RequestDone {
+                        request,
+                        outcome: Ok(JobResult::Canceled),
+                    });
+                }
+                engine.begin_userspace();
+            }
+        }
+        engine.rearm();
+        let actions = engine.take_actions();
+        (engine, actions)
+    }
+
+    /// Puts units into the table in their old order, then the new ones.
+    fn load_saved(&mut self, saved: &[SavedUnit], definitions: Vec<Definition>, how: Resume) {
+        let mut given: std::collections::BTreeMap<UnitName, Definition> = definitions
+            .iter()
+            .map(|definition| (definition.name.clone(), definition.clone()))
+            .collect();
+        let aliases: BTreeSet<UnitName> = given.values().flat_map(|d| d.aliases.iter().cloned()).collect();
+        let mut list = Vec::new();
+        for unit in saved {
+            let found = given.remove(&unit.name);
+            let old = unit
+                .definition
+                .as_ref()
+                .map(|definition| definition.as_ref().clone());
+            let definition = match (found, old) {
+                (Some(found), Some(old)) if found.load != LoadState::Loaded => keep_settings(found, old),
+                (Some(found), _) => found,
+                // Its old name is another name of a unit now.
+                (None, _) if aliases.contains(&unit.name) => continue,
+                (None, Some(old)) if how == Resume::SoftReboot => keep_settings(not_found(&unit.name), old),
+                (None, Some(old)) => old,
+                // A new root that does not know an idle unit: nothing of it remains.
+                (None, None) if how == Resume::SoftReboot => continue,
+                (None, None) => not_found(&unit.name),
+            };
+            list.push(definition);
+        }
+        let known: BTreeSet<UnitName> = list.iter().map(|definition| definition.name.clone()).collect();
+        list.extend(
+            definitions
+                .into_iter()
+                .filter(|definition| !known.contains(&definition.name)),
+        );
+        self.units.load(list);
+    }
+
+    fn restore_unit(&mut self, saved: SavedUnit) {
+        let Some(id) = self.units.find(&saved.name) else {
+            return;
+        };
+        let unit = &mut self.units[id];
+        unit.start_limit = saved.start_limit;
+        unit.changed_realtime = saved.changed_realtime;
+        unit.changed_monotonic = saved.changed_monotonic;
+        unit.checking = saved.checking;
+        match (&mut unit.machine, saved.service, saved.socket) {
+            (Machine::Service(service), Some(old), _) => *service = old,
+            (Machine::Socket(socket), _, Some(old)) => *socket = old,
+            (Machine::Plain { on }, None, None) => *on = saved.on,
+            _ => {}
+        }
+    }
+
+    fn restore_job(&mut self, saved: SavedJob) {
+        let Some(unit) = self.units.find(&saved.unit) else {
+            return;
+        };
+        let job = Job {
+            unit,
+            kind: saved.kind,
+            running: saved.running,
+            irreversible: saved.irreversible,
+            ignore_order: saved.ignore_order,
+            no_late_merge: saved.no_late_merge,
+            requests: saved.requests,
+            begin: saved.begin,
+            deadline: saved.deadline,
+            cursor: 0,
+        };
+        self.jobs.insert(saved.id, job);
+        if !saved.running {
+            self.jobs.queue(saved.id);
+        }
+        let slots = &mut self.units[unit];
+        if saved.kind == JobKind::Nop {
+            slots.nop = Some(saved.id);
+        } else {
+            slots.job = Some(saved.id);
+        }
+    }
+
+    /// The old userspace is over: what has no process or descriptor is as if never started (semantics trap 25).
+    fn begin_userspace(&mut self) {
+        let ids: Vec<UnitId> = self.units.ids().collect();
+        for id in &ids {
+            let unit = &mut self.units[*id];
+            unit.checking = None;
+            match &mut unit.machine {
+                Machine::Plain { on } => *on = false,
+                Machine::Service(service) => end_without_process(service),
+                Machine::Socket(_) => {}
+            }
+        }
+        for id in &ids {
+            self.resume_socket(*id);
+        }
+        for id in ids {
+            if !self.units[id].active().is_inactive_ish() {
+                self.keep_slice(id);
+            }
+        }
+    }
+
+    fn resume_socket(&mut self, id: UnitId) {
+        let Some(section) = self.socket_section(id) else {
+            return;
+        };
+        let served = self
+            .units
+            .find(&section.service)
+            .is_some_and(|service| self.units[service].is_up());
+        let Some(socket) = self.socket_mut(id) else { return };
+        match socket.state {
+            SocketState::Running if !served => socket.state = SocketState::Listening,
+            // The manager does not answer any more to what it was asked before.
+            SocketState::StartOpen => socket.state = SocketState::Dead,
+            _ => {}
+        }
+    }
+
+    /// A unit that is up is in a slice that is up, and so are the slices above.
+    fn keep_slice(&mut self, id: UnitId) {
+        let slice = match &self.units[id].definition.kind {
+            KindSection::Service(section) => section.slice.clone(),
+            KindSection::Socket(section) => section.slice.clone(),
+            _ => return,
+        };
+        let mut next = Some(slice);
+        while let Some(name) = next.take() {
+            if let Some(unit) = self.units.find(&name)
+                && let Machine::Plain { on } = &mut self.units[unit].machine
+            {
+                *on = true;
+            }
+            next = parent_slice(&name);
+        }
+    }
+
+    /// The manager has no timers and watches no ports yet.
+    fn rearm(&mut self) {
+        let ids: Vec<UnitId> = self.units.ids().collect();
+        for unit in ids {
+            let (mut state, mut watchdog) = (None, None);
+            match &self.units[unit].machine {
+                Machine::Service(service) => {
+                    (state, watchdog) = (service.state_deadline, service.watchdog_deadline);
+                }
+                Machine::Socket(socket) => {
+                    state = socket.deadline;
+                    if socket.state == SocketState::Listening && self.ending.is_none() {
+                        self.act(Action::PollSockets { unit, on: true });
+                    }
+                }
+                Machine::Plain { .. } => {}
+            }
+            let job = self.units[unit]
+                .job
+                .and_then(|id| self.jobs.get(id))
+                .and_then(|job| job.deadline);
+            for (kind, at) in [
+                (TimerKind::State, state),
+                (TimerKind::Watchdog, watchdog),
+                (TimerKind::Job, job),
+            ] {
+                if let Some(at) = at {
+                    self.act(Action::ArmTimer {
+                        timer: TimerId { unit, kind },
+                        at,
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn end_without_process(service: &mut Service) {
+    if service.main.is_some() || service.control.is_some() || !service.empty {
+        return;
+    }
+    service.state_deadline = None;
+    service.watchdog_deadline = None;
+    if service.state != ServiceState::Failed {
+        service.state = if service.stored_fds > 0 {
+            ServiceState::DeadResourcesPinned
+        } else {
+            ServiceState::Dead
+        };
+    }
+}
+
+/// A unit without a file, with the settings under which it was started.
+fn keep_settings(found: Definition, old: Definition) -> Definition {
+    let mut kept = found;
+    kept.kind = old.kind;
+    kept.unit.description = old.unit.description;
+    kept.unit.survive_final_kill_signal = old.unit.survive_final_kill_signal;
+    kept.unit.ignore_on_isolate = old.unit.ignore_on_isolate;
+    kept
+}
+
+/// `a-b.slice` is below `a.slice`, and that below `-.slice`.
+fn parent_slice(name: &UnitName) -> Option<UnitName> {
+    if name.kind() != UnitKind::Slice || name.stem() == "-" {
+        return None;
+    }
+    let parent = name.stem().rsplit_once('-').map_or("-", |(parent, _)| parent);
+    UnitName::new(&format!("{parent}.slice")).ok()
+}

@@ -1,0 +1,70 @@
+//! Writing.
+
+use super::{SavedEngine, SavedJob, SavedUnit};
+use crate::engine::Engine;
+use crate::event::{JobId, UnitId};
+use crate::jobs::Job;
+use crate::units::{Machine, Unit};
+
+impl Engine {
+    /// The state as it is between two steps.
+    pub fn save(&self) -> SavedEngine {
+        let name = |unit: &UnitId| self.units[*unit].name().clone();
+        SavedEngine {
+            units: self.units.iter().map(|(_, unit)| save_unit(unit)).collect(),
+            jobs: self.jobs.iter().map(|(id, job)| self.save_job(id, job)).collect(),
+            last_job: self.jobs.last(),
+            processes: self
+                .processes
+                .iter()
+                .map(|(id, unit)| (*id, name(unit)))
+                .collect(),
+            next_process: self.next_process,
+            deferred: self.deferred.iter().map(name).collect(),
+            retry: self.retry,
+            ending: self.ending,
+            soft_reboots: self.soft_reboots,
+            boot_requested: self.boot_requested,
+            boot_finished: self.boot_finished,
+            ctrl_alt_del: self.ctrl_alt_del.clone(),
+        }
+    }
+
+    fn save_job(&self, id: JobId, job: &Job) -> SavedJob {
+        SavedJob {
+            id,
+            unit: self.units[job.unit].name().clone(),
+            kind: job.kind,
+            running: job.running,
+            irreversible: job.irreversible,
+            ignore_order: job.ignore_order,
+            no_late_merge: job.no_late_merge,
+            requests: job.requests.clone(),
+            begin: job.begin,
+            deadline: job.deadline,
+        }
+    }
+}
+
+fn save_unit(unit: &Unit) -> SavedUnit {
+    let (service, socket, on) = match &unit.machine {
+        Machine::Service(service) => (Some(service.clone()), None, false),
+        Machine::Socket(socket) => (None, Some(socket.clone()), false),
+        Machine::Plain { on } => (None, None, *on),
+    };
+    let holds = service
+        .as_ref()
+        .is_some_and(|service| service.has_processes() || service.stored_fds > 0)
+        || (socket.is_some() && !unit.active().is_inactive_ish());
+    SavedUnit {
+        name: unit.name().clone(),
+        definition: holds.then(|| Box::new(unit.definition.as_ref().clone())),
+        service,
+        socket,
+        on,
+        checking: unit.checking,
+        start_limit: unit.start_limit,
+        changed_realtime: unit.changed_realtime,
+        changed_monotonic: unit.changed_monotonic,
+    }
+}

@@ -1,0 +1,178 @@
+//! The way down (semantics 4.5, 4.9).
+
+use softboot_unit::{KillMode, KillSettings, Usec};
+
+use crate::action::{Action, ExecList, KillWhom};
+use crate::engine::Engine;
+use crate::event::UnitId;
+use crate::service::ServiceState;
+use crate::state::{JobKind, ServiceResult};
+
+impl Engine {
+    /// A stop or restart job.
+    pub(crate) fn stop_service(&mut self, unit: UnitId) {
+        use ServiceState as S;
+        let Some(service) = self.service_mut(unit) else {
+            return;
+        };
+        service.forbid_restart = true;
+        match service.state {
+            S::Running | S::Exited => self.enter_stop(unit),
+            S::Condition
+            | S::StartPre
+            | S::Start
+            | S::StartPost
+            | S::Reload
+            | S::ReloadSignal
+            | S::ReloadNotify => {
+                self.enter_signal(unit, S::StopSigterm, ServiceResult::Success);
+            }
+            S::AutoRestart | S::AutoRestartQueued => self.enter_dead(unit),
+            _ => {}
+        }
+    }
+
+    pub(super) fn enter_stop(&mut self, unit: UnitId) {
+        self.cancel_watchdog(unit);
+        if !self.run_list(unit, ExecList::Stop) {
+            self.enter_signal(unit, ServiceState::StopSigterm, ServiceResult::Success);
+        }
+    }
+
+    /// Enters one of the states that send a signal and wait.
+    pub(crate) fn enter_signal(&mut self, unit: UnitId, state: ServiceState, result: ServiceResult) {
+        let Some(section) = self.service_section(unit) else {
+            return;
+        };
+        let (kill, limit) = (section.kill.clone(), section.timeout_stop);
+        if let Some(service) = self.service_mut(unit) {
+            service.note_result(result);
+        }
+        self.cancel_watchdog(unit);
+        if !self.is_over(unit, state, &kill) {
+            self.send_signal(unit, state, &kill);
+            self.arm_state_timer(unit, limit);
+            self.set_service_state(unit, state);
+            return;
+        }
+        self.set_service_state(unit, state);
+        self.advance(unit, state);
+    }
+
+    /// Nothing is left to wait for in `state`.
+    fn is_over(&self, unit: UnitId, state: ServiceState, kill: &KillSettings) -> bool {
+        let Some(service) = self.service(unit) else {
+            return true;
+        };
+        if service.main.is_some() || service.control.is_some() {
+            return false;
+        }
+        let whole_group = match kill.mode {
+            KillMode::ControlGroup => true,
+            KillMode::Mixed => matches!(state, ServiceState::StopSigkill | ServiceState::FinalSigkill),
+            KillMode::Process | KillMode::None => false,
+        };
+        service.empty || !whole_group
+    }
+
+    fn send_signal(&mut self, unit: UnitId, state: ServiceState, kill: &KillSettings) {
+        let restart = self.units[unit]
+            .job
+            .and_then(|id| self.jobs.get(id))
+            .is_some_and(|j| j.kind == JobKind::Restart);
+        let hard = matches!(state, ServiceState::StopSigkill | ServiceState::FinalSigkill);
+        let signal = match state {
+            ServiceState::StopWatchdog => kill.watchdog_signal,
+            _ if hard => kill.final_signal,
+            _ if restart => kill.restart_signal.unwrap_or(kill.signal),
+            _ => kill.signal,
+        };
+        let hangup = kill.send_sighup && !hard && state != ServiceState::StopWatchdog;
+        let (main, control) = self.service(unit).map_or((false, false), |service| {
+            (service.main.is_some(), service.control.is_some())
+        });
+        match kill.mode {
+            KillMode::None => {}
+            KillMode::ControlGroup => self.kill(unit, KillWhom::Cgroup, signal, hangup),
+            KillMode::Mixed if hard => self.kill(unit, KillWhom::Cgroup, signal, hangup),
+            KillMode::Mixed | KillMode::Process => {
+                if main {
+                    self.kill(unit, KillWhom::Main, signal, hangup);
+                }
+                if control {
+                    self.kill(unit, KillWhom::Control, signal, hangup);
+                }
+            }
+        }
+    }
+
+    pub(super) fn kill(&mut self, unit: UnitId, whom: KillWhom, signal: i32, hangup: bool) {
+        self.act(Action::Kill {
+            unit,
+            whom,
+            signal,
+            hangup,
+        });
+    }
+
+    /// A process ended or the cgroup is empty: goes on if that was the last thing to wait for.
+    pub(crate) fn stop_progress(&mut self, unit: UnitId) {
+        let state = self.service_state(unit);
+        let Some(section) = self.service_section(unit) else {
+            return;
+        };
+        let kill = section.kill.clone();
+        if state.waits_for_end() && self.is_over(unit, state, &kill) {
+            self.advance(unit, state);
+        }
+    }
+
+    /// From a signal state to what follows.
+    fn advance(&mut self, unit: UnitId, state: ServiceState) {
+        use ServiceState as S;
+        let kill = self
+            .service_section(unit)
+            .map(|section| section.kill.clone())
+            .unwrap_or_default();
+        // KillMode=mixed: the rest of the group gets SIGKILL once main is gone.
+        let rest =
+            kill.mode == KillMode::Mixed && kill.send_sigkill && self.service(unit).is_some_and(|s| !s.empty);
+        match state {
+            S::StopWatchdog | S::StopSigterm if rest => {
+                self.enter_signal(unit, S::StopSigkill, ServiceResult::Success);
+            }
+            S::StopWatchdog | S::StopSigterm | S::StopSigkill => self.enter_stop_post(unit),
+            S::FinalSigterm if rest => self.enter_signal(unit, S::FinalSigkill, ServiceResult::Success),
+            _ => self.enter_dead(unit),
+        }
+    }
+
+    pub(super) fn enter_stop_post(&mut self, unit: UnitId) {
+        if !self.run_list(unit, ExecList::StopPost) {
+            self.enter_signal(unit, ServiceState::FinalSigterm, ServiceResult::Success);
+        }
+    }
+
+    /// The manager says that the unit's cgroup has no process. May come at any time, and more than once.
+    pub(crate) fn cgroup_empty(&mut self, unit: UnitId) {
+        let Some(service) = self.service_mut(unit) else {
+            return;
+        };
+        let known = service.main.is_some() || service.control.is_some();
+        // With a process that is known and not signalled the report is older than that process.
+        if known && !service.state.waits_for_end() {
+            return;
+        }
+        service.empty = true;
+        self.stop_progress(unit);
+    }
+
+    pub(crate) fn arm_state_timer(&mut self, unit: UnitId, limit: Usec) {
+        if limit.is_infinite() || limit == Usec::ZERO {
+            self.cancel_state_timer(unit);
+            return;
+        }
+        let at = self.now.monotonic.plus(limit);
+        self.set_state_deadline(unit, Some(at));
+    }
+}

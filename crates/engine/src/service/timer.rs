@@ -1,0 +1,184 @@
+//! Time limits of services (semantics 4.5, 4.8).
+
+use softboot_unit::Usec;
+
+use crate::action::{Action, KillWhom, Level};
+use crate::engine::Engine;
+use crate::event::{TimerId, TimerKind, UnitId};
+use crate::service::ServiceState;
+use crate::state::ServiceResult;
+
+const SIGKILL: i32 = 9;
+
+impl Engine {
+    pub(crate) fn set_state_deadline(&mut self, unit: UnitId, at: Option<Usec>) {
+        let timer = TimerId {
+            unit,
+            kind: TimerKind::State,
+        };
+        let Some(service) = self.service_mut(unit) else {
+            return;
+        };
+        let before = std::mem::replace(&mut service.state_deadline, at);
+        match at {
+            Some(at) => self.act(Action::ArmTimer { timer, at }),
+            None if before.is_some() => self.act(Action::CancelTimer(timer)),
+            None => {}
+        }
+    }
+
+    pub(crate) fn cancel_state_timer(&mut self, unit: UnitId) {
+        self.set_state_deadline(unit, None);
+    }
+
+    /// EXTEND_TIMEOUT_USEC=: never earlier than it would be.
+    pub(super) fn extend_timeout(&mut self, unit: UnitId, more: Usec) {
+        let at = self.now.monotonic.plus(more);
+        let Some(deadline) = self.service(unit).and_then(|service| service.state_deadline) else {
+            return;
+        };
+        if at > deadline {
+            self.set_state_deadline(unit, Some(at));
+        }
+    }
+
+    /// The interval in force; `None`: no watchdog.
+    pub(crate) fn watchdog_interval(&self, unit: UnitId) -> Option<Usec> {
+        let own = self.service(unit).and_then(|service| service.watchdog);
+        let interval = own.or_else(|| self.service_section(unit).map(|section| section.watchdog))?;
+        Some(interval).filter(|interval| *interval != Usec::ZERO && !interval.is_infinite())
+    }
+
+    pub(super) fn arm_watchdog(&mut self, unit: UnitId) {
+        let Some(interval) = self.watchdog_interval(unit) else {
+            self.cancel_watchdog(unit);
+            return;
+        };
+        let at = self.now.monotonic.plus(interval);
+        if let Some(service) = self.service_mut(unit) {
+            service.watchdog_deadline = Some(at);
+            self.act(Action::ArmTimer {
+                timer: TimerId {
+                    unit,
+                    kind: TimerKind::Watchdog,
+                },
+                at,
+            });
+        }
+    }
+
+    /// WATCHDOG=1, if it has begun to count.
+    pub(super) fn rearm_watchdog(&mut self, unit: UnitId) {
+        use ServiceState as S;
+        let counts = matches!(
+            self.service_state(unit),
+            S::StartPost | S::Running | S::Reload | S::ReloadSignal | S::ReloadNotify
+        );
+        if counts {
+            self.arm_watchdog(unit);
+        }
+    }
+
+    pub(crate) fn cancel_watchdog(&mut self, unit: UnitId) {
+        let Some(service) = self.service_mut(unit) else {
+            return;
+        };
+        if service.watchdog_deadline.take().is_some() {
+            self.act(Action::CancelTimer(TimerId {
+                unit,
+                kind: TimerKind::Watchdog,
+            }));
+        }
+    }
+
+    pub(crate) fn watchdog_timeout(&mut self, unit: UnitId) {
+        let now = self.now.monotonic;
+        let due = self
+            .service(unit)
+            .and_then(|service| service.watchdog_deadline)
+            .is_some_and(|at| at <= now);
+        if due && self.ending.is_none() {
+            self.watchdog_bites(unit);
+        }
+    }
+
+    pub(crate) fn service_timeout(&mut self, unit: UnitId) {
+        use ServiceState as S;
+        let now = self.now.monotonic;
+        let Some(service) = self.service(unit) else { return };
+        if service.state_deadline.is_none_or(|at| at > now) {
+            return;
+        }
+        let state = service.state;
+        // Its deadline stays as it is: after a soft-reboot the restart is due at once.
+        if state == S::AutoRestart {
+            self.auto_restart_due(unit);
+            return;
+        }
+        if let Some(service) = self.service_mut(unit) {
+            service.state_deadline = None;
+        }
+        let kills = self
+            .service_section(unit)
+            .is_some_and(|section| section.kill.send_sigkill);
+        if state != S::AutoRestart {
+            self.log(
+                Level::Warning,
+                Some(unit),
+                format!("{} took too long", state.sub()),
+            );
+        }
+        match state {
+            S::Condition | S::StartPre | S::Start | S::StartPost | S::Stop => {
+                self.enter_signal(unit, S::StopSigterm, ServiceResult::Timeout);
+            }
+            S::Running => {
+                if let Some(service) = self.service_mut(unit) {
+                    service.note_result(ServiceResult::Timeout);
+                }
+                self.enter_stop(unit);
+            }
+            S::Reload | S::ReloadSignal | S::ReloadNotify => {
+                self.forget_control(unit);
+                self.reload_ends(unit, true);
+            }
+            S::StopWatchdog | S::StopSigterm if kills => {
+                self.enter_signal(unit, S::StopSigkill, ServiceResult::Timeout);
+            }
+            S::StopWatchdog | S::StopSigterm | S::StopSigkill => {
+                if let Some(service) = self.service_mut(unit) {
+                    service.note_result(ServiceResult::Timeout);
+                }
+                self.forget_control(unit);
+                self.enter_stop_post(unit);
+            }
+            S::StopPost => self.enter_signal(unit, S::FinalSigterm, ServiceResult::Timeout),
+            S::FinalSigterm if kills => self.enter_signal(unit, S::FinalSigkill, ServiceResult::Timeout),
+            S::FinalSigterm => {
+                if let Some(service) = self.service_mut(unit) {
+                    service.note_result(ServiceResult::Timeout);
+                    service.forbid_restart = true;
+                }
+                self.enter_dead(unit);
+            }
+            S::FinalSigkill => {
+                if let Some(service) = self.service_mut(unit) {
+                    service.note_result(ServiceResult::Timeout);
+                }
+                self.enter_dead(unit);
+            }
+            _ => {}
+        }
+    }
+
+    /// A control process that had its time is killed and no longer waited for. It stays in the process table until
+    /// it has ended, so that the manager finds it.
+    fn forget_control(&mut self, unit: UnitId) {
+        let Some(service) = self.service_mut(unit) else {
+            return;
+        };
+        if service.control.take().is_some() {
+            self.kill(unit, KillWhom::Control, SIGKILL, false);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Following dependencies (semantics 2.4, "Add"), with a work list instead of recursion.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use softboot_unit::{JobMode, LoadState};
+
+use super::{Key, Plan, Pull, Wish, word};
+use crate::action::{Level, RequestError};
+use crate::engine::Engine;
+use crate::event::UnitId;
+use crate::state::{ActiveState, JobKind};
+use crate::units::Relation;
+
+/// A job that somebody wants in the plan.
+struct Want {
+    key: Key,
+    pull: Pull,
+    /// If it cannot be, its requester cannot either.
+    fatal: bool,
+}
+
+/// The plan while dependencies are followed.
+struct Builder<'a> {
+    engine: &'a Engine,
+    mode: JobMode,
+    plan: Plan,
+    wanted: VecDeque<Want>,
+    /// What cannot be, and why.
+    refused: BTreeMap<Key, RequestError>,
+    notes: Vec<(UnitId, String)>,
+}
+
+impl Engine {
+    /// The anchor and all that it pulls in, and what could not be pulled in, for the log.
+    pub(super) fn build(&mut self, wish: &Wish) -> Result<Plan, RequestError> {
+        let key = (wish.unit, wish.kind);
+        let mut builder = Builder {
+            engine: self,
+            mode: wish.mode,
+            plan: Plan::new(key),
+            wanted: VecDeque::new(),
+            refused: BTreeMap::new(),
+            notes: Vec::new(),
+        };
+        let result = builder.build(key);
+        let Builder { plan, notes, .. } = builder;
+        for (unit, note) in notes {
+            self.log(Level::Debug, Some(unit), note);
+        }
+        result.map(|()| plan)
+    }
+
+    /// The collapsed kinds become what they mean now (semantics 2.1).
+    pub(crate) fn collapse(&self, unit: UnitId, kind: JobKind) -> JobKind {
+        let known = &self.units[unit];
+        let active = known.active().is_active_ish();
+        match kind {
+            JobKind::TryRestart if known.is_up() => JobKind::Restart,
+            JobKind::TryReload if active => JobKind::Reload,
+            JobKind::TryRestart | JobKind::TryReload => JobKind::Nop,
+            JobKind::ReloadOrStart if active => JobKind::Reload,
+            JobKind::ReloadOrStart => JobKind::Start,
+            other => other,
+        }
+    }
+
+    /// Why such a job cannot be, before any dependency is looked at.
+    fn refuse(&self, (unit, kind): Key) -> Option<RequestError> {
+        if matches!(kind, JobKind::Stop | JobKind::Nop) {
+            return None;
+        }
+        let known = &self.units[unit];
+        let name = known.name();
+        let job = word(kind);
+        match &known.definition.load {
+            LoadState::Loaded => {}
+            LoadState::Masked => {
+                return Some(RequestError::Masked(format!("cannot {job} {name}: it is masked")));
+            }
+            LoadState::NotFound => {
+                return Some(RequestError::NoSuchUnit(format!(
+                    "cannot {job} {name}: no unit file has this name"
+                )));
+            }
+            LoadState::BadSetting(reason) => {
+                return Some(RequestError::BadUnitSetting(format!(
+                    "cannot {job} {name}: {reason}"
+                )));
+            }
+            LoadState::Error(reason) => {
+                return Some(RequestError::LoadFailed(format!(
+                    "cannot {job} {name}: it could not be read: {reason}"
+                )));
+            }
+        }
+        (kind == JobKind::Reload && !known.can_reload()).then(|| {
+            RequestError::JobTypeNotApplicable(format!(
+                "cannot reload {name}: it has nothing that reloads it"
+            ))
+        })
+    }
+}
+
+impl Builder<'_> {
+    fn build(&mut self, anchor: Key) -> Result<(), RequestError> {
+        let pull = Pull {
+            by: None,
+            matters: true,
+            conflicts: false,
+        };
+        self.wanted.push_back(Want {
+            key: anchor,
+            pull,
+            fatal: true,
+        });
+        while let Some(want) = self.wanted.pop_front() {
+            self.add(want)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, want: Want) -> Result<(), RequestError> {
+        // Its requester may have been given up meanwhile.
+        if want.pull.by.is_some_and(|by| self.plan.get(by).is_none()) {
+            return Ok(());
+        }
+        let refused = self
+            .refused
+            .get(&want.key)
+            .cloned()
+            .or_else(|| self.engine.refuse(want.key));
+        if let Some(error) = refused {
+            return self.failed(&want, error);
+        }
+        if self.plan.add(want.key, want.pull) {
+            self.follow(want.key);
+        }
+        Ok(())
+    }
+
+    /// A job cannot be: so cannot those that strongly want it. Ends with an error when that is the anchor.
+    fn failed(&mut self, want: &Want, error: RequestError) -> Result<(), RequestError> {
+        let Some(by) = want.pull.by else { return Err(error) };
+        let ignored = matches!(error, RequestError::JobTypeNotApplicable(_));
+        if !want.fatal || ignored {
+            let requester = self.engine.units[by.0].name();
+            self.notes
+                .push((want.key.0, format!("not pulled in by {requester}: {error}")));
+            return Ok(());
+        }
+        let requester = self.engine.units[by.0].name();
+        let error = with_context(error, &format!("wanted by the {} of {requester}", word(by.1)));
+        for gone in self.plan.delete(by, true) {
+            if gone == self.plan.anchor {
+                return Err(error);
+            }
+            self.refused.insert(gone, error.clone());
+        }
+        Ok(())
+    }
+
+    fn want(&mut self, by: Key, unit: UnitId, kind: JobKind, matters: bool, conflicts: bool) {
+        let pull = Pull {
+            by: Some(by),
+            matters,
+            conflicts,
+        };
+        self.wanted.push_back(Want {
+            key: (unit, kind),
+            pull,
+            fatal: matters,
+        });
+    }
+
+    /// The table of semantics 2.4, step 4.
+    fn follow(&mut self, key: Key) {
+        let (unit, kind) = key;
+        if matches!(
+            self.mode,
+            JobMode::IgnoreDependencies | JobMode::IgnoreRequirements
+        ) || kind == JobKind::Nop
+        {
+            return;
+        }
+        let engine = self.engine;
+        let known = &engine.units[unit];
+        if matches!(kind, JobKind::Start | JobKind::Restart) {
+            let pulls = [
+                (Relation::Requires, JobKind::Start, true, false),
+                (Relation::BindsTo, JobKind::Start, true, false),
+                (Relation::Wants, JobKind::Start, false, false),
+                (Relation::Upholds, JobKind::Start, false, false),
+                (Relation::Requisite, JobKind::VerifyActive, true, false),
+                (Relation::Conflicts, JobKind::Stop, true, true),
+                (Relation::ConflictedBy, JobKind::Stop, false, false),
+            ];
+            for (relation, pulled, matters, conflicts) in pulls {
+                for partner in known.partners(relation) {
+                    self.want(key, *partner, pulled, matters, conflicts);
+                }
+            }
+        }
+        let restarts = kind == JobKind::Restart
+            || (kind == JobKind::Start
+                && key == self.plan.anchor
+                && self.mode == JobMode::RestartDependencies);
+        if kind == JobKind::Stop || restarts {
+            for relation in [
+                Relation::RequiredBy,
+                Relation::RequisiteOf,
+                Relation::BoundBy,
+                Relation::ConsistsOf,
+            ] {
+                for partner in known.partners(relation) {
+                    let pulled = if restarts {
+                        engine.collapse(*partner, JobKind::TryRestart)
+                    } else {
+                        JobKind::Stop
+                    };
+                    if pulled != JobKind::Nop {
+                        self.want(key, *partner, pulled, true, false);
+                    }
+                }
+            }
+        }
+        if matches!(kind, JobKind::Stop | JobKind::Restart) {
+            for partner in known.partners(Relation::PropagatesStopTo) {
+                self.propagate_stop(key, *partner);
+            }
+        }
+        if kind == JobKind::Reload {
+            for partner in known.partners(Relation::PropagatesReloadTo) {
+                let pulled = engine.collapse(*partner, JobKind::TryReload);
+                if pulled != JobKind::Nop {
+                    self.want(key, *partner, pulled, false, false);
+                }
+            }
+        }
+    }
+
+    /// Semantics 2.4, step 5.
+    fn propagate_stop(&mut self, by: Key, partner: UnitId) {
+        let kinds: Vec<_> = self.plan.kinds_of(partner).collect();
+        if kinds
+            .iter()
+            .any(|kind| matches!(kind, JobKind::Stop | JobKind::Restart))
+        {
+            return;
+        }
+        let start = kinds.contains(&JobKind::Start);
+        let down = self.engine.units[partner].active() == ActiveState::Inactive;
+        if start && !down {
+            self.want(by, partner, JobKind::Restart, true, false);
+        } else if !start {
+            self.want(by, partner, JobKind::Stop, true, false);
+        }
+    }
+}
+
+/// The same error with one more link of the chain.
+fn with_context(error: RequestError, context: &str) -> RequestError {
+    use RequestError as E;
+    let add = |text: String| format!("{text}, {context}");
+    match error {
+        E::NoSuchUnit(text) => E::NoSuchUnit(add(text)),
+        E::Masked(text) => E::Masked(add(text)),
+        E::BadUnitSetting(text) => E::BadUnitSetting(add(text)),
+        E::LoadFailed(text) => E::LoadFailed(add(text)),
+        other => other,
+    }
+}

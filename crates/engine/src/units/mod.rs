@@ -1,0 +1,150 @@
+//! The table of units: their definitions, dependencies both ways, and run-time state.
+
+mod relation;
+mod table;
+
+pub(crate) use relation::Relation;
+pub(crate) use table::Units;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use softboot_unit::{Definition, KindSection, LoadState, UnitKind, UnitName, UnitSection, Usec};
+
+use crate::event::{JobId, UnitId};
+use crate::limit::Limiter;
+use crate::service::Service;
+use crate::socket::Socket;
+use crate::state::ActiveState;
+
+/// One unit.
+#[derive(Clone, Debug)]
+pub(crate) struct Unit {
+    pub(crate) definition: Arc<Definition>,
+    /// Partners by relation, sorted by id.
+    pub(crate) relations: BTreeMap<Relation, Vec<UnitId>>,
+    pub(crate) machine: Machine,
+    /// The job slot for start, verify-active, stop, reload and restart.
+    pub(crate) job: Option<JobId>,
+    /// The job slot for nop.
+    pub(crate) nop: Option<JobId>,
+    /// The start job whose conditions are being looked at.
+    pub(crate) checking: Option<JobId>,
+    pub(crate) start_limit: Limiter,
+    pub(crate) changed_realtime: Usec,
+    pub(crate) changed_monotonic: Usec,
+}
+
+/// What a unit's type keeps.
+#[derive(Clone, Debug)]
+pub(crate) enum Machine {
+    Service(Box<Service>),
+    Socket(Box<Socket>),
+    /// Targets and slices: on or off. Other types never leave `off`.
+    Plain {
+        on: bool,
+    },
+}
+
+impl Machine {
+    fn of(definition: &Definition) -> Machine {
+        match definition.kind {
+            KindSection::Service(_) => Machine::Service(Box::default()),
+            KindSection::Socket(_) => Machine::Socket(Box::default()),
+            _ => Machine::Plain { on: false },
+        }
+    }
+}
+
+impl Unit {
+    pub(crate) fn new(definition: Definition) -> Unit {
+        Unit {
+            machine: Machine::of(&definition),
+            definition: Arc::new(definition),
+            relations: BTreeMap::new(),
+            job: None,
+            nop: None,
+            checking: None,
+            start_limit: Limiter::default(),
+            changed_realtime: Usec::ZERO,
+            changed_monotonic: Usec::ZERO,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &UnitName {
+        &self.definition.name
+    }
+
+    /// The partners in `relation`.
+    pub(crate) fn partners(&self, relation: Relation) -> &[UnitId] {
+        self.relations.get(&relation).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn active(&self) -> ActiveState {
+        match &self.machine {
+            Machine::Service(service) => service.state.active(),
+            Machine::Socket(socket) => socket.state.active(),
+            Machine::Plain { on: true } => ActiveState::Active,
+            Machine::Plain { on: false } => ActiveState::Inactive,
+        }
+    }
+
+    /// Active or on the way there.
+    pub(crate) fn is_up(&self) -> bool {
+        let active = self.active();
+        active.is_active_ish() || active == ActiveState::Activating
+    }
+
+    pub(crate) fn service(&self) -> Option<&Service> {
+        match &self.machine {
+            Machine::Service(service) => Some(service),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn socket(&self) -> Option<&Socket> {
+        match &self.machine {
+            Machine::Socket(socket) => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// The unit's type has an operation of its own for reload (semantics 4.6).
+    pub(crate) fn can_reload(&self) -> bool {
+        match &self.definition.kind {
+            KindSection::Service(service) => {
+                !service.exec_reload.is_empty()
+                    || service.service_type == softboot_unit::ServiceType::NotifyReload
+            }
+            _ => false,
+        }
+    }
+
+    /// Nothing of it would be lost if the table forgot it: an Accept=yes instance that is over.
+    pub(crate) fn is_garbage(&self) -> bool {
+        self.job.is_none()
+            && self.nop.is_none()
+            && self.active() == ActiveState::Inactive
+            && self
+                .service()
+                .is_some_and(|service| service.accepted_by.is_some() && service.stored_fds == 0)
+    }
+}
+
+/// The definition of a unit of which nothing is known but its name.
+pub(crate) fn not_found(name: &UnitName) -> Definition {
+    Definition {
+        name: name.clone(),
+        aliases: Vec::new(),
+        load: LoadState::NotFound,
+        fragment: None,
+        drop_ins: Vec::new(),
+        diagnostics: Vec::new(),
+        unit: UnitSection::empty(name),
+        kind: match name.kind() {
+            UnitKind::Target => KindSection::Target,
+            UnitKind::Slice => KindSection::Slice,
+            _ => KindSection::Other,
+        },
+    }
+}

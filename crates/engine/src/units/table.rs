@@ -1,0 +1,198 @@
+//! Units by id and by name.
+
+use std::collections::BTreeMap;
+use std::ops::{Index, IndexMut};
+use std::sync::Arc;
+
+use softboot_unit::{Definition, KindSection, LoadState, UnitName};
+
+use super::{Machine, Relation, Unit, not_found};
+use crate::event::UnitId;
+
+/// Every unit. An id that is not in the table reads as a unit that is not found and never active, so that an event
+/// about a unit that is gone meanwhile does no harm; what is written to it is lost.
+#[derive(Clone, Debug)]
+pub(crate) struct Units {
+    list: BTreeMap<UnitId, Unit>,
+    names: BTreeMap<UnitName, UnitId>,
+    next: u32,
+    nowhere: Box<Unit>,
+}
+
+impl Index<UnitId> for Units {
+    type Output = Unit;
+
+    fn index(&self, id: UnitId) -> &Unit {
+        self.list.get(&id).unwrap_or(&self.nowhere)
+    }
+}
+
+impl IndexMut<UnitId> for Units {
+    fn index_mut(&mut self, id: UnitId) -> &mut Unit {
+        self.list.get_mut(&id).unwrap_or(&mut self.nowhere)
+    }
+}
+
+impl Units {
+    pub(crate) fn new() -> Units {
+        // Nothing ever finds this unit by its name.
+        #[expect(
+            clippy::expect_used,
+            reason = "a literal, and a valid name; every test of the engine runs this line"
+        )]
+        let name = UnitName::new("nowhere.target").expect("nowhere.target is a unit name");
+        let nowhere = Box::new(Unit::new(not_found(&name)));
+        Units {
+            list: BTreeMap::new(),
+            names: BTreeMap::new(),
+            next: 0,
+            nowhere,
+        }
+    }
+
+    pub(crate) fn contains(&self, id: UnitId) -> bool {
+        self.list.contains_key(&id)
+    }
+
+    pub(crate) fn find(&self, name: &UnitName) -> Option<UnitId> {
+        self.names.get(name).copied()
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = UnitId> + '_ {
+        self.list.keys().copied()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (UnitId, &Unit)> + '_ {
+        self.list.iter().map(|(id, unit)| (*id, unit))
+    }
+
+    /// Adds definitions and replaces known ones. True when dependencies of known units changed.
+    pub(crate) fn load(&mut self, definitions: Vec<Definition>) -> bool {
+        let mut added = Vec::new();
+        let mut replaced = false;
+        for definition in definitions {
+            match self.find(&definition.name) {
+                Some(id) if *self[id].definition == definition => {}
+                Some(id) => {
+                    self.replace(id, definition);
+                    replaced = true;
+                }
+                None => added.push(self.add(definition)),
+            }
+        }
+        if replaced {
+            self.relate_all();
+        } else {
+            for id in added {
+                self.relate(id);
+            }
+        }
+        replaced
+    }
+
+    fn add(&mut self, definition: Definition) -> UnitId {
+        let id = UnitId(self.next);
+        self.next = self.next.saturating_add(1);
+        self.names.insert(definition.name.clone(), id);
+        for alias in &definition.aliases {
+            self.names.entry(alias.clone()).or_insert(id);
+        }
+        self.list.insert(id, Unit::new(definition));
+        id
+    }
+
+    /// A unit whose file is gone lives on with its old settings while it is up (semantics 6.5).
+    fn replace(&mut self, id: UnitId, mut definition: Definition) {
+        let old = Arc::clone(&self[id].definition);
+        for name in std::iter::once(&old.name).chain(&old.aliases) {
+            if self.find(name) == Some(id) {
+                self.names.remove(name);
+            }
+        }
+        let unit = &mut self[id];
+        let alive = !unit.active().is_inactive_ish() || unit.service().is_some_and(|s| s.stored_fds > 0);
+        if alive && definition.load != LoadState::Loaded {
+            definition.kind = unit.definition.kind.clone();
+            let old = &unit.definition.unit;
+            definition.unit.survive_final_kill_signal = old.survive_final_kill_signal;
+            definition.unit.ignore_on_isolate = old.ignore_on_isolate;
+        }
+        let same_type = matches!(
+            (&unit.machine, &definition.kind),
+            (Machine::Service(_), KindSection::Service(_))
+                | (Machine::Socket(_), KindSection::Socket(_))
+                | (
+                    Machine::Plain { .. },
+                    KindSection::Target | KindSection::Slice | KindSection::Other
+                )
+        );
+        if !same_type {
+            unit.machine = Machine::of(&definition);
+        }
+        let names: Vec<_> = std::iter::once(&definition.name)
+            .chain(&definition.aliases)
+            .cloned()
+            .collect();
+        unit.definition = Arc::new(definition);
+        for name in names {
+            self.names.entry(name).or_insert(id);
+        }
+    }
+
+    /// The unit of that name, as not found if nobody defined it.
+    fn find_or_add(&mut self, name: &UnitName) -> UnitId {
+        match self.find(name) {
+            Some(id) => id,
+            None => self.add(not_found(name)),
+        }
+    }
+
+    fn relate_all(&mut self) {
+        for unit in self.list.values_mut() {
+            unit.relations.clear();
+        }
+        let ids: Vec<_> = self.ids().collect();
+        for id in ids {
+            self.relate(id);
+        }
+    }
+
+    fn relate(&mut self, id: UnitId) {
+        let definition = Arc::clone(&self[id].definition);
+        for dependency in &definition.unit.dependencies {
+            let on = self.find_or_add(&dependency.on);
+            if on == id {
+                continue;
+            }
+            let (forward, inverse) = Relation::pair(dependency.kind);
+            insert(&mut self[id], forward, on);
+            insert(&mut self[on], inverse, id);
+        }
+    }
+
+    /// Takes a unit out of the table.
+    pub(crate) fn forget(&mut self, id: UnitId) {
+        let Some(unit) = self.list.remove(&id) else { return };
+        let mut names = vec![unit.definition.name.clone()];
+        names.extend(unit.definition.aliases.iter().cloned());
+        for name in names {
+            if self.find(&name) == Some(id) {
+                self.names.remove(&name);
+            }
+        }
+        for partner in unit.relations.values().flatten() {
+            for list in self[*partner].relations.values_mut() {
+                if let Ok(place) = list.binary_search(&id) {
+                    list.remove(place);
+                }
+            }
+        }
+    }
+}
+
+fn insert(unit: &mut Unit, relation: Relation, partner: UnitId) {
+    let list = unit.relations.entry(relation).or_default();
+    if let Err(place) = list.binary_search(&partner) {
+        list.insert(place, partner);
+    }
+}
