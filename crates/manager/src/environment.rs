@@ -1,6 +1,6 @@
 //! The environment of a service's process (semantics 1.1, 4.5).
 
-use softboot_engine::{CommandRef, ExecList, ExitStatus, ServiceResult, Spawn};
+use softboot_engine::{ExitStatus, ServiceResult, Spawn};
 use softboot_unit::{ExecContext, ServiceSection};
 
 use crate::paths;
@@ -72,11 +72,6 @@ pub(crate) fn build(facts: &Facts<'_>) -> Result<Vec<(String, String)>, String> 
     }
     own_settings(&mut env, &service.exec)?;
     Ok(env.0)
-}
-
-/// True when this command gets the unit's descriptors.
-pub(crate) fn is_start(command: CommandRef) -> bool {
-    command.list == ExecList::Start
 }
 
 fn result(env: &mut Environment, spawn: &Spawn) {

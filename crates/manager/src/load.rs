@@ -68,3 +68,26 @@ fn unit_path() -> Vec<String> {
     }
     paths
 }
+
+/// What `%` specifiers tell of this system. Read from files that cannot block for long, and from the kernel.
+fn specifiers() -> Specifiers {
+    let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let uname = rustix::system::uname();
+    let text = |value: &std::ffi::CStr| value.to_string_lossy().into_owned();
+    let release = fs::read_to_string("/etc/os-release")
+        .or_else(|_| fs::read_to_string("/usr/lib/os-release"))
+        .unwrap_or_default();
+    Specifiers {
+        host_name: text(uname.nodename()),
+        machine_id: line("/etc/machine-id"),
+        boot_id: line("/proc/sys/kernel/random/boot_id").replace('-', ""),
+        kernel_release: text(uname.release()),
+        architecture: text(uname.machine()),
+        os_release: release
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(key, value)| (key.to_owned(), value.trim_matches(['"', '\'']).to_owned()))
+            .collect(),
+        ..Specifiers::default()
+    }
+}

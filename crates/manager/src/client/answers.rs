@@ -100,9 +100,7 @@ impl Manager {
             let reply = LogsReply {
                 lines: lines.into_iter().map(log_line).collect(),
             };
-            if let Some(connection) = self.connection_of(client) {
-                connection.reply_continues(&reply);
-            }
+            self.send(client, |connection| connection.reply_continues(&reply));
             self.clients.set_waiting(
                 client,
                 Some(Waiting::Follow {
@@ -117,18 +115,16 @@ impl Manager {
     /// Answers a call that waited, and goes on with the client's next one.
     pub(crate) fn finish(&mut self, client: u64, reply: &impl serde::Serialize) {
         self.clients.set_waiting(client, None);
-        if let Some(connection) = self.connection_of(client) {
-            connection.reply(reply);
-        }
+        self.send(client, |connection| connection.reply(reply));
         self.serve(client);
     }
 
     /// The same with an error.
     pub(crate) fn finish_error(&mut self, client: u64, error: &ApiError) {
         self.clients.set_waiting(client, None);
-        if let Some(connection) = self.connection_of(client) {
-            connection.error(error.name(), &error.parameters());
-        }
+        self.send(client, |connection| {
+            connection.error(&error.name(), &error.parameters())
+        });
         self.serve(client);
     }
 }

@@ -20,9 +20,9 @@ impl Manager {
         let request = match Request::parse(call) {
             Ok(request) => request,
             Err(error) => {
-                if let Some(connection) = self.connection_of(client) {
-                    connection.error(error.name(), &error.parameters());
-                }
+                self.send(client, |connection| {
+                    connection.error(error.name(), &error.parameters())
+                });
                 return;
             }
         };
@@ -33,11 +33,11 @@ impl Manager {
             return;
         }
         match request {
-            Request::Ping => self.reply(client, &serde_json::json!({})),
+            Request::Ping {} => self.reply(client, &serde_json::json!({})),
             Request::GetInfo | Request::GetInterfaceDescription { .. } => {
                 self.answer_introspection(client, &request)
             }
-            Request::Describe => {
+            Request::Describe {} => {
                 let info = self.manager_info();
                 self.reply(client, &info);
             }
@@ -45,14 +45,14 @@ impl Manager {
             Request::GetUnit { name } => self.get_unit(client, &name, root),
             Request::ListFds { name } => self.list_fds(client, &name),
             Request::Enqueue(enqueue) => self.enqueue(client, &enqueue),
-            Request::ListJobs => self.list_jobs(client),
+            Request::ListJobs {} => self.list_jobs(client),
             Request::CancelJob { id } => {
                 self.feed(Event::Cancel(Some(JobId(id))));
                 self.reply(client, &serde_json::json!({}));
             }
             Request::ResetFailed { name } => self.reset_failed(client, name.as_deref()),
             Request::Logs(logs) => self.read_logs(client, &logs),
-            Request::Reload => {
+            Request::Reload {} => {
                 self.reload();
                 self.reply(client, &serde_json::json!({}));
             }
@@ -78,15 +78,13 @@ impl Manager {
     }
 
     fn reply(&mut self, client: u64, parameters: &impl serde::Serialize) {
-        if let Some(connection) = self.connection_of(client) {
-            connection.reply(parameters);
-        }
+        self.send(client, |connection| connection.reply(parameters));
     }
 
     fn reply_error(&mut self, client: u64, error: &ApiError) {
-        if let Some(connection) = self.connection_of(client) {
-            connection.error(error.name(), &error.parameters());
-        }
+        self.send(client, |connection| {
+            connection.error(&error.name(), &error.parameters())
+        });
     }
 
     fn manager_info(&self) -> ManagerInfo {
@@ -272,9 +270,7 @@ impl Manager {
         let reply = LogsReply { lines };
         if wanted.follow {
             let position = unit_log::end(&unit);
-            if let Some(connection) = self.connection_of(client) {
-                connection.reply_continues(&reply);
-            }
+            self.send(client, |connection| connection.reply_continues(&reply));
             self.clients
                 .set_waiting(client, Some(Waiting::Follow { unit, position }));
         } else {
@@ -307,9 +303,9 @@ impl Manager {
         match softboot_control::api::introspect(request) {
             Ok(reply) => self.reply(client, &reply),
             Err(error) => {
-                if let Some(connection) = self.connection_of(client) {
-                    connection.error(error.name(), &error.parameters());
-                }
+                self.send(client, |connection| {
+                    connection.error(error.name(), &error.parameters())
+                });
             }
         }
     }

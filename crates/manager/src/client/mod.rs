@@ -132,7 +132,9 @@ impl Manager {
 
     /// A client sent something, can take something, or is gone.
     pub(crate) fn client_ready(&mut self, id: u64, flags: EventFlags) {
-        if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) && !self.read_client(id) {
+        let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
+        let readable = flags.contains(EventFlags::IN);
+        if (gone && !readable) || (readable && !self.read_client(id)) {
             self.drop_client(id);
             return;
         }
@@ -148,8 +150,8 @@ impl Manager {
             return false;
         };
         match client.connection.read_from(fd) {
-            Ok(ReadOutcome::Eof) => false,
-            Ok(_) => true,
+            // It may only have closed its side, and still wait for an answer.
+            Ok(ReadOutcome::Eof | ReadOutcome::Progress | ReadOutcome::WouldBlock) => true,
             Err(error) => {
                 debug!("control client {id} is dropped: {error}");
                 false
@@ -184,6 +186,7 @@ impl Manager {
             return;
         };
         match client.connection.write_to(fd) {
+            Ok(_) if client.connection.is_finished() => self.drop_client(id),
             Ok(_) => self.watch_client(id),
             Err(error) => {
                 debug!("control client {id} is dropped: {error}");
@@ -235,8 +238,19 @@ impl Manager {
         }
     }
 
-    pub(crate) fn connection_of(&mut self, id: u64) -> Option<&mut Connection> {
-        Some(&mut self.clients.by_id.get_mut(&id)?.connection)
+    /// Puts something into a client's output. A client that does not read what it asked for is dropped.
+    pub(crate) fn send(
+        &mut self,
+        id: u64,
+        put: impl FnOnce(&mut Connection) -> Result<(), softboot_control::connection::ConnectionError>,
+    ) {
+        let Some(client) = self.clients.by_id.get_mut(&id) else {
+            return;
+        };
+        if let Err(error) = put(&mut client.connection) {
+            debug!("control client {id} is dropped: {error}");
+            self.drop_client(id);
+        }
     }
 
     pub(crate) fn peer_uid(&self, id: u64) -> Option<u32> {

@@ -24,7 +24,7 @@ pub(crate) fn signal_process(pidfd: impl AsFd, signal: i32) {
 
 /// Signals a process by number if it is still in `group`: the pidfd is taken first, then the group is read, so a
 /// number that was used again in between is noticed.
-pub(crate) fn signal_one(pid: i32, group: &str, signals: &[i32]) -> bool {
+fn signal_one(pid: i32, group: &str, signals: &[i32]) -> bool {
     let Some(pidfd) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
         return false;
     };

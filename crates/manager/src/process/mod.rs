@@ -7,6 +7,6 @@ mod spawn;
 mod streams;
 mod table;
 
-pub(crate) use kill::{signal_one, signal_process};
+pub(crate) use kill::signal_process;
 pub(crate) use program::PATH;
 pub(crate) use table::{Process, Processes};

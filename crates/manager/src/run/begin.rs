@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -229,7 +229,6 @@ impl Manager {
     }
 
     fn watch_own(&mut self) -> Result<(), rustix::io::Errno> {
-        use std::os::fd::AsFd as _;
         self.poll
             .watch(Source::Signals, self.signals.as_fd(), EventFlags::IN)?;
         self.poll
