@@ -5,7 +5,7 @@ use softboot_unit::Usec;
 use crate::action::{Action, Level};
 use crate::engine::Engine;
 use crate::event::{JobId, TimerId, TimerKind, UnitId};
-use crate::state::JobResult;
+use crate::state::{JobKind, JobResult};
 
 impl Engine {
     /// The job came into the table.
@@ -29,6 +29,10 @@ impl Engine {
         }
         let at = self.now.monotonic.plus(limit);
         let Some(job) = self.jobs.get_mut(id) else { return };
+        // A nop is over at once, and the unit's one job timer belongs to its other job.
+        if job.kind == JobKind::Nop {
+            return;
+        }
         if job.deadline.is_some_and(|deadline| deadline <= at) {
             return;
         }

@@ -181,6 +181,9 @@ impl Engine {
         for id in &ids {
             let unit = &mut self.units[*id];
             unit.checking = None;
+            // Starts of the old userspace do not count in this one, or soft-reboots in quick succession would keep
+            // services down (a difference from semantics 7.8).
+            unit.start_limit.reset();
             match &mut unit.machine {
                 Machine::Plain { on } => *on = false,
                 Machine::Service(service) => end_without_process(service),

@@ -1,0 +1,157 @@
+//! The defer scenario of semantics 1.11, with the same outcomes.
+
+mod common;
+
+use common::World;
+use common::build::{oneshot, service, socket};
+use softboot_engine::*;
+use softboot_unit::{DeferTrigger, Definition, JobMode, KindSection, Usec};
+
+fn units(defer: DeferTrigger, most: Usec) -> Vec<Definition> {
+    vec![
+        socket("u.socket", "u.service")
+            .socket(|s| {
+                s.flush_pending = true;
+                s.defer_trigger = defer;
+                s.defer_trigger_max = most;
+            })
+            .done(),
+        service("u.service")
+            .conflicts(&["conflict1.service", "conflict2.service"])
+            .done(),
+        oneshot("conflict1.service").done(),
+        service("conflict2.service").done(),
+        oneshot("forever.service").done(),
+    ]
+}
+
+fn world(defer: DeferTrigger) -> World {
+    let mut world = World::new(units(defer, Usec::INFINITY));
+    world
+        .hold
+        .extend(["conflict1.service".to_owned(), "forever.service".to_owned()]);
+    assert_eq!(world.start("u.socket"), Some(Ok(JobResult::Done)));
+    assert_eq!(world.sub("u.socket"), "listening");
+    world
+}
+
+#[test]
+fn steps_1_to_4_without_deferring_the_trigger_replaces_what_conflicts() {
+    let mut world = world(DeferTrigger::No);
+    world.connect("u.socket");
+    assert_eq!(
+        (world.sub("u.service"), world.sub("u.socket")),
+        ("running".into(), "running".into())
+    );
+    world.start("conflict2.service");
+    assert_eq!(
+        (world.sub("u.service"), world.sub("u.socket")),
+        ("dead".into(), "listening".into())
+    );
+    world.connect("u.socket");
+    assert_eq!(
+        (world.sub("u.service"), world.sub("u.socket")),
+        ("running".into(), "running".into())
+    );
+    assert_eq!(world.sub("conflict2.service"), "dead");
+}
+
+#[test]
+fn steps_5_to_15_with_deferring() {
+    let mut world = world(DeferTrigger::No);
+    world.connect("u.socket");
+    // 5
+    world.feed(Event::Loaded(units(DeferTrigger::Yes, Usec::INFINITY)));
+    assert_eq!(world.sub("u.socket"), "running");
+    // 6
+    world.start("conflict1.service");
+    assert_eq!(
+        (world.sub("u.service"), world.sub("u.socket")),
+        ("dead".into(), "listening".into())
+    );
+    assert_eq!(world.sub("conflict1.service"), "start");
+    // 7
+    world.connect("u.socket");
+    assert_eq!(
+        (world.sub("u.service"), world.sub("u.socket")),
+        ("dead".into(), "deferred".into())
+    );
+    assert_eq!(world.sub("conflict1.service"), "start");
+    // 8: here the deferral itself goes over a re-exec
+    world.reexec();
+    assert_eq!(world.sub("u.socket"), "deferred");
+    // 9
+    world.exit_main("conflict1.service", ExitStatus::Exited(0));
+    assert_eq!(
+        (world.sub("u.service"), world.sub("u.socket")),
+        ("running".into(), "running".into())
+    );
+    // 10
+    world.start("forever.service");
+    world.start("conflict2.service");
+    assert_eq!(
+        (world.sub("u.service"), world.sub("u.socket")),
+        ("dead".into(), "listening".into())
+    );
+    // 11
+    world.connect("u.socket");
+    assert_eq!(world.sub("u.socket"), "deferred");
+    // 12: any unit's stop counts, though a job is left
+    world.exit_main("conflict2.service", ExitStatus::Exited(0));
+    assert_eq!(
+        (world.sub("u.service"), world.sub("u.socket")),
+        ("running".into(), "running".into())
+    );
+    assert_eq!(world.sub("forever.service"), "start");
+    // 13, 14: with a limit
+    world.feed(Event::Loaded(units(DeferTrigger::Yes, Usec::from_secs(20))));
+    world.start("conflict1.service");
+    world.connect("u.socket");
+    assert_eq!(world.sub("u.socket"), "deferred");
+    // 15
+    world.advance(Usec::from_secs(10));
+    assert_eq!(world.sub("u.socket"), "deferred");
+    world.advance(Usec::from_secs(30));
+    assert_eq!(world.sub("u.socket"), "failed");
+    assert_eq!(world.status("u.socket").result.as_deref(), Some("timeout"));
+    assert_eq!(world.sub("conflict1.service"), "start");
+}
+
+#[test]
+fn yes_fails_at_once_when_nothing_is_queued_and_patient_waits() {
+    for (defer, expected) in [(DeferTrigger::Yes, "failed"), (DeferTrigger::Patient, "deferred")] {
+        let mut world = world(defer);
+        world.start("conflict2.service");
+        world.connect("u.socket");
+        assert_eq!(world.sub("u.socket"), expected, "trap 4");
+    }
+}
+
+#[test]
+fn a_conflict_that_the_other_side_declares_does_not_defer() {
+    let mut list = units(DeferTrigger::Patient, Usec::INFINITY);
+    list.retain(|d| !matches!(&d.kind, KindSection::Service(_)));
+    list.push(service("u.service").done());
+    list.push(service("conflict2.service").conflicts(&["u.service"]).done());
+    let mut world = World::new(list);
+    world.start("u.socket");
+    world.start("conflict2.service");
+    world.connect("u.socket");
+    assert_eq!(world.sub("u.service"), "running", "trap 6: both run");
+    assert_eq!(world.sub("conflict2.service"), "running");
+}
+
+#[test]
+fn only_the_first_trigger_takes_from_the_limit() {
+    let mut world = world(DeferTrigger::Patient);
+    world.start("conflict2.service");
+    world.connect("u.socket");
+    for _ in 0..50 {
+        world.start("forever.service");
+        world.exit_main("forever.service", ExitStatus::Exited(0));
+        world.advance(Usec::from_secs(3));
+        assert_eq!(world.sub("u.socket"), "deferred");
+    }
+    world.request(JobKind::Stop, "u.socket", JobMode::Replace);
+    assert_eq!(world.sub("u.socket"), "dead");
+}
