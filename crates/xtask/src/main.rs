@@ -6,6 +6,7 @@ mod initrd;
 mod places;
 mod progress;
 mod provision;
+mod test;
 mod vm;
 
 use clap::{Parser, Subcommand};
@@ -18,6 +19,8 @@ Examples:
   cargo xtask vm --port 8080:80                 reach the guest's web server at http://127.0.0.1:8080/
   cargo xtask vm --share . -- ls /run/host/share0
   cargo xtask initrd --list                     what is in the image, and who wanted it
+  cargo xtask test                              all checks; the same that CI runs
+  cargo xtask test vm --scenario page           one scenario in the machine
 
 Environment:
   SOFTBOOT_KERNEL   a kernel image to boot, where --kernel is not given
@@ -42,14 +45,16 @@ enum Task {
     Vm(vm::Options),
     /// Build the machine's initrd, or list what is in it and why
     Initrd(initrd::Options),
-    // The task `tidy` (xtask::tidy::run in the library of this package) belongs here.
+    /// Run everything that must hold: format, rules, lints, unit tests, container and VM scenarios
+    #[command(after_help = test::HELP)]
+    Test(test::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Vm(options) => vm::run(&options),
         Task::Initrd(options) => initrd::run(&options),
-        // And here.
+        Task::Test(options) => test::run(&options),
     };
     match result {
         Ok(code) => ExitCode::from(code),

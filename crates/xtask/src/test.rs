@@ -1,0 +1,189 @@
+//! `cargo xtask test`: everything that must hold, in one command. CI runs exactly this.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use softboot_initrd::compress::Compression;
+use softboot_initrd::image::Devices;
+use softboot_qemu::accel::{self, Wish};
+use softboot_qemu::machine::Machine;
+use softboot_tests::suite::{ContainerForm, Form, Report, run_suite};
+
+use crate::exit::Failure;
+use crate::places::Places;
+use crate::progress::Reporter;
+use crate::provision::{self, Demo};
+
+/// What `--help` adds.
+pub(crate) const HELP: &str = "\
+Scenarios: status-exit, page, soft-reboots, stubborn, reexec-queue, bad-input. Each runs in a system of
+its own. Without root the container step is skipped and said to be; everything else runs.
+
+Exit code 0 if all that ran passed, else 1.";
+
+/// Options of the task.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Run only these steps
+    #[arg(value_enum, value_name = "STEP")]
+    steps: Vec<Step>,
+    /// Of the scenarios, run only this one; may be given several times
+    #[arg(long, value_name = "NAME")]
+    scenario: Vec<String>,
+}
+
+/// One step. The order is the order of running: the quick ones first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Step {
+    /// The code is formatted
+    Format,
+    /// No lint complains
+    Lint,
+    /// Unit tests, property tests, simulations
+    Unit,
+    /// Scenarios in a container on this kernel (needs root)
+    Container,
+    /// Scenarios in the virtual machine
+    Vm,
+}
+
+const ALL: [Step; 5] = [Step::Format, Step::Lint, Step::Unit, Step::Container, Step::Vm];
+
+/// What came of everything so far.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: Vec<String>,
+    skipped: Vec<String>,
+}
+
+/// Runs the task.
+pub(crate) fn run(options: &Options) -> Result<u8, Failure> {
+    let places = Places::new();
+    let mut tally = Tally::default();
+    let begun = Instant::now();
+    for step in ALL {
+        if options.steps.is_empty() || options.steps.contains(&step) {
+            println!("== {step:?}");
+            let step_begun = Instant::now();
+            run_step(step, options, &places, &mut tally)?;
+            println!("   {:.0} s", step_begun.elapsed().as_secs_f64());
+        }
+    }
+    println!("\nEverything took {:.0} s.", begun.elapsed().as_secs_f64());
+    for skipped in &tally.skipped {
+        println!("skipped: {skipped}");
+    }
+    for failed in &tally.failed {
+        println!("failed: {failed}");
+    }
+    println!(
+        "{} passed, {} failed, {} skipped",
+        tally.passed,
+        tally.failed.len(),
+        tally.skipped.len()
+    );
+    Ok(u8::from(!tally.failed.is_empty()))
+}
+
+fn run_step(step: Step, options: &Options, places: &Places, tally: &mut Tally) -> Result<(), Failure> {
+    match step {
+        Step::Format => cargo(places, tally, &["fmt", "--all", "--check"]),
+        Step::Lint => cargo(
+            places,
+            tally,
+            &[
+                "clippy",
+                "--quiet",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        ),
+        Step::Unit => cargo(places, tally, &["test", "--quiet", "--workspace"]),
+        Step::Container => container(options, places, tally),
+        Step::Vm => vm(options, places, tally),
+    }
+}
+
+impl Tally {
+    fn count(&mut self, name: &str, passed: bool) {
+        if passed {
+            self.passed += 1;
+        } else {
+            self.failed.push(name.to_owned());
+        }
+    }
+
+    fn report(&mut self, form: &str, report: &Report) {
+        for verdict in &report.verdicts {
+            self.count(&format!("{form} {}", verdict.scenario), verdict.failure.is_none());
+        }
+    }
+}
+
+fn cargo(places: &Places, tally: &mut Tally, arguments: &[&str]) -> Result<(), Failure> {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(program)
+        .current_dir(&places.root)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| Failure::host("running cargo", error))?;
+    tally.count(&format!("cargo {}", arguments.join(" ")), status.success());
+    Ok(())
+}
+
+fn container(options: &Options, places: &Places, tally: &mut Tally) -> Result<(), Failure> {
+    if !rustix::process::geteuid().is_root() {
+        println!("   A container with softbootd as its PID 1 needs root; run this step as root, too.");
+        tally.skipped.push("container scenarios: not root".to_owned());
+        return Ok(());
+    }
+    let mut reporter = Reporter::new();
+    let kernel = provision::kernel(places, None, &mut reporter)?;
+    let demo = Demo::prepare(places, &kernel, &mut reporter)?;
+    let image = demo.image()?;
+    drop(reporter);
+    let scratch = places.vm("containers");
+    std::fs::create_dir_all(&scratch)
+        .map_err(|error| Failure::host(&format!("making {}", scratch.display()), error))?;
+    let unpack = |to: &Path| image.unpack(to, Devices::Skip).map_err(|error| error.to_string());
+    let programs = places.guest_programs();
+    let form = Form::Container(ContainerForm {
+        unpack: &unpack,
+        scratch,
+        harness: programs.join("softboot-container"),
+        scenario: programs.join("softboot-scenario"),
+    });
+    suite("container", options, &form, tally)
+}
+
+fn vm(options: &Options, places: &Places, tally: &mut Tally) -> Result<(), Failure> {
+    let mut reporter = Reporter::new();
+    provision::ensure_qemu(&reporter)?;
+    let kernel = provision::kernel(places, None, &mut reporter)?;
+    let demo = Demo::prepare(places, &kernel, &mut reporter)?;
+    let initrd = demo.cached(Compression::DEFAULT, &reporter)?;
+    let choice = accel::choose(Wish::Auto, &kernel.image, &places.vm("accel.json"), |note| {
+        reporter.say(note)
+    });
+    drop(reporter);
+    println!(
+        "   kernel {}; accelerator {}: {}",
+        kernel.version, choice.accel, choice.reason
+    );
+    let machine = Machine::builder(&kernel.image).initrd(initrd).accel(choice.accel);
+    suite("vm", options, &Form::Vm(&machine), tally)
+}
+
+fn suite(name: &str, options: &Options, form: &Form<'_>, tally: &mut Tally) -> Result<(), Failure> {
+    let selection: Vec<&str> = options.scenario.iter().map(String::as_str).collect();
+    let report = run_suite(&selection, form, &mut |line| println!("   {line}"))
+        .map_err(|error| Failure::Host(error.to_string()))?;
+    tally.report(name, &report);
+    Ok(())
+}
