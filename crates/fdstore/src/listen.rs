@@ -9,11 +9,14 @@ use crate::name::{FdName, NameError};
 
 /// The first passed descriptor.
 const START: i32 = 3;
+/// No process can have more: the kernel's own bound for RLIMIT_NOFILE (fs.nr_open) is lower than this unless an
+/// administrator raised it.
+const MAX: i32 = 1 << 20;
 
 /// Why the passed descriptors were not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// LISTEN_FDS is not a number from 1 to INT_MAX - 3.
+    /// LISTEN_FDS is not a number from 1 to 1,048,576.
     #[error("LISTEN_FDS={0:?} is not a count of descriptors")]
     Count(String),
     /// There are not as many names as descriptors.
@@ -61,7 +64,7 @@ pub fn parse(
     let fds = count
         .parse::<i32>()
         .ok()
-        .filter(|fds| *fds > 0 && *fds <= i32::MAX - START)
+        .filter(|fds| (1..=MAX).contains(fds) && count.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|fds| usize::try_from(fds).ok())
         .ok_or(ListenError::Count(count))?;
     let Some(names) = variable("LISTEN_FDNAMES") else {
@@ -152,7 +155,7 @@ mod tests {
     #[test]
     fn contradictions_are_errors() {
         let pid = ("LISTEN_PID", "42");
-        for count in ["0", "-1", "x", "2147483647", ""] {
+        for count in ["0", "-1", "+1", "x", "2147483644", "2147483647", ""] {
             assert!(names(&[pid, ("LISTEN_FDS", count)]).is_err(), "{count:?}");
         }
         assert!(

@@ -1,7 +1,7 @@
 //! The environment of a service's process (semantics 1.1, 4.5).
 
 use softboot_engine::{ExitStatus, ServiceResult, Spawn};
-use softboot_unit::{ExecContext, ServiceSection};
+use softboot_unit::{ExecContext, ServiceSection, signal_name};
 
 use crate::paths;
 use crate::users::User;
@@ -80,8 +80,8 @@ fn result(env: &mut Environment, spawn: &Spawn) {
     let Some(status) = spawn.main_status else { return };
     let (code, value) = match status {
         ExitStatus::Exited(code) => ("exited", code.to_string()),
-        ExitStatus::Signaled(signal) => ("killed", signal_word(signal)),
-        ExitStatus::Dumped(signal) => ("dumped", signal_word(signal)),
+        ExitStatus::Signaled(signal) => ("killed", signal_name(signal)),
+        ExitStatus::Dumped(signal) => ("dumped", signal_name(signal)),
     };
     env.set("EXIT_CODE", code);
     env.set("EXIT_STATUS", &value);
@@ -102,19 +102,6 @@ pub(crate) fn result_word(result: ServiceResult) -> &'static str {
         ServiceResult::OomKill => "oom-kill",
         ServiceResult::ExecCondition => "exec-condition",
     }
-}
-
-/// The name of a signal without `SIG`, as EXIT_STATUS has it.
-pub(crate) fn signal_word(signal: i32) -> String {
-    rustix::process::Signal::from_named_raw(signal).map_or_else(
-        || signal.to_string(),
-        |named| {
-            format!("{named:?}")
-                .trim_start_matches("Signal::")
-                .trim_start_matches("SIG")
-                .to_uppercase()
-        },
-    )
 }
 
 fn own_settings(env: &mut Environment, exec: &ExecContext) -> Result<(), String> {
@@ -177,12 +164,6 @@ mod tests {
         assert_eq!(assignment("A='b"), Some(("A", "'b")));
         assert_eq!(assignment("# A=b"), None);
         assert_eq!(assignment("nonsense"), None);
-    }
-
-    #[test]
-    fn signals_have_names_without_their_prefix() {
-        assert_eq!(signal_word(15), "TERM");
-        assert_eq!(signal_word(9), "KILL");
     }
 
     #[test]

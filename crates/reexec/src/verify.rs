@@ -80,7 +80,20 @@ impl Verification {
         let (answer, reply) = pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from)?;
         rustix::io::ioctl_fionbio(&answer, true).map_err(io::Error::from)?;
         let (name, manifest) = handoff.environment();
-        let mut env = env.to_vec();
+        // An assignment that is there already would be found first.
+        let stale = |assignment: &&CString| {
+            let bytes = assignment.as_bytes();
+            [name, VARIABLE].iter().any(|own| {
+                bytes
+                    .strip_prefix(own.as_bytes())
+                    .is_some_and(|rest| rest.starts_with(b"="))
+            })
+        };
+        let mut env: Vec<CString> = env
+            .iter()
+            .filter(|assignment| !stale(assignment))
+            .cloned()
+            .collect();
         for assignment in [
             format!("{name}={manifest}"),
             format!("{VARIABLE}={}", reply.as_raw_fd()),

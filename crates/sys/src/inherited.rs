@@ -55,10 +55,19 @@ pub fn take(numbers: impl IntoIterator<Item = i32>) -> io::Result<BTreeMap<i32, 
     Ok(taken)
 }
 
+/// Where /proc is not mounted yet, numbers are tried up to this one.
+const PROBE_MAX: i32 = 65_536;
+
 fn open_numbers() -> io::Result<Vec<i32>> {
     // The directory's own descriptor is in the list too; it is closed again when this returns, so that setting a
     // flag on it fails.
-    std::fs::read_dir("/proc/self/fd")?
+    let entries = match std::fs::read_dir("/proc/self/fd") {
+        Ok(entries) => entries,
+        // PID 1 before it has mounted anything.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((3..PROBE_MAX).collect()),
+        Err(error) => return Err(error),
+    };
+    entries
         .map(|entry| Ok(entry?.file_name().to_string_lossy().parse::<i32>().unwrap_or(-1)))
         .filter(|number| number.as_ref().map_or(true, |number| *number >= 3))
         .collect()

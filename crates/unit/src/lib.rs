@@ -33,3 +33,4 @@ pub use lookup::default_paths;
 pub use model::*;
 pub use name::{NameError, UnitKind, UnitName};
 pub use specifier::Specifiers;
+pub use value::signal_name;

@@ -103,7 +103,11 @@ fn run_step(step: Step, options: &Options, places: &Places, tally: &mut Tally) -
                 "warnings",
             ],
         ),
-        Step::Unit => cargo(places, tally, &["test", "--quiet", "--workspace"]),
+        Step::Unit => cargo(
+            places,
+            tally,
+            &["test", "--quiet", "--workspace", "--no-fail-fast"],
+        ),
         Step::Container => container(options, places, tally),
         Step::Vm => vm(options, places, tally),
     }

@@ -5,10 +5,9 @@ use std::fs;
 use rustix::net::sockopt;
 use softboot_control::api::{FdInfo, JobBrief, ListenInfo, LogLine, ProcessInfo, UnitDetail, UnitInfo};
 use softboot_engine::{ExitStatus, UnitId, UnitStatus};
-use softboot_unit::{KindSection, UnitName};
+use softboot_unit::{KindSection, UnitName, signal_name};
 
 use crate::cgroup;
-use crate::environment::signal_word;
 use crate::owner::Role;
 use crate::run::Manager;
 use crate::socket::{describe_port, kind_word};
@@ -175,8 +174,8 @@ fn info(status: UnitStatus) -> UnitInfo {
 fn exit_text(status: ExitStatus) -> String {
     match status {
         ExitStatus::Exited(code) => format!("exited {code}"),
-        ExitStatus::Signaled(signal) => format!("killed SIG{}", signal_word(signal)),
-        ExitStatus::Dumped(signal) => format!("dumped SIG{}", signal_word(signal)),
+        ExitStatus::Signaled(signal) => format!("killed SIG{}", signal_name(signal)),
+        ExitStatus::Dumped(signal) => format!("dumped SIG{}", signal_name(signal)),
     }
 }
 

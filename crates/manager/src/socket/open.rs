@@ -173,10 +173,11 @@ fn finish(fd: OwnedFd, port: &Port, settings: &SocketSection) -> Result<OwnedFd,
         // The kernel clamps to somaxconn.
         listen(&fd, i32::try_from(settings.backlog).unwrap_or(i32::MAX))?;
     }
-    optional("KeepAlive=", settings.keep_alive, || {
+    let tcp = port.kind == PortKind::Stream && matches!(port.address, Address::Inet(_) | Address::AnyInet(_));
+    optional("KeepAlive=", settings.keep_alive && tcp, || {
         sockopt::set_socket_keepalive(&fd, true)
     });
-    optional("NoDelay=", settings.no_delay, || {
+    optional("NoDelay=", settings.no_delay && tcp, || {
         sockopt::set_tcp_nodelay(&fd, true)
     });
     optional("PassCredentials=", settings.pass_credentials, || {

@@ -145,23 +145,33 @@ unsafe fn set_up(prepared: &mut Prepared<'_>) -> Step {
     Step::Exec
 }
 
-/// Default dispositions are set by CLONE_CLEAR_SIGHAND except for what was ignored; the mask is the parent's.
+/// Every disposition back to the default: CLONE_CLEAR_SIGHAND leaves what is ignored ignored. The mask is the parent's
+/// and is cleared last, when nothing pending could meet a handler.
 ///
 /// # Safety
 /// As for [`run`].
 unsafe fn signals(ignore_sigpipe: bool) {
-    // SAFETY: a zeroed set is the empty one for sigprocmask; the handlers are the two constants.
+    const LAST: c_int = 64;
+    // SAFETY: the kernel's sigaction starts with the handler and is no longer than this zeroed array, which means
+    // SIG_DFL, no flags, an empty mask; SIGKILL, SIGSTOP refuse and stay as they are. The raw call, because libc's
+    // refuses the signals it keeps for itself. A zeroed set is the empty one for sigprocmask.
     unsafe {
+        let default = [0_u64; 4];
+        for signal in 1..=LAST {
+            let none = std::ptr::null_mut::<u64>();
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                none,
+                size_of::<u64>(),
+            );
+        }
+        if ignore_sigpipe {
+            libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        }
         let empty: libc::sigset_t = std::mem::zeroed();
         libc::sigprocmask(libc::SIG_SETMASK, &raw const empty, std::ptr::null_mut());
-        libc::signal(
-            libc::SIGPIPE,
-            if ignore_sigpipe {
-                libc::SIG_IGN
-            } else {
-                libc::SIG_DFL
-            },
-        );
     }
 }
 

@@ -233,3 +233,18 @@ fn kept_descriptors_stay_at_their_numbers() {
     wait(&spawned);
     assert_eq!(text, "/etc/hostname\n");
 }
+
+#[test]
+fn what_this_program_ignores_a_service_does_not() {
+    // The Rust runtime ignores SIGPIPE in this very process.
+    let ignored = |adjust: fn(&mut SpawnPlan<'_>)| {
+        let (text, _) = shell("grep SigIgn /proc/self/status", adjust);
+        u64::from_str_radix(text.trim().rsplit('\t').next().unwrap(), 16).unwrap()
+    };
+    assert_eq!(ignored(|plan| plan.env.push(c("PATH=/usr/bin:/bin"))), 0);
+    let sigpipe = ignored(|plan| {
+        plan.env.push(c("PATH=/usr/bin:/bin"));
+        plan.ignore_sigpipe = true;
+    });
+    assert_eq!(sigpipe, 1 << (13 - 1));
+}

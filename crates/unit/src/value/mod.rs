@@ -8,6 +8,7 @@ mod words;
 
 pub(crate) use address::{address, fifo_path};
 pub(crate) use number::{boolean, integer, octal, resource_limit, size, time};
+pub use signal::signal_name;
 pub(crate) use signal::{exit_statuses, signal};
 pub(crate) use suggest::did_you_mean;
 pub(crate) use words::{commands, split_words};

@@ -72,6 +72,17 @@ pub(crate) fn signal(text: &str) -> Result<i32, String> {
         .ok_or_else(wrong)
 }
 
+/// The name of a signal without `SIG`; `RTMIN+N`, or the number, for those without one.
+pub fn signal_name(number: i32) -> String {
+    if let Some((name, _)) = SIGNALS.iter().find(|(_, known)| *known == number) {
+        return (*name).to_owned();
+    }
+    match number.checked_sub(RTMIN) {
+        Some(offset) if (0..=RTMAX - RTMIN).contains(&offset) => format!("RTMIN+{offset}"),
+        _ => number.to_string(),
+    }
+}
+
 /// Exit codes (numbers) and signals (names), separated by white space.
 pub(crate) fn exit_statuses(text: &str) -> Result<(Vec<i32>, Vec<i32>), String> {
     let (mut codes, mut signals) = (Vec::new(), Vec::new());
@@ -123,6 +134,10 @@ mod tests {
         assert_eq!(signal("INT"), Ok(2));
         assert_eq!(signal("9"), Ok(9));
         assert_eq!(signal("SIGRTMIN+3"), Ok(37));
+        for number in 1..=RTMAX {
+            let named = signal_name(number);
+            assert!(signal(&named) == Ok(number), "{named}");
+        }
         for bad in ["SIGNOPE", "0", "65", "RTMIN+99", "RTMIN-1", ""] {
             assert!(signal(bad).is_err(), "{bad}");
         }
