@@ -212,11 +212,8 @@ impl Manager {
         let Some(client) = self.clients.by_id.remove(&id) else {
             return;
         };
-        match client.waiting {
-            Some(Waiting::Job { request, .. } | Waiting::SoftRebootQueued { request, .. }) => {
-                self.feed(softboot_engine::Event::RequestDropped(request));
-            }
-            _ => {}
+        if let Some(Waiting::Job { request, .. } | Waiting::SoftRebootQueued { request, .. }) = client.waiting {
+            self.feed(softboot_engine::Event::RequestDropped(request));
         }
         self.drop_entry(Some(Source::Client(id)), client.entry);
     }
