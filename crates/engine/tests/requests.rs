@@ -1,5 +1,12 @@
 //! Refusals and modes of semantics 2.3 and 2.4.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test program a panic is how a failure shows"
+)]
+
 mod common;
 
 use common::World;

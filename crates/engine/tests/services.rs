@@ -1,5 +1,12 @@
 //! The service machine against semantics 4, table by table.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test program a panic is how a failure shows"
+)]
+
 mod common;
 
 use common::World;

@@ -1,5 +1,12 @@
 //! A whole soft-reboot, from the request to the next userspace (semantics 7.3, 7.7, 7.8).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test program a panic is how a failure shows"
+)]
+
 mod common;
 
 use common::build::{notify, oneshot, service, slice, socket, target};
