@@ -1,5 +1,12 @@
 //! The defer scenario of semantics 1.11, with the same outcomes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test program a panic is how a failure shows"
+)]
+
 mod common;
 
 use common::World;

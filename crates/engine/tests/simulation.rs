@@ -1,5 +1,12 @@
 //! Random units, random requests, random order of answers. Every run can be repeated by its seed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test program a panic is how a failure shows"
+)]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,12 @@
 //! A whole soft-reboot, from the request to the next userspace (semantics 7.3, 7.7, 7.8).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test program a panic is how a failure shows"
+)]
+
 mod common;
 
 use common::build::{notify, oneshot, service, slice, socket, target};
@@ -165,4 +172,26 @@ fn a_survivor_without_a_file_in_the_new_root_can_still_be_stopped() {
     assert_eq!(world.stop("keep.service"), Some(Ok(JobResult::Done)));
     assert!(world.killed.contains(&"keep.service".to_owned()));
     assert_eq!(world.sub("keep.service"), "dead");
+}
+
+#[test]
+fn a_survivor_is_never_signalled_whatever_the_order_of_events() {
+    for seed in 1..60 {
+        let mut world = booted();
+        world.random = Some(common::Random(seed));
+        let before = world.status("keep.service").main_pid;
+        for _ in 0..3 {
+            world.stubborn.insert("left.service".to_owned());
+            world.queue_request(JobKind::Start, "left.service", JobMode::Replace);
+            world.connect("web.socket");
+            world.request(JobKind::Start, "soft-reboot.target", JobMode::ReplaceIrreversibly);
+            world.soft_reboot(units());
+            world.request(JobKind::Start, "default.target", JobMode::Isolate);
+            world.advance(softboot_unit::Usec::from_secs(200));
+            assert_eq!(world.sub("web.service"), "running", "seed {seed}");
+        }
+        assert!(!world.killed.contains(&"keep.service".to_owned()), "seed {seed}");
+        assert_eq!(world.status("keep.service").main_pid, before, "seed {seed}");
+        assert!(world.engine.jobs().is_empty(), "seed {seed}");
+    }
 }

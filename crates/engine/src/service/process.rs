@@ -2,7 +2,7 @@
 
 use softboot_unit::{ExecCommand, NotifyAccess, ServiceSection, ServiceType, Usec};
 
-use crate::action::{Action, CommandRef, ExecList, KillWhom, Level, Spawn};
+use crate::action::{Action, CommandRef, ExecList, Level, Spawn};
 use crate::engine::Engine;
 use crate::event::{ExitStatus, ProcId, UnitId};
 use crate::service::{Process, ServiceState};
@@ -179,19 +179,6 @@ impl Engine {
         };
         self.log(Level::Error, Some(unit), error.to_owned());
         self.exited(process, ExitStatus::Exited(code));
-        // With no process there may be no group that could become empty.
-        let signalled = self.service_state(unit).waits_for_end();
-        let alone = self
-            .service(unit)
-            .is_some_and(|s| s.main.is_none() && s.control.is_none());
-        if signalled && alone {
-            self.act(Action::Kill {
-                unit,
-                whom: KillWhom::Cgroup,
-                signal: SIGCONT,
-                hangup: false,
-            });
-        }
     }
 
     pub(crate) fn exited(&mut self, process: ProcId, status: ExitStatus) {
@@ -309,5 +296,3 @@ impl Engine {
         self.dirty.insert(unit);
     }
 }
-
-const SIGCONT: i32 = 18;

@@ -5,7 +5,7 @@ use softboot_unit::{KillMode, KillSettings, Usec};
 use crate::action::{Action, ExecList, KillWhom};
 use crate::engine::Engine;
 use crate::event::UnitId;
-use crate::service::ServiceState;
+use crate::service::{Said, ServiceState};
 use crate::state::{JobKind, ServiceResult};
 
 impl Engine {
@@ -122,8 +122,27 @@ impl Engine {
             return;
         };
         let kill = section.kill.clone();
-        if state.waits_for_end() && self.is_over(unit, state, &kill) {
+        if !state.waits_for_end() {
+            return;
+        }
+        if self.is_over(unit, state, &kill) {
             self.advance(unit, state);
+            return;
+        }
+        // After STOPPING=1 nobody was signalled yet. With the main process gone the rest of the group is.
+        let Some(service) = self.service_mut(unit) else {
+            return;
+        };
+        let rest = service.main.is_none() && service.control.is_none();
+        if rest
+            && state == ServiceState::StopSigterm
+            && service.said == Said::Stopping
+            && self.ending.is_none()
+        {
+            if let Some(service) = self.service_mut(unit) {
+                service.said = Said::Nothing;
+            }
+            self.send_signal(unit, state, &kill);
         }
     }
 

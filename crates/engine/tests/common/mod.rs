@@ -39,6 +39,8 @@ pub(crate) struct World {
     /// Answers on their way, with the lane whose order they keep.
     pub(crate) pending: VecDeque<(u64, Event)>,
     pub(crate) processes: BTreeMap<ProcId, (String, ExecList)>,
+    /// The last main process of each unit.
+    main_of: BTreeMap<String, ProcId>,
     pub(crate) timers: BTreeMap<TimerId, Usec>,
     pub(crate) watched: BTreeSet<UnitId>,
     pub(crate) trace: Vec<Action>,
@@ -67,6 +69,7 @@ impl World {
             now: 1_000_000,
             pending: VecDeque::new(),
             processes: BTreeMap::new(),
+            main_of: BTreeMap::new(),
             timers: BTreeMap::new(),
             watched: BTreeSet::new(),
             trace: Vec::new(),
