@@ -212,7 +212,8 @@ impl Manager {
         let Some(client) = self.clients.by_id.remove(&id) else {
             return;
         };
-        if let Some(Waiting::Job { request, .. } | Waiting::SoftRebootQueued { request, .. }) = client.waiting {
+        if let Some(Waiting::Job { request, .. } | Waiting::SoftRebootQueued { request, .. }) = client.waiting
+        {
             self.feed(softboot_engine::Event::RequestDropped(request));
         }
         self.drop_entry(Some(Source::Client(id)), client.entry);

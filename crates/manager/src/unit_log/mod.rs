@@ -86,12 +86,22 @@ impl Manager {
         let lines = self.logs.partial.entry(name.clone()).or_default();
         let complete = lines.push(buffer.get(..read).unwrap_or(&[]));
         self.append_log(&name, &complete);
+        if self.shows_on_console(&name) {
+            console(&name, &complete);
+        }
         true
     }
 
     /// Adds a line of PID 1 about a unit to the unit's log.
     pub(crate) fn unit_log_line(&mut self, name: &UnitName, line: &str) {
         self.append_log(name, &[format!("softbootd: {line}")]);
+    }
+
+    /// StandardOutput=journal+console and its kin.
+    fn shows_on_console(&self, name: &UnitName) -> bool {
+        self.service_of(name).is_some_and(|service| {
+            [&service.exec.stdout, &service.exec.stderr].contains(&&softboot_unit::StdStream::LogAndConsole)
+        })
     }
 
     fn append_log(&mut self, name: &UnitName, lines: &[String]) {
@@ -137,6 +147,18 @@ impl Manager {
                 self.watch_entry(Source::Log(unit), reader, EventFlags::IN);
             }
         }
+    }
+}
+
+/// Never waits: a console that is held by flow control loses lines, the log has them.
+fn console(name: &UnitName, lines: &[String]) {
+    use rustix::fs::OFlags;
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let Ok(fd) = rustix::fs::open("/dev/console", flags, rustix::fs::Mode::empty()) else {
+        return;
+    };
+    for line in lines {
+        let _ = rustix::io::write(&fd, format!("{name}: {line}\n").as_bytes());
     }
 }
 
