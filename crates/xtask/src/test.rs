@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// Of the scenarios, run only this one; may be given several times
     #[arg(long, value_name = "NAME")]
     scenario: Vec<String>,
+    /// Show what each scenario checked
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 /// One step. The order is the order of running: the quick ones first.
@@ -188,6 +191,13 @@ fn suite(name: &str, options: &Options, form: &Form<'_>, tally: &mut Tally) -> R
     let selection: Vec<&str> = options.scenario.iter().map(String::as_str).collect();
     let report = run_suite(&selection, form, &mut |line| println!("   {line}"))
         .map_err(|error| Failure::Host(error.to_string()))?;
+    for verdict in report
+        .verdicts
+        .iter()
+        .filter(|verdict| options.verbose && verdict.failure.is_none())
+    {
+        println!("   {}:\n{}", verdict.scenario, verdict.output.trim_end());
+    }
     tally.report(name, &report);
     Ok(())
 }

@@ -44,9 +44,7 @@ impl Manager {
 
     /// A request is over.
     pub(crate) fn request_done(&mut self, request: RequestId, outcome: Result<JobResult, RequestError>) {
-        if let Err(error) = &outcome {
-            self.handoff_request_refused(request, error);
-        }
+        self.handoff_request_done(request, outcome.as_ref().map(|_| ()));
         for (client, waiting) in self.clients.waiting_for(|waiting| is_of(waiting, request)) {
             match (&outcome, waiting) {
                 (Ok(result), Waiting::Job { job, .. }) => {

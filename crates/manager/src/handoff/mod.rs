@@ -59,8 +59,12 @@ pub(crate) struct Handoff {
 
 enum Phase {
     Verifying(Verification),
-    /// Soft-reboot: the stop transaction of this request runs.
-    Stopping(RequestId),
+    /// Soft-reboot: the stop transaction of this request runs. `over`: its job is out of the table, because the ending
+    /// has begun or because somebody cancelled it.
+    Stopping {
+        request: RequestId,
+        over: bool,
+    },
     Ready,
 }
 
@@ -168,7 +172,7 @@ impl Manager {
             return;
         };
         if let Some(handoff) = &mut self.handoff {
-            handoff.phase = Phase::Stopping(request);
+            handoff.phase = Phase::Stopping { request, over: false };
             if let Some(client) = handoff.client {
                 let wait = matches!(
                     self.clients.waiting(client),
@@ -189,11 +193,45 @@ impl Manager {
         });
     }
 
-    /// The engine refused the soft-reboot's transaction.
-    pub(crate) fn handoff_request_refused(&mut self, request: RequestId, error: &RequestError) {
-        if matches!(&self.handoff, Some(Handoff { phase: Phase::Stopping(own), .. }) if *own == request) {
+    /// The request for the soft-reboot's transaction is over, one way or the other.
+    pub(crate) fn handoff_request_done(&mut self, done: RequestId, outcome: Result<(), &RequestError>) {
+        let Some(Handoff {
+            phase: Phase::Stopping { request, over },
+            ..
+        }) = &mut self.handoff
+        else {
+            return;
+        };
+        if *request != done {
+            return;
+        }
+        *over = true;
+        if let Err(error) = outcome {
             error!("soft-reboot refused: {error}");
             self.handoff = None;
+        }
+    }
+
+    /// The job left the table and no ending followed: somebody cancelled it, and everything stays as it is now.
+    fn notice_cancelled_soft_reboot(&mut self) {
+        let over = matches!(
+            &self.handoff,
+            Some(Handoff {
+                phase: Phase::Stopping { over: true, .. },
+                ..
+            })
+        );
+        if !over || self.final_kill.is_some() || self.objective.is_some() {
+            return;
+        }
+        info!("the soft-reboot was cancelled");
+        self.handoff = None;
+        let waiting = self
+            .clients
+            .waiting_for(|waiting| *waiting == Waiting::SoftReboot);
+        for (client, _) in waiting {
+            let message = "the soft-reboot was cancelled before userspace ended".to_owned();
+            self.finish_error(client, &ApiError::Failed { message });
         }
     }
 
@@ -277,7 +315,9 @@ impl Manager {
         match self.objective {
             None => {}
             Some(Objective::SoftReboot) => match &mut self.handoff {
-                Some(handoff) if matches!(handoff.phase, Phase::Stopping(_)) => handoff.phase = Phase::Ready,
+                Some(handoff) if matches!(handoff.phase, Phase::Stopping { .. }) => {
+                    handoff.phase = Phase::Ready
+                }
                 Some(_) => {}
                 // Asked for by a unit or a signal, so nobody has asked the next program yet.
                 None => self.begin_handoff(Kind::SoftReboot, None),
@@ -288,6 +328,7 @@ impl Manager {
 
     /// At a quiet moment: nothing waits for the engine, every process it asked for has been made.
     pub(crate) fn handoff_progress(&mut self) {
+        self.notice_cancelled_soft_reboot();
         if !matches!(
             &self.handoff,
             Some(Handoff {

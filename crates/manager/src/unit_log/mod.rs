@@ -36,6 +36,9 @@ const PIPE_SIZE: usize = 256 * 1024;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct UnitLogs {
     partial: BTreeMap<UnitName, Lines>,
+    /// Lines that could not be written, since the last one that could.
+    #[serde(default)]
+    lost: BTreeMap<UnitName, usize>,
 }
 
 impl Manager {
@@ -108,8 +111,23 @@ impl Manager {
         if lines.is_empty() {
             return;
         }
-        if let Err(error) = append(name, clock::monotonic(), lines) {
-            warn!("{} line(s) of {name} are lost: {error}", lines.len());
+        let lost = self.logs.lost.get(name).copied().unwrap_or(0);
+        let note =
+            (lost > 0).then(|| format!("softbootd: {lost} line(s) before this one could not be written"));
+        let with_note: Vec<String> = note.into_iter().chain(lines.iter().cloned()).collect();
+        match append(name, clock::monotonic(), &with_note) {
+            Ok(()) => {
+                self.logs.lost.remove(name);
+            }
+            Err(error) => {
+                // Said once: a full /run must not fill the kernel log as well.
+                if lost == 0 {
+                    warn!("output of {name} is being lost: {error}");
+                }
+                self.logs
+                    .lost
+                    .insert(name.clone(), lost.saturating_add(lines.len()));
+            }
         }
         self.followers_notice(name);
     }
