@@ -29,6 +29,14 @@ impl Manager {
         }
     }
 
+    /// Name and section of a socket unit.
+    fn socket_unit(&self, unit: UnitId) -> Option<(UnitName, SocketSection)> {
+        Some((
+            self.engine.name(unit)?.clone(),
+            self.socket_section(unit)?.clone(),
+        ))
+    }
+
     /// The name its descriptors have for the service (semantics 1.1); `None` when it is the default one.
     pub(crate) fn socket_fd_name(&self, socket: &UnitName) -> Option<String> {
         self.engine
@@ -50,10 +58,7 @@ impl Manager {
 
     /// Opens every port that is not open yet, all or none.
     pub(crate) fn open_sockets(&mut self, unit: UnitId) {
-        let (Some(name), Some(section)) = (
-            self.engine.name(unit).cloned(),
-            self.socket_section(unit).cloned(),
-        ) else {
+        let Some((name, section)) = self.socket_unit(unit) else {
             return;
         };
         self.drop_unmatched_ports(unit, &name, &section);
@@ -109,10 +114,7 @@ impl Manager {
 
     /// Closes the ports; with RemoveOnStop= their nodes go too.
     pub(crate) fn close_sockets(&mut self, unit: UnitId) {
-        let (Some(name), Some(section)) = (
-            self.engine.name(unit).cloned(),
-            self.socket_section(unit).cloned(),
-        ) else {
+        let Some((name, section)) = self.socket_unit(unit) else {
             return;
         };
         for id in self.ports(&name) {
@@ -162,10 +164,7 @@ impl Manager {
 
     /// Takes what is queued and throws it away.
     pub(crate) fn flush_sockets(&mut self, unit: UnitId) {
-        let (Some(name), Some(section)) = (
-            self.engine.name(unit).cloned(),
-            self.socket_section(unit).cloned(),
-        ) else {
+        let Some((name, section)) = self.socket_unit(unit) else {
             return;
         };
         for id in self.ports(&name) {

@@ -26,15 +26,24 @@ fn null() -> OwnedFd {
 
 /// Runs a shell script with what `adjust` adds; its output and exit code.
 fn shell(script: &str, adjust: impl FnOnce(&mut SpawnPlan<'_>)) -> (String, i32) {
+    shell_with(script, &[], &[], adjust)
+}
+
+/// The same with descriptors to pass from 3 upwards, or to keep.
+fn shell_with(
+    script: &str,
+    fds: &[BorrowedFd<'_>],
+    keep: &[BorrowedFd<'_>],
+    adjust: impl FnOnce(&mut SpawnPlan<'_>),
+) -> (String, i32) {
     let null = null();
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     let argv = vec![c("sh"), c("-c"), c(script)];
-    let mut plan = SpawnPlan::new(
-        c("/bin/sh"),
-        argv,
-        vec![c("A=b")],
-        [null.as_fd(), writer.as_fd(), writer.as_fd()],
-    );
+    let env = vec![c("A=b"), c("PATH=/usr/bin:/bin")];
+    let stdio = [null.as_fd(), writer.as_fd(), writer.as_fd()];
+    let mut plan = SpawnPlan::new(c("/bin/sh"), argv, env, stdio);
+    plan.fds = fds.to_vec();
+    plan.keep = keep.to_vec();
     adjust(&mut plan);
     let spawned = spawn(&plan).unwrap();
     drop(plan);
@@ -82,34 +91,14 @@ fn passed_descriptors_stand_from_three_in_their_order() {
         .collect();
     // The highest first, so that numbers cross.
     let passed: Vec<BorrowedFd<'_>> = open.iter().rev().map(|file| file.as_fd()).collect();
-    let null = null();
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-    let argv = vec![
-        c("sh"),
-        c("-c"),
-        c("cat <&3 <&3; cat <&4; cat <&5; cat <&6; cat <&7; ls /proc/self/fd | wc -l"),
-    ];
-    let mut plan = SpawnPlan::new(
-        c("/bin/sh"),
-        argv,
-        vec![c("PATH=/usr/bin:/bin")],
-        [null.as_fd(), writer.as_fd(), writer.as_fd()],
-    );
-    plan.fds = passed;
-    let spawned = spawn(&plan).unwrap();
-    drop(plan);
-    drop(writer);
-    let mut text = String::new();
-    File::from(reader).read_to_string(&mut text).unwrap();
-    wait(&spawned);
+    let script = "cat <&3; cat <&4; cat <&5; cat <&6; cat <&7; ls /proc/self/fd | wc -l";
+    let (text, _) = shell_with(script, &passed, &[], |_| {});
     // 0 to 7, and the directory that ls reads: nothing else leaks.
     assert_eq!(text, "file4\nfile3\nfile2\nfile1\nfile0\n9\n");
 }
 
 #[test]
 fn sources_that_stand_on_each_others_targets_are_not_mixed_up() {
-    // In a process of its own, numbers 3 to 6 can be arranged: here by the child of a child.
-    let null = null();
     let files: Vec<File> = (0..4)
         .map(|number| {
             let fd = rustix::fs::memfd_create(format!("m{number}"), rustix::fs::MemfdFlags::CLOEXEC).unwrap();
@@ -120,21 +109,8 @@ fn sources_that_stand_on_each_others_targets_are_not_mixed_up() {
     let mut order: Vec<BorrowedFd<'_>> = files.iter().map(|file| file.as_fd()).collect();
     for _ in 0..4 {
         order.rotate_left(1);
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-        let script = c("cat /proc/self/fd/3 /proc/self/fd/4 /proc/self/fd/5 /proc/self/fd/6");
-        let mut plan = SpawnPlan::new(
-            c("/bin/sh"),
-            vec![c("sh"), c("-c"), script],
-            vec![c("PATH=/bin")],
-            [null.as_fd(), writer.as_fd(), writer.as_fd()],
-        );
-        plan.fds = order.clone();
-        let spawned = spawn(&plan).unwrap();
-        drop(plan);
-        drop(writer);
-        let mut text = String::new();
-        File::from(reader).read_to_string(&mut text).unwrap();
-        wait(&spawned);
+        let script = "cat /proc/$$/fd/3 /proc/$$/fd/4 /proc/$$/fd/5 /proc/$$/fd/6";
+        let (text, _) = shell_with(script, &order, &[], |_| {});
         let expected: String = order
             .iter()
             .map(|fd| {
@@ -191,7 +167,6 @@ fn limits_mask_and_privileges_are_set() {
     let (text, _) = shell(
         "ulimit -n; umask; grep NoNewPrivs /proc/self/status | tr -d '\\t'",
         |plan| {
-            plan.env.push(c("PATH=/usr/bin:/bin"));
             plan.rlimits = vec![(7, 64, 64)];
             plan.umask = 0o077;
             plan.no_new_privileges = true;
@@ -217,20 +192,14 @@ fn an_executed_program_closes_the_pipe() {
 
 #[test]
 fn kept_descriptors_stay_at_their_numbers() {
-    let null = null();
     let file = File::open("/etc/hostname").unwrap();
     let number = std::os::fd::AsRawFd::as_raw_fd(&file);
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-    let argv = vec![c("sh"), c("-c"), c(&format!("readlink /proc/$$/fd/{number}"))];
-    let stdio = [null.as_fd(), writer.as_fd(), writer.as_fd()];
-    let mut plan = SpawnPlan::new(c("/bin/sh"), argv, vec![c("PATH=/usr/bin:/bin")], stdio);
-    plan.keep = vec![file.as_fd()];
-    let spawned = spawn(&plan).unwrap();
-    drop(plan);
-    drop(writer);
-    let mut text = String::new();
-    File::from(reader).read_to_string(&mut text).unwrap();
-    wait(&spawned);
+    let (text, _) = shell_with(
+        &format!("readlink /proc/$$/fd/{number}"),
+        &[],
+        &[file.as_fd()],
+        |_| {},
+    );
     assert_eq!(text, "/etc/hostname\n");
 }
 
@@ -241,9 +210,8 @@ fn what_this_program_ignores_a_service_does_not() {
         let (text, _) = shell("grep SigIgn /proc/self/status", adjust);
         u64::from_str_radix(text.trim().rsplit('\t').next().unwrap(), 16).unwrap()
     };
-    assert_eq!(ignored(|plan| plan.env.push(c("PATH=/usr/bin:/bin"))), 0);
+    assert_eq!(ignored(|_| {}), 0);
     let sigpipe = ignored(|plan| {
-        plan.env.push(c("PATH=/usr/bin:/bin"));
         plan.ignore_sigpipe = true;
     });
     assert_eq!(sigpipe, 1 << (13 - 1));
