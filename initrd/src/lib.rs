@@ -10,7 +10,7 @@
 //! | [`modules`] | which kernel modules a module needs, in load order |
 //! | [`packages`] | the distribution's packages, fetched and unpacked below a cache |
 //! | [`compress`] | the compressions a kernel can read |
-//! | [`bench`] | which of them boots fastest |
+//! | [`mod@bench`] | which of them boots fastest |
 //! | [`demo`] | the demo image |
 //!
 //! The crate never prints. Long work reports through [`progress::Progress`].

@@ -168,8 +168,8 @@ fn message(line: &str) -> &str {
     rest
 }
 
-/// Whether a line begins a die report. Reports about user programs ("traps: name[1] general protection
-/// fault", "name[1]: segfault at") have neither of these forms.
+/// Whether a line begins a die report. Reports about user programs ("traps: name\[1\] general protection
+/// fault", "name\[1\]: segfault at") have neither of these forms.
 fn is_oops(text: &str) -> bool {
     text.starts_with("BUG: unable to handle ")
         || text.starts_with("BUG: kernel NULL pointer dereference")

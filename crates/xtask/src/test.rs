@@ -41,7 +41,7 @@ pub(crate) struct Options {
 enum Step {
     /// The code is formatted
     Format,
-    /// No lint complains
+    /// No lint complains, and the documentation builds
     Lint,
     /// Unit tests, property tests, simulations
     Unit,
@@ -93,10 +93,8 @@ pub(crate) fn run(options: &Options) -> Result<u8, Failure> {
 fn run_step(step: Step, options: &Options, places: &Places, tally: &mut Tally) -> Result<(), Failure> {
     match step {
         Step::Format => cargo(places, tally, &["fmt", "--all", "--check"]),
-        Step::Lint => cargo(
-            places,
-            tally,
-            &[
+        Step::Lint => {
+            let clippy = [
                 "clippy",
                 "--quiet",
                 "--workspace",
@@ -104,8 +102,10 @@ fn run_step(step: Step, options: &Options, places: &Places, tally: &mut Tally) -
                 "--",
                 "-D",
                 "warnings",
-            ],
-        ),
+            ];
+            cargo(places, tally, &clippy)?;
+            cargo(places, tally, &["doc", "--quiet", "--workspace", "--no-deps"])
+        }
         Step::Unit => cargo(
             places,
             tally,
@@ -137,6 +137,7 @@ fn cargo(places: &Places, tally: &mut Tally, arguments: &[&str]) -> Result<(), F
     let status = Command::new(program)
         .current_dir(&places.root)
         .args(arguments)
+        .env("RUSTDOCFLAGS", "-D warnings")
         .stdin(Stdio::null())
         .status()
         .map_err(|error| Failure::host("running cargo", error))?;

@@ -12,7 +12,7 @@
 //! | resend request                     | send again all that is not acknowledged                      |
 //! | no acknowledgement for the timeout | the same; the timeout doubles, up to its limit               |
 //!
-//! At most [`WINDOW`] bytes (or one frame) are on the way at a time: a line that loses something then costs
+//! At most `WINDOW` bytes (or one frame) are on the way at a time: a line that loses something then costs
 //! little, and a slow line is not filled with what would have to be sent again.
 //!
 //! The caller sends what [`Link::take_output`] returns, and calls [`Link::tick`] from time to time.

@@ -23,7 +23,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use softboot_control::api::ApiError;
-use softboot_engine::{Event, JobKind, Objective, RequestError, RequestId};
+use softboot_engine::{Event, Objective, RequestError, RequestId};
 use softboot_reexec::verify::{Answer, Verification};
 use softboot_unit::{JobMode, UnitName, Usec};
 use tracing::{error, info};
@@ -167,30 +167,21 @@ impl Manager {
 
     /// The stop transaction of a soft-reboot (semantics 7.3).
     fn begin_stopping(&mut self) {
-        let request = self.next_request();
         let Ok(unit) = UnitName::new("soft-reboot.target") else {
             return;
         };
-        if let Some(handoff) = &mut self.handoff {
-            handoff.phase = Phase::Stopping { request, over: false };
-            if let Some(client) = handoff.client {
-                let wait = matches!(
-                    self.clients.waiting(client),
-                    Some(Waiting::Verification { wait: true })
-                );
-                self.clients
-                    .set_waiting(client, Some(Waiting::SoftRebootQueued { request, wait }));
-            }
-        }
         self.load_units(std::slice::from_ref(&unit));
-        let mode = JobMode::ReplaceIrreversibly;
-        self.feed(Event::Request {
-            request,
-            kind: JobKind::Start,
-            unit,
-            mode,
-            manual: false,
-        });
+        let request = self.start_own(unit, JobMode::ReplaceIrreversibly);
+        let Some(handoff) = &mut self.handoff else { return };
+        handoff.phase = Phase::Stopping { request, over: false };
+        if let Some(client) = handoff.client {
+            let wait = matches!(
+                self.clients.waiting(client),
+                Some(Waiting::Verification { wait: true })
+            );
+            self.clients
+                .set_waiting(client, Some(Waiting::SoftRebootQueued { request, wait }));
+        }
     }
 
     /// The request for the soft-reboot's transaction is over, one way or the other.

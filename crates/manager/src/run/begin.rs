@@ -11,7 +11,7 @@ use fdstore::notify::Receiver;
 use rustix::event::epoll::EventFlags;
 use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
-use softboot_engine::{Engine, Event, JobKind};
+use softboot_engine::{Engine, Event};
 use softboot_sys::signals::SignalFd;
 use softboot_unit::{JobMode, UnitName};
 use tracing::{error, info};
@@ -258,14 +258,7 @@ impl Manager {
         } else {
             JobMode::Replace
         };
-        let request = self.next_request();
-        self.feed(Event::Request {
-            request,
-            kind: JobKind::Start,
-            unit,
-            mode,
-            manual: false,
-        });
+        self.start_own(unit, mode);
     }
 
     /// The definitions just loaded are still on their way to the engine.

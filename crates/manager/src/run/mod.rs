@@ -105,6 +105,20 @@ impl Manager {
         RequestId(self.next_token())
     }
 
+    /// Asks the engine to start a unit that the manager itself wants.
+    pub(crate) fn start_own(&mut self, unit: UnitName, mode: softboot_unit::JobMode) -> RequestId {
+        let request = self.next_request();
+        let kind = softboot_engine::JobKind::Start;
+        self.feed(Event::Request {
+            request,
+            kind,
+            unit,
+            mode,
+            manual: false,
+        });
+        request
+    }
+
     /// Loads units (and what they mention) that the engine does not know or did not find before.
     pub(crate) fn load_units(&mut self, names: &[UnitName]) {
         let usable = |name: &UnitName| {
