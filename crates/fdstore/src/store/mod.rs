@@ -68,6 +68,12 @@ impl FdStore {
                 rule: Rule::OwnerLimit { limit },
             });
         }
+        if self.next > EntryId::MAX {
+            return Err(InsertError {
+                fd,
+                rule: Rule::IdsExhausted,
+            });
+        }
         let id = EntryId(self.next);
         self.next = self.next.saturating_add(1);
         let entry = Entry::new(id, owner, name, fd, identity, options);
