@@ -7,6 +7,7 @@
 //!   is put aside, never handed out.
 //! - [`FdStore::take`] and [`FdStore::share`] give a descriptor as a type of the standard library, after a look at what
 //!   it is.
+//! - [`FdStore::put_state`] keeps data beside the descriptors, [`FdStore::state`] reads it in the next program.
 //! - [`notify`] speaks sd_notify from both sides, [`listen`] takes what LISTEN_FDS names.
 //!
 //! Descriptors are `OwnedFd` and `BorrowedFd` in this interface; a number appears only where the kernel's own
@@ -25,6 +26,7 @@ mod manifest;
 pub mod memfd;
 mod name;
 pub mod notify;
+mod state;
 mod store;
 
 pub use adopt::{Adopt, AdoptError};
@@ -33,4 +35,5 @@ pub use identity::{Access, FdKind, Identity};
 pub use inherit::{InheritError, Inherited, Quarantined};
 pub use manifest::{ManifestError, read_enveloped, write_enveloped};
 pub use name::{FdName, NameError};
+pub use state::StateError;
 pub use store::{Entry, EntryId, FdStore, InsertError, InsertOptions, Inserted, Rule};

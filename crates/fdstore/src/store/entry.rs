@@ -177,6 +177,15 @@ impl Entry {
         self.entered_usec
     }
 
+    /// What an insertion has to say to make one like this.
+    pub(crate) fn options(&self) -> InsertOptions {
+        InsertOptions {
+            poll: self.poll,
+            labels: self.labels.clone(),
+            ..InsertOptions::default()
+        }
+    }
+
     pub(crate) fn into_fd(self) -> OwnedFd {
         self.fd
     }

@@ -156,6 +156,11 @@ impl FdStore {
 
     /// Takes one out.
     pub fn remove(&mut self, id: EntryId) -> Option<OwnedFd> {
+        self.detach(id).map(Entry::into_fd)
+    }
+
+    /// Takes one out with all that is known of it.
+    pub(crate) fn detach(&mut self, id: EntryId) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
         if let Some(index) = self.owners.get_mut(entry.owner()) {
             index.remove(&entry);
@@ -163,7 +168,7 @@ impl FdStore {
                 self.owners.remove(entry.owner());
             }
         }
-        Some(entry.into_fd())
+        Some(entry)
     }
 
     /// Takes out all of this owner with this name, oldest first.
