@@ -91,6 +91,16 @@ pub enum Access {
     Path,
 }
 
+/// The part of an identity that never changes while the thing exists: a memfd may be sealed further, a socket may
+/// begin to listen, and both are still what they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct InodeKey {
+    device: u64,
+    inode: u64,
+    cookie: Option<u64>,
+    access: Access,
+}
+
 /// What a descriptor is. Two that differ in any part are not the same thing; two that are equal may still be two
 /// open file descriptions of one inode (see `kcmp(2)`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -146,6 +156,15 @@ impl Identity {
             seals,
             kind,
         })
+    }
+
+    pub(crate) fn key(&self) -> InodeKey {
+        InodeKey {
+            device: self.device,
+            inode: self.inode,
+            cookie: self.cookie,
+            access: self.access,
+        }
     }
 
     /// What it is.

@@ -163,15 +163,74 @@ pub(crate) struct Record {
     pub(crate) unknown: serde_json::Map<String, serde_json::Value>,
 }
 
+/// A manifest whose entries are not looked at yet.
+#[derive(Deserialize)]
+struct Loose {
+    #[serde(default)]
+    writer: String,
+    #[serde(default)]
+    next_id: serde_json::Value,
+    entries: Vec<serde_json::Value>,
+    #[serde(flatten)]
+    unknown: serde_json::Map<String, serde_json::Value>,
+}
+
+/// An entry that is none, with what can still be read of it.
+#[derive(Debug)]
+pub(crate) struct Malformed {
+    pub(crate) fd: Option<i32>,
+    pub(crate) owner: Option<String>,
+    pub(crate) name: Option<FdName>,
+    pub(crate) reason: String,
+}
+
+impl Malformed {
+    fn new(position: usize, value: &serde_json::Value, error: &serde_json::Error) -> Malformed {
+        let text = |member: &str| value.get(member).and_then(serde_json::Value::as_str);
+        Malformed {
+            fd: value
+                .get("fd")
+                .and_then(serde_json::Value::as_i64)
+                .and_then(|fd| i32::try_from(fd).ok()),
+            owner: text("owner").map(str::to_owned),
+            name: text("name").and_then(|name| FdName::new(name).ok()),
+            reason: format!("entry {position} of the manifest cannot be decoded: {error}"),
+        }
+    }
+}
+
 impl Manifest {
     pub(crate) fn write(&self) -> io::Result<OwnedFd> {
         let payload = serde_json::to_vec(self)?;
         write_enveloped("fdstore-manifest", MAGIC, FORMAT, &payload)
     }
 
-    pub(crate) fn read(fd: impl AsFd) -> Result<Manifest, ManifestError> {
+    /// Reads a manifest. An entry that cannot be decoded costs only itself: it comes beside the manifest.
+    pub(crate) fn read(fd: impl AsFd) -> Result<(Manifest, Vec<Malformed>), ManifestError> {
         let (_, payload) = read_enveloped(fd, MAGIC, FORMAT, MAX)?;
-        Ok(serde_json::from_slice(&payload)?)
+        Manifest::decode(&payload)
+    }
+
+    pub(crate) fn decode(payload: &[u8]) -> Result<(Manifest, Vec<Malformed>), ManifestError> {
+        // Almost always all is well; only a damaged or newer one is read a second time, entry by entry.
+        if let Ok(manifest) = serde_json::from_slice(payload) {
+            return Ok((manifest, Vec::new()));
+        }
+        let loose: Loose = serde_json::from_slice(payload)?;
+        let mut manifest = Manifest {
+            writer: loose.writer,
+            next_id: loose.next_id.as_u64().unwrap_or(0),
+            entries: Vec::new(),
+            unknown: loose.unknown,
+        };
+        let mut malformed = Vec::new();
+        for (position, value) in loose.entries.into_iter().enumerate() {
+            match Record::deserialize(&value) {
+                Ok(record) => manifest.entries.push(record),
+                Err(error) => malformed.push(Malformed::new(position, &value, &error)),
+            }
+        }
+        Ok((manifest, malformed))
     }
 }
 
@@ -181,7 +240,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(bytes: &[u8]) -> Result<Manifest, ManifestError> {
-        Manifest::read(sealed_memfd("t", bytes).unwrap())
+        Manifest::read(sealed_memfd("t", bytes).unwrap()).map(|(manifest, _)| manifest)
     }
 
     fn good() -> Vec<u8> {
@@ -226,6 +285,21 @@ mod tests {
         let manifest: Manifest = serde_json::from_slice(text).unwrap();
         let again = serde_json::to_value(&manifest).unwrap();
         assert_eq!(again.get("later"), Some(&serde_json::json!({"a": [1]})));
+    }
+
+    #[test]
+    fn entries_that_are_none_come_beside_the_manifest() {
+        let text =
+            br#"{"next_id":-7,"later":1,"entries":[7,{"fd":9,"owner":"o","name":"n","id":"x"},{"fd":1e99}]}"#;
+        let (manifest, malformed) = Manifest::decode(text).unwrap();
+        assert_eq!((manifest.next_id, manifest.entries.len()), (0, 0));
+        assert!(manifest.unknown.contains_key("later"));
+        let seen: Vec<_> = malformed
+            .iter()
+            .map(|bad| (bad.fd, bad.owner.as_deref()))
+            .collect();
+        assert_eq!(seen, [(None, None), (Some(9), Some("o")), (None, None)]);
+        assert!(Manifest::decode(br#"{"entries":7}"#).is_err());
     }
 
     proptest! {

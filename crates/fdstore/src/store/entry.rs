@@ -16,6 +16,12 @@ use crate::name::FdName;
 #[serde(transparent)]
 pub struct EntryId(pub u64);
 
+impl EntryId {
+    /// The last one: what JSON readers everywhere still hold exactly (2^53 - 1). At a million a second it is reached
+    /// after 285 years.
+    pub(crate) const MAX: u64 = (1 << 53) - 1;
+}
+
 /// How to insert.
 #[derive(Clone, Debug, Default)]
 pub struct InsertOptions {
@@ -59,6 +65,9 @@ pub enum Rule {
         /// The limit.
         limit: usize,
     },
+    /// Every id was given to an entry once.
+    #[error("there are no more entry ids")]
+    IdsExhausted,
 }
 
 /// A refusal: the descriptor comes back.
@@ -166,6 +175,15 @@ impl Entry {
     /// When it was inserted, in microseconds of CLOCK_REALTIME.
     pub fn entered_usec(&self) -> u64 {
         self.entered_usec
+    }
+
+    /// What an insertion has to say to make one like this.
+    pub(crate) fn options(&self) -> InsertOptions {
+        InsertOptions {
+            poll: self.poll,
+            labels: self.labels.clone(),
+            ..InsertOptions::default()
+        }
     }
 
     pub(crate) fn into_fd(self) -> OwnedFd {

@@ -2,28 +2,30 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::equals::Equals;
 use super::{Entry, EntryId};
-use crate::identity::Identity;
+use crate::identity::InodeKey;
 use crate::name::FdName;
 
 #[derive(Debug, Default)]
 pub(super) struct OwnerIndex {
     ids: BTreeSet<EntryId>,
     names: HashMap<FdName, BTreeSet<EntryId>>,
-    identities: HashMap<Identity, Vec<EntryId>>,
+    identities: HashMap<InodeKey, Equals>,
 }
 
 impl OwnerIndex {
-    pub(super) fn add(&mut self, entry: &Entry) {
+    /// Adds an entry; `place` is where a search among its equals has just seen its place.
+    pub(super) fn add(&mut self, entry: &Entry, place: Option<usize>) {
         self.ids.insert(entry.id());
         self.names
             .entry(entry.name().clone())
             .or_default()
             .insert(entry.id());
         self.identities
-            .entry(entry.identity().clone())
+            .entry(entry.identity().key())
             .or_default()
-            .push(entry.id());
+            .add(entry.id(), place);
     }
 
     pub(super) fn remove(&mut self, entry: &Entry) {
@@ -34,10 +36,11 @@ impl OwnerIndex {
                 self.names.remove(entry.name());
             }
         }
-        if let Some(ids) = self.identities.get_mut(entry.identity()) {
-            ids.retain(|id| *id != entry.id());
-            if ids.is_empty() {
-                self.identities.remove(entry.identity());
+        let key = entry.identity().key();
+        if let Some(equals) = self.identities.get_mut(&key) {
+            equals.remove(entry.id());
+            if equals.is_empty() {
+                self.identities.remove(&key);
             }
         }
     }
@@ -50,8 +53,8 @@ impl OwnerIndex {
         self.names.get(name).into_iter().flatten().copied()
     }
 
-    pub(super) fn equals(&self, identity: &Identity) -> &[EntryId] {
-        self.identities.get(identity).map_or(&[], Vec::as_slice)
+    pub(super) fn equals(&mut self, key: &InodeKey) -> Option<&mut Equals> {
+        self.identities.get_mut(key)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,18 +1,19 @@
 //! The store itself.
 
 mod entry;
+mod equals;
 mod index;
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use rustix::io::Errno;
-use softboot_sys::kcmp::same_file;
+use softboot_sys::kcmp;
 
 use crate::identity::Identity;
 use crate::name::FdName;
 
 pub use entry::{Entry, EntryId, InsertError, InsertOptions, Inserted, Rule};
+use equals::Found;
 use index::OwnerIndex;
 
 /// Descriptors by owner and name. The order is the order of insertion, through any number of handoffs.
@@ -51,11 +52,14 @@ impl FdStore {
                 });
             }
         };
-        if options.deduplicate
-            && let Some(known) = self.find_same(owner, &identity, fd.as_fd())
-        {
-            return Ok(Inserted::Duplicate(known));
-        }
+        let place = match options.deduplicate {
+            true => match self.find_same(owner, &identity, fd.as_fd()) {
+                Some(Found::Same(known)) => return Ok(Inserted::Duplicate(known)),
+                Some(Found::Place(place)) => Some(place),
+                None => None,
+            },
+            false => None,
+        };
         if let Some(limit) = options.owner_limit
             && self.count(owner) >= limit
         {
@@ -64,34 +68,42 @@ impl FdStore {
                 rule: Rule::OwnerLimit { limit },
             });
         }
+        if self.next > EntryId::MAX {
+            return Err(InsertError {
+                fd,
+                rule: Rule::IdsExhausted,
+            });
+        }
         let id = EntryId(self.next);
         self.next = self.next.saturating_add(1);
         let entry = Entry::new(id, owner, name, fd, identity, options);
-        self.put(entry);
+        self.put_at(entry, place);
         Ok(Inserted::New(id))
     }
 
-    /// An entry of this owner that is the same open file description. Constant time for what has an inode of its
-    /// own; among anonymous inodes (eventfd and the like share one) each has to be compared.
-    fn find_same(&self, owner: &str, identity: &Identity, fd: BorrowedFd<'_>) -> Option<EntryId> {
-        let equals = self.owners.get(owner)?.equals(identity);
-        equals.iter().copied().find(|id| {
-            let Some(known) = self.fd(*id) else { return false };
-            match same_file(known, fd) {
-                Ok(same) => same,
-                // Without kcmp a socket's cookie still tells; for the rest two are taken for two.
-                Err(Errno::NOSYS | Errno::PERM) => identity.cookie().is_some(),
-                Err(_) => false,
-            }
-        })
+    /// An entry of this owner that is the same open file description, or the place of one that is new. Constant
+    /// time for what has an inode of its own, log time among anonymous inodes (eventfd and the like share one).
+    fn find_same(&mut self, owner: &str, identity: &Identity, fd: BorrowedFd<'_>) -> Option<Found> {
+        let entries = &self.entries;
+        let fd_of = |id: EntryId| entries.get(&id).map(Entry::fd);
+        let equals = self.owners.get_mut(owner)?.equals(&identity.key())?;
+        match equals.search(fd, fd_of, kcmp::order) {
+            Ok(found) => Some(found),
+            // Without kcmp a socket's cookie still tells; for the rest two are taken for two.
+            Err(_) => identity.cookie().and_then(|_| equals.oldest()).map(Found::Same),
+        }
     }
 
     pub(crate) fn put(&mut self, entry: Entry) {
+        self.put_at(entry, None);
+    }
+
+    fn put_at(&mut self, entry: Entry, place: Option<usize>) {
         self.next = self.next.max(entry.id().0.saturating_add(1));
         self.owners
             .entry(entry.owner().to_owned())
             .or_default()
-            .add(&entry);
+            .add(&entry, place);
         self.entries.insert(entry.id(), entry);
     }
 
@@ -144,6 +156,11 @@ impl FdStore {
 
     /// Takes one out.
     pub fn remove(&mut self, id: EntryId) -> Option<OwnedFd> {
+        self.detach(id).map(Entry::into_fd)
+    }
+
+    /// Takes one out with all that is known of it.
+    pub(crate) fn detach(&mut self, id: EntryId) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
         if let Some(index) = self.owners.get_mut(entry.owner()) {
             index.remove(&entry);
@@ -151,7 +168,7 @@ impl FdStore {
                 self.owners.remove(entry.owner());
             }
         }
-        Some(entry.into_fd())
+        Some(entry)
     }
 
     /// Takes out all of this owner with this name, oldest first.
@@ -166,12 +183,15 @@ impl FdStore {
 
     /// Takes out all of this owner, oldest first.
     pub fn remove_owner(&mut self, owner: &str) -> Vec<OwnedFd> {
-        let ids: Vec<EntryId> = self
-            .owners
-            .get(owner)
-            .map(|index| index.ids().collect())
-            .unwrap_or_default();
-        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+        // The index goes as a whole: unpicking it one by one would look through all equals for each.
+        let Some(index) = self.owners.remove(owner) else {
+            return Vec::new();
+        };
+        index
+            .ids()
+            .filter_map(|id| self.entries.remove(&id))
+            .map(Entry::into_fd)
+            .collect()
     }
 }
 

@@ -122,3 +122,46 @@ fn ids_are_not_used_again() {
     assert!(second > first);
     assert!(store.fd(first).is_none());
 }
+
+#[test]
+fn among_two_thousand_that_look_alike_each_is_found_again() {
+    let mut store = FdStore::new();
+    let eventfd = || rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap();
+    let fds: Vec<OwnedFd> = (0..2_000).map(|_| eventfd()).collect();
+    let insert = |store: &mut FdStore, fd: &OwnedFd| {
+        store
+            .insert("o", &name("x"), fd.try_clone().unwrap(), dedup())
+            .unwrap()
+    };
+    let ids: Vec<EntryId> = fds.iter().map(|fd| insert(&mut store, fd).id()).collect();
+    assert_eq!(store.count("o"), 2_000);
+    for (fd, id) in fds.iter().zip(&ids) {
+        assert_eq!(insert(&mut store, fd), Inserted::Duplicate(*id));
+    }
+    // One that left is new when it comes again; the others are still known.
+    let (first, second) = (*ids.first().unwrap(), *ids.get(1).unwrap());
+    store.remove(first);
+    assert!(matches!(
+        insert(&mut store, fds.first().unwrap()),
+        Inserted::New(_)
+    ));
+    assert_eq!(
+        insert(&mut store, fds.get(1).unwrap()),
+        Inserted::Duplicate(second)
+    );
+}
+
+#[test]
+fn a_memfd_that_was_sealed_meanwhile_is_still_the_same() {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    let mut store = FdStore::new();
+    let fd = memfd_create("m", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+    let first = store
+        .insert("o", &name("x"), fd.try_clone().unwrap(), dedup())
+        .unwrap();
+    fcntl_add_seals(&fd, SealFlags::GROW).unwrap();
+    assert_eq!(
+        store.insert("o", &name("x"), fd, dedup()).unwrap(),
+        Inserted::Duplicate(first.id())
+    );
+}

@@ -1,0 +1,184 @@
+//! The other side of a handoff.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as BTreeEntry;
+use std::fmt;
+use std::os::fd::OwnedFd;
+
+use crate::identity::Identity;
+use crate::manifest::{Malformed, Manifest, ManifestError, Record};
+use crate::name::FdName;
+use crate::store::{Entry, EntryId, FdStore, InsertOptions};
+
+/// A store that came over, and what did not become part of it.
+#[derive(Debug)]
+pub struct Inherited {
+    /// Everything that is what it claims to be.
+    pub store: FdStore,
+    /// What is not.
+    pub quarantined: Vec<Quarantined>,
+    /// Open descriptors that the manifest does not mention. Dropping them closes them.
+    pub unclaimed: Vec<OwnedFd>,
+    /// What was odd about the manifest and did no harm to a descriptor.
+    pub warnings: Vec<String>,
+}
+
+/// A descriptor that is not what the manifest says. It is never handed out under that name.
+#[derive(Debug)]
+pub struct Quarantined {
+    /// Whose it was, if that can be read.
+    pub owner: Option<String>,
+    /// Its name, if that can be read.
+    pub name: Option<FdName>,
+    /// What it was, if that can be read.
+    pub identity: Option<Identity>,
+    /// What is there instead; `None` when the number is not open, or another entry has a better claim to it.
+    pub fd: Option<OwnedFd>,
+    /// Why it is here.
+    pub reason: String,
+}
+
+impl fmt::Display for Quarantined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.as_ref().map_or("an unnamed descriptor", FdName::as_str);
+        let owner = self.owner.as_deref().unwrap_or("nobody known");
+        write!(f, "{name} of {owner}: {}", self.reason)
+    }
+}
+
+/// Why nothing could be taken over. The descriptors come back, so nothing is lost by asking.
+#[derive(Debug)]
+pub struct InheritError {
+    /// All that were given.
+    pub descriptors: BTreeMap<i32, OwnedFd>,
+    /// Why.
+    pub reason: ManifestError,
+}
+
+impl fmt::Display for InheritError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "taking over an fd store: the manifest: {}", self.reason)
+    }
+}
+
+impl std::error::Error for InheritError {}
+
+impl FdStore {
+    /// Takes over what another program handed to this one. `descriptors` are all that are open
+    /// (`softboot_sys::inherited::take_all`), `number` is the one in `FDSTORE_HANDOFF`: the
+    /// manifest's.
+    ///
+    /// Seal, size, version and checksum of the manifest are checked, then the identity of each descriptor.
+    /// From there on one entry cannot spoil another: what is malformed, contradicts itself or is something else is put
+    /// aside with the reason.
+    pub fn inherit(mut descriptors: BTreeMap<i32, OwnedFd>, number: i32) -> Result<Inherited, InheritError> {
+        let read = match descriptors.get(&number) {
+            Some(fd) => Manifest::read(fd),
+            None => Err(ManifestError::Inconsistent(format!(
+                "descriptor {number} is not open"
+            ))),
+        };
+        let (manifest, malformed) = match read {
+            Ok(read) => read,
+            Err(reason) => return Err(InheritError { descriptors, reason }),
+        };
+        descriptors.remove(&number);
+        Ok(adopt(manifest, malformed, descriptors))
+    }
+}
+
+/// Gives each entry its descriptor. Those that can prove their claim come first, so that a wrong or unreadable entry
+/// with the same number takes nothing away from them.
+fn adopt(
+    manifest: Manifest,
+    malformed: Vec<Malformed>,
+    mut descriptors: BTreeMap<i32, OwnedFd>,
+) -> Inherited {
+    let mut store = FdStore::new();
+    store.unknown = manifest.unknown;
+    let mut refused = Vec::new();
+    for record in manifest.entries {
+        let claim = descriptors.entry(record.fd);
+        match check(&record, &claim, &store) {
+            Ok(()) => {
+                if let BTreeEntry::Occupied(fd) = claim {
+                    store.put(entry(record, fd.remove()));
+                }
+            }
+            Err(reason) => refused.push((record, reason)),
+        }
+    }
+    let mut quarantined = Vec::new();
+    for (record, reason) in refused {
+        quarantined.push(Quarantined {
+            fd: descriptors.remove(&record.fd),
+            owner: Some(record.owner),
+            name: Some(record.name),
+            identity: Some(record.identity),
+            reason,
+        });
+    }
+    for bad in malformed {
+        quarantined.push(Quarantined {
+            fd: bad.fd.and_then(|fd| descriptors.remove(&fd)),
+            owner: bad.owner,
+            name: bad.name,
+            identity: None,
+            reason: bad.reason,
+        });
+    }
+    let mut warnings = Vec::new();
+    if manifest.next_id <= EntryId::MAX {
+        store.raise_next_id(manifest.next_id);
+    } else {
+        warnings.push(format!(
+            "the manifest says that {} ids are used up; counting goes on after the last one that is in use",
+            manifest.next_id
+        ));
+    }
+    Inherited {
+        store,
+        quarantined,
+        unclaimed: descriptors.into_values().collect(),
+        warnings,
+    }
+}
+
+fn check(record: &Record, claim: &BTreeEntry<'_, i32, OwnedFd>, store: &FdStore) -> Result<(), String> {
+    let BTreeEntry::Occupied(fd) = claim else {
+        return Err(format!(
+            "descriptor {} is not open or was claimed before",
+            record.fd
+        ));
+    };
+    if record.id.0 > EntryId::MAX {
+        return Err(format!("its id {} is out of range", record.id.0));
+    }
+    if store.entry(record.id).is_some() {
+        return Err(format!(
+            "the manifest has two entries with the id {}",
+            record.id.0
+        ));
+    }
+    record.identity.verify(fd.get())
+}
+
+fn entry(record: Record, fd: OwnedFd) -> Entry {
+    let options = InsertOptions {
+        poll: record.poll,
+        labels: record.labels,
+        ..InsertOptions::default()
+    };
+    Entry::new(
+        record.id,
+        &record.owner,
+        &record.name,
+        fd,
+        record.identity,
+        options,
+    )
+    .with_history(record.entered_usec, record.unknown)
+}
+
+#[cfg(test)]
+mod tests;
