@@ -1,4 +1,4 @@
-//! One client's buffers. No descriptor lives here, so that a connection can be serialised half-way through a message
+//! One client's buffers, for messages without descriptors. No descriptor lives here, so that a connection can be serialised half-way through a message
 //! and continued by the next manager.
 //!
 //! Framing is Varlink's (semantics 8.4): one JSON object, then one NUL byte. Calls are answered in their order; the
@@ -43,24 +43,42 @@ pub enum ReadOutcome {
 /// Why a connection must be dropped.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
-    /// A message is longer than [`MAX_INPUT`].
-    #[error("reading a control call: message is longer than {MAX_INPUT} bytes")]
-    TooLong,
+    /// A message is longer than the connection's limit.
+    #[error("reading a Varlink call: message is longer than {0} bytes")]
+    TooLong(usize),
     /// A frame is no Varlink call.
-    #[error("decoding a control call: {0}")]
+    #[error("decoding a Varlink call: {0}")]
     Malformed(#[source] serde_json::Error),
     /// The client does not read its replies.
-    #[error("queueing a control reply: client left more than {MAX_OUTPUT} bytes unread")]
-    SlowReader,
+    #[error("queueing a Varlink reply: client left more than {0} bytes unread")]
+    SlowReader(usize),
     /// A reply was given with no call outstanding.
-    #[error("queueing a control reply: no call is outstanding")]
+    #[error("queueing a Varlink reply: no call is outstanding")]
     NoCall,
     /// A reply could not be encoded.
-    #[error("encoding a control reply: {0}")]
+    #[error("encoding a Varlink reply: {0}")]
     Encode(#[source] serde_json::Error),
     /// The socket failed.
-    #[error("control socket: {0}")]
+    #[error("Varlink socket: {0}")]
     Io(#[source] Errno),
+}
+
+/// What one client may make the server hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Longest message it may send, in bytes, without its NUL.
+    pub input: usize,
+    /// Most unsent reply bytes held for it.
+    pub output: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            input: MAX_INPUT,
+            output: MAX_OUTPUT,
+        }
+    }
 }
 
 /// One call.
@@ -90,12 +108,20 @@ pub struct Connection {
     /// The client will send nothing more; it may still read.
     #[serde(default)]
     eof: bool,
+    #[serde(default)]
+    limits: Limits,
 }
 
 impl Connection {
-    /// An empty connection of `peer`.
+    /// An empty connection of `peer`, with [`MAX_INPUT`] and [`MAX_OUTPUT`].
     pub fn new(peer: Peer) -> Self {
+        Self::with_limits(peer, Limits::default())
+    }
+
+    /// An empty connection of `peer` with other limits.
+    pub fn with_limits(peer: Peer, limits: Limits) -> Self {
         Self {
+            limits,
             peer,
             input: VecDeque::new(),
             output: VecDeque::new(),
@@ -108,6 +134,7 @@ impl Connection {
     pub fn peer(&self) -> Peer {
         self.peer
     }
+
     /// Whether input is wanted now. While a call is outstanding only a little is read ahead, so that a client that
     /// sends without reading fills its own socket and not our memory.
     pub fn wants_read(&self) -> bool {
@@ -121,22 +148,62 @@ impl Connection {
 
     /// Reads at most [`IO_STEP`] bytes without blocking.
     pub fn read_from(&mut self, fd: BorrowedFd<'_>) -> Result<ReadOutcome, ConnectionError> {
-        if self.input.len() > MAX_INPUT && !self.input.contains(&0) {
-            return Err(ConnectionError::TooLong);
-        }
+        self.check_room()?;
         let mut chunk = vec![0u8; IO_STEP];
         match rustix::net::recv(fd, &mut chunk[..], rustix::net::RecvFlags::DONTWAIT) {
-            Ok((0, _)) => {
-                self.eof = true;
-                Ok(ReadOutcome::Eof)
-            }
-            Ok((n, _)) => {
-                self.input.extend(chunk.iter().take(n));
-                Ok(ReadOutcome::Progress)
-            }
+            Ok((n, _)) => Ok(self.feed(chunk.get(..n).unwrap_or(&chunk))),
             Err(Errno::AGAIN | Errno::INTR) => Ok(ReadOutcome::WouldBlock),
             Err(e) => Err(ConnectionError::Io(e)),
         }
+    }
+
+    /// Refuses to read on when what is there is too long already.
+    pub(crate) fn check_room(&self) -> Result<(), ConnectionError> {
+        if self.input.len() > self.limits.input && !self.input.contains(&0) {
+            return Err(ConnectionError::TooLong(self.limits.input));
+        }
+        Ok(())
+    }
+
+    /// Adds what was received; nothing means that the client closed its side.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> ReadOutcome {
+        if bytes.is_empty() {
+            self.eof = true;
+            return ReadOutcome::Eof;
+        }
+        self.input.extend(bytes);
+        ReadOutcome::Progress
+    }
+
+    /// How many received bytes are not taken yet.
+    pub(crate) fn input_len(&self) -> usize {
+        self.input.len()
+    }
+
+    /// How many bytes of replies are not sent yet.
+    pub fn unsent(&self) -> usize {
+        self.output.len()
+    }
+
+    /// The beginning of what is not sent, in one piece, at most `most` bytes.
+    pub(crate) fn unsent_front(&self, most: usize) -> &[u8] {
+        let (front, _) = self.output.as_slices();
+        front.get(..front.len().min(most)).unwrap_or(front)
+    }
+
+    /// Forgets what was sent.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.output.drain(..bytes.min(self.output.len()));
+    }
+
+    /// Whether the client has said that it will send no more.
+    pub fn is_eof(&self) -> bool {
+        self.eof
+    }
+
+    /// Whether a call waits for its last reply.
+    pub fn is_outstanding(&self) -> bool {
+        self.outstanding.is_some()
     }
 
     /// The next complete call; none while one is outstanding.
@@ -145,8 +212,8 @@ impl Connection {
             return Ok(None);
         }
         let end = self.input.iter().position(|b| *b == 0);
-        if end.unwrap_or(self.input.len()) > MAX_INPUT {
-            return Err(ConnectionError::TooLong);
+        if end.unwrap_or(self.input.len()) > self.limits.input {
+            return Err(ConnectionError::TooLong(self.limits.input));
         }
         let Some(end) = end else { return Ok(None) };
         let frame: Vec<u8> = self.input.drain(..end).collect();
@@ -191,8 +258,8 @@ impl Connection {
                 reply.insert("continues".into(), true.into());
             }
             let bytes = serde_json::to_vec(&reply).map_err(ConnectionError::Encode)?;
-            if self.output.len() + bytes.len() + 1 > MAX_OUTPUT {
-                return Err(ConnectionError::SlowReader);
+            if self.output.len() + bytes.len() + 1 > self.limits.output {
+                return Err(ConnectionError::SlowReader(self.limits.output));
             }
             self.output.extend(bytes);
             self.output.push_back(0);
@@ -205,12 +272,11 @@ impl Connection {
 
     /// Sends at most [`IO_STEP`] bytes without blocking; true when nothing is left.
     pub fn write_to(&mut self, fd: BorrowedFd<'_>) -> Result<bool, ConnectionError> {
-        let (front, _) = self.output.as_slices();
-        let part = front.get(..front.len().min(IO_STEP)).unwrap_or(front);
+        let part = self.unsent_front(IO_STEP);
         if !part.is_empty() {
             let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
             match rustix::net::send(fd, part, flags) {
-                Ok(n) => drop(self.output.drain(..n)),
+                Ok(n) => self.sent(n),
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 Err(e) => return Err(ConnectionError::Io(e)),
             }
@@ -305,7 +371,7 @@ mod tests {
         connection.next_call().unwrap();
         let large = "x".repeat(MAX_OUTPUT / 4);
         let outcome = (0..5).find_map(|_| connection.reply_continues(&large).err());
-        assert!(matches!(outcome, Some(ConnectionError::SlowReader)));
+        assert!(matches!(outcome, Some(ConnectionError::SlowReader(_))));
     }
 
     #[test]
@@ -338,7 +404,7 @@ mod tests {
                 Err(error) => break error,
             }
         };
-        assert!(matches!(error, ConnectionError::TooLong));
+        assert!(matches!(error, ConnectionError::TooLong(_)));
         drop(server);
         writer.join().unwrap();
     }
