@@ -18,6 +18,8 @@
 //! does, if its holder does what the protocol says.
 
 mod adopt;
+mod clock;
+mod envelope;
 mod handoff;
 mod identity;
 mod inherit;
@@ -26,14 +28,17 @@ mod manifest;
 pub mod memfd;
 mod name;
 pub mod notify;
+mod program;
 mod state;
 mod store;
 
 pub use adopt::{Adopt, AdoptError};
+pub use clock::boottime_usec;
+pub use envelope::{ManifestError, read_enveloped, write_enveloped};
 pub use handoff::{Handoff, HandoffError};
 pub use identity::{Access, FdKind, Identity};
-pub use inherit::{InheritError, Inherited, Quarantined};
-pub use manifest::{ManifestError, read_enveloped, write_enveloped};
+pub use inherit::{FromEnvError, InheritError, Inherited, Quarantined};
 pub use name::{FdName, NameError};
+pub use program::Program;
 pub use state::StateError;
-pub use store::{Entry, EntryId, FdStore, InsertError, InsertOptions, Inserted, Rule};
+pub use store::{Entry, EntryId, FdStore, InsertError, InsertOptions, Inserted, Lifetime, Rule, RunEnd};

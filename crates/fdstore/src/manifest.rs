@@ -1,16 +1,6 @@
-//! The manifest: which descriptor is what, in a sealed memfd.
+//! The manifest: which descriptor is what, as JSON in an envelope ([`crate::read_enveloped`]).
 //!
-//! ```text
-//! offset size
-//!      0    8  magic
-//!      8    4  format version, little-endian
-//!     12    4  CRC-32 of the payload
-//!     16    8  length of the payload in bytes
-//!     24    n  payload: JSON
-//! ```
-//!
-//! The same envelope with another magic carries a snapshot (crate `softboot-reexec`). Unknown members of the payload
-//! are kept and written again, so that a store that passes through an older program loses nothing.
+//! Unknown members are kept and written again, so that a store that passes through an older program loses nothing.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,120 +8,15 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
 
+use crate::envelope::{ManifestError, read_enveloped, write_enveloped};
 use crate::identity::Identity;
-use crate::memfd::{MemfdError, read_sealed, sealed_memfd};
 use crate::name::FdName;
-use crate::store::EntryId;
+use crate::store::{EntryId, Lifetime};
 
 const MAGIC: [u8; 8] = *b"fdstore\0";
 const FORMAT: u32 = 1;
-const HEADER: usize = 24;
 /// About 200,000 entries; what is longer is not ours.
 const MAX: u64 = 128 << 20;
-
-/// Why a manifest or another enveloped memfd was not read.
-#[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
-    /// It is not sealed, too large, or unreadable.
-    #[error(transparent)]
-    Memfd(#[from] MemfdError),
-    /// Shorter than it says, or than a header.
-    #[error("it is truncated: {have} of {want} bytes")]
-    Truncated {
-        /// Bytes there are.
-        have: u64,
-        /// Bytes there should be.
-        want: u64,
-    },
-    /// Something else.
-    #[error("it has no magic number of this kind")]
-    Magic,
-    /// Written by a version that this one does not know.
-    #[error("its format is version {0}; this program reads up to {1}")]
-    Version(u32, u32),
-    /// Damaged.
-    #[error("its checksum is wrong")]
-    Checksum,
-    /// Not the JSON that was expected.
-    #[error("it cannot be decoded: {0}")]
-    Json(#[from] serde_json::Error),
-    /// The payload contradicts itself.
-    #[error("it is not consistent: {0}")]
-    Inconsistent(String),
-}
-
-/// Writes `payload` in an envelope into a sealed memfd.
-pub fn write_enveloped(name: &str, magic: [u8; 8], format: u32, payload: &[u8]) -> io::Result<OwnedFd> {
-    let mut bytes = Vec::with_capacity(HEADER.saturating_add(payload.len()));
-    bytes.extend_from_slice(&magic);
-    bytes.extend_from_slice(&format.to_le_bytes());
-    bytes.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
-    bytes.extend_from_slice(&u64::try_from(payload.len()).unwrap_or(u64::MAX).to_le_bytes());
-    bytes.extend_from_slice(payload);
-    sealed_memfd(name, &bytes)
-}
-
-/// Reads an envelope; the format version and the payload. Everything is checked before the payload is used.
-pub fn read_enveloped(
-    fd: impl AsFd,
-    magic: [u8; 8],
-    newest: u32,
-    max: u64,
-) -> Result<(u32, Vec<u8>), ManifestError> {
-    let mut bytes = read_sealed(fd, max)?;
-    let have = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let truncated = |want: u64| ManifestError::Truncated { have, want };
-    let header = bytes.first_chunk::<HEADER>().ok_or(truncated(24))?;
-    let [
-        m0,
-        m1,
-        m2,
-        m3,
-        m4,
-        m5,
-        m6,
-        m7,
-        v0,
-        v1,
-        v2,
-        v3,
-        c0,
-        c1,
-        c2,
-        c3,
-        l0,
-        l1,
-        l2,
-        l3,
-        l4,
-        l5,
-        l6,
-        l7,
-    ] = *header;
-    if [m0, m1, m2, m3, m4, m5, m6, m7] != magic {
-        return Err(ManifestError::Magic);
-    }
-    let format = u32::from_le_bytes([v0, v1, v2, v3]);
-    if format == 0 || format > newest {
-        return Err(ManifestError::Version(format, newest));
-    }
-    let length = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
-    let want = length.saturating_add(24);
-    if have < want {
-        return Err(truncated(want));
-    }
-    if have > want {
-        return Err(ManifestError::Inconsistent(format!(
-            "{} bytes follow the payload",
-            have.saturating_sub(want)
-        )));
-    }
-    bytes.drain(..HEADER);
-    if crc32fast::hash(&bytes) != u32::from_le_bytes([c0, c1, c2, c3]) {
-        return Err(ManifestError::Checksum);
-    }
-    Ok((format, bytes))
-}
 
 /// The payload.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -157,6 +42,10 @@ pub(crate) struct Record {
     pub(crate) poll: bool,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) lifetime: Lifetime,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_usec: Option<u64>,
     #[serde(default)]
     pub(crate) entered_usec: u64,
     #[serde(flatten)]
@@ -237,6 +126,7 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memfd::{read_sealed, sealed_memfd};
     use proptest::prelude::*;
 
     fn read(bytes: &[u8]) -> Result<Manifest, ManifestError> {

@@ -5,8 +5,8 @@
 
 use std::io;
 
+use crate::envelope::{ManifestError, read_enveloped, write_enveloped};
 use crate::identity::FdKind;
-use crate::manifest::{ManifestError, read_enveloped, write_enveloped};
 use crate::name::{FdName, NameError};
 use crate::store::{Entry, EntryId, FdStore, Rule};
 

@@ -1,23 +1,33 @@
 //! The descriptors this program was started with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{FromRawFd as _, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Which numbers have an owner already.
+enum Taken {
+    Some(BTreeSet<i32>),
+    All,
+}
+
+static TAKEN: Mutex<Taken> = Mutex::new(Taken::Some(BTreeSet::new()));
+
+fn refused() -> io::Error {
+    io::Error::other("the inherited descriptors have been taken already")
+}
 
 /// Takes every open descriptor from 3 upwards and sets FD_CLOEXEC on it. The key is the number.
 ///
 /// Call this first in `main`, before anything else opens a descriptor: what is open then belongs to nobody in this
-/// program, so it can be given an owner. A second call is refused, because by then it would not be true.
+/// program, so it can be given an owner. After this or [`take`] it is refused, because by then it would not be true.
 ///
 /// References: proc_pid_fd(5), fcntl(2) F_SETFD.
 pub fn take_all() -> io::Result<BTreeMap<i32, OwnedFd>> {
-    if TAKEN.swap(true, Ordering::SeqCst) {
-        return Err(io::Error::other(
-            "the inherited descriptors have been taken already",
-        ));
+    let mut record = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*record {
+        Taken::Some(numbers) if numbers.is_empty() => *record = Taken::All,
+        _ => return Err(refused()),
     }
     let mut taken = BTreeMap::new();
     for number in open_numbers()? {
@@ -25,7 +35,7 @@ pub fn take_all() -> io::Result<BTreeMap<i32, OwnedFd>> {
         let set = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
         if set == 0 {
             // SAFETY: the number is open (fcntl just said so), and by this function's contract nobody in this
-            // program owns it: it was open when the program began. It is taken only once (TAKEN).
+            // program owns it: it was open when the program began. It is taken only once (`TAKEN`).
             taken.insert(number, unsafe { OwnedFd::from_raw_fd(number) });
         }
     }
@@ -33,21 +43,22 @@ pub fn take_all() -> io::Result<BTreeMap<i32, OwnedFd>> {
 }
 
 /// Takes the given descriptors and no others: for a program that was told which ones are its own, such as by
-/// LISTEN_FDS. The same contract as [`take_all`], and either may be called, once.
+/// LISTEN_FDS. The same contract as [`take_all`]. It may be called again for other numbers: one that was given out
+/// before is left out, and after [`take_all`] every call is refused.
 pub fn take(numbers: impl IntoIterator<Item = i32>) -> io::Result<BTreeMap<i32, OwnedFd>> {
-    if TAKEN.swap(true, Ordering::SeqCst) {
-        return Err(io::Error::other(
-            "the inherited descriptors have been taken already",
-        ));
-    }
+    let mut record = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let Taken::Some(known) = &mut *record else {
+        return Err(refused());
+    };
     let mut taken = BTreeMap::new();
     for number in numbers {
-        if number < 3 || taken.contains_key(&number) {
+        if number < 3 || known.contains(&number) {
             continue;
         }
         // SAFETY: as in `take_all`.
         let set = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
         if set == 0 {
+            known.insert(number);
             // SAFETY: as in `take_all`: open, handed over by whoever started this program, and taken once.
             taken.insert(number, unsafe { OwnedFd::from_raw_fd(number) });
         }

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as BTreeEntry;
 use std::fmt;
+use std::io;
 use std::os::fd::OwnedFd;
 
+use crate::envelope::ManifestError;
+use crate::handoff::{PID_VARIABLE, VARIABLE};
 use crate::identity::Identity;
-use crate::manifest::{Malformed, Manifest, ManifestError, Record};
+use crate::manifest::{Malformed, Manifest, Record};
 use crate::name::FdName;
 use crate::store::{Entry, EntryId, FdStore, InsertOptions};
 
@@ -63,7 +66,64 @@ impl fmt::Display for InheritError {
 
 impl std::error::Error for InheritError {}
 
+/// Why [`FdStore::from_env`] found no store where the environment promises one.
+#[derive(Debug, thiserror::Error)]
+pub enum FromEnvError {
+    /// The variable is not a number.
+    #[error("{VARIABLE}={0:?} is not the number of a descriptor")]
+    Variable(String),
+    /// The descriptors have an owner already.
+    #[error("taking over an fd store: {0}")]
+    Take(#[from] io::Error),
+    /// The manifest cannot be used.
+    #[error(transparent)]
+    Manifest(#[from] InheritError),
+}
+
 impl FdStore {
+    /// Takes over what the program before this one handed over with [`crate::Handoff::exec_program`]; `None` when
+    /// there was none, as at the first start.
+    ///
+    /// Call it first in `main`, before the program opens descriptors of its own: the numbers that the manifest names
+    /// belong to the store from then on. A second call is an error.
+    ///
+    /// ```
+    /// use fdstore::FdStore;
+    /// let mut store = match FdStore::from_env()? {
+    ///     Some(inherited) => {
+    ///         for aside in &inherited.quarantined {
+    ///             eprintln!("not taken over: {aside}");
+    ///         }
+    ///         inherited.store
+    ///     }
+    ///     None => FdStore::new(),
+    /// };
+    /// # Ok::<(), fdstore::FromEnvError>(())
+    /// ```
+    pub fn from_env() -> Result<Option<Inherited>, FromEnvError> {
+        let Some(value) = std::env::var_os(VARIABLE) else {
+            return Ok(None);
+        };
+        let own_pid = rustix::process::getpid().as_raw_nonzero().to_string();
+        if std::env::var_os(PID_VARIABLE).is_some_and(|pid| pid != *own_pid) {
+            return Ok(None);
+        }
+        let number: i32 = value
+            .to_str()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| FromEnvError::Variable(value.to_string_lossy().into_owned()))?;
+        let mut descriptors = softboot_sys::inherited::take([number])?;
+        let (manifest, malformed) = match read(&descriptors, number) {
+            Ok(read) => read,
+            Err(reason) => return Err(InheritError { descriptors, reason }.into()),
+        };
+        descriptors.remove(&number);
+        let named = manifest.entries.iter().map(|record| record.fd);
+        let named = named.chain(malformed.iter().filter_map(|bad| bad.fd));
+        let descriptors = softboot_sys::inherited::take(named)?;
+        Ok(Some(adopt(manifest, malformed, descriptors)))
+    }
+
     /// Takes over what another program handed to this one. `descriptors` are all that are open
     /// (`softboot_sys::inherited::take_all`), `number` is the one in `FDSTORE_HANDOFF`: the
     /// manifest's.
@@ -72,18 +132,24 @@ impl FdStore {
     /// From there on one entry cannot spoil another: what is malformed, contradicts itself or is something else is put
     /// aside with the reason.
     pub fn inherit(mut descriptors: BTreeMap<i32, OwnedFd>, number: i32) -> Result<Inherited, InheritError> {
-        let read = match descriptors.get(&number) {
-            Some(fd) => Manifest::read(fd),
-            None => Err(ManifestError::Inconsistent(format!(
-                "descriptor {number} is not open"
-            ))),
-        };
-        let (manifest, malformed) = match read {
+        let (manifest, malformed) = match read(&descriptors, number) {
             Ok(read) => read,
             Err(reason) => return Err(InheritError { descriptors, reason }),
         };
         descriptors.remove(&number);
         Ok(adopt(manifest, malformed, descriptors))
+    }
+}
+
+fn read(
+    descriptors: &BTreeMap<i32, OwnedFd>,
+    number: i32,
+) -> Result<(Manifest, Vec<Malformed>), ManifestError> {
+    match descriptors.get(&number) {
+        Some(fd) => Manifest::read(fd),
+        None => Err(ManifestError::Inconsistent(format!(
+            "descriptor {number} is not open"
+        ))),
     }
 }
 
@@ -167,6 +233,8 @@ fn entry(record: Record, fd: OwnedFd) -> Entry {
     let options = InsertOptions {
         poll: record.poll,
         labels: record.labels,
+        lifetime: record.lifetime,
+        expires_usec: record.expires_usec,
         ..InsertOptions::default()
     };
     Entry::new(

@@ -30,6 +30,8 @@ fn store() -> FdStore {
         let options = InsertOptions {
             poll: text == "a",
             labels,
+            lifetime: crate::Lifetime::OnSuccess,
+            expires_usec: (text == "m").then_some(7),
             ..InsertOptions::default()
         };
         store.insert("o", &name(text), file(), options).unwrap();
@@ -51,6 +53,7 @@ fn everything_comes_over_in_its_order() {
                     e.name().clone(),
                     e.poll(),
                     e.labels().clone(),
+                    (e.lifetime(), e.expires_usec()),
                     e.identity().clone(),
                     e.entered_usec(),
                 )
@@ -115,6 +118,8 @@ fn record(id: u64, fd: i32, identity: &Identity) -> Record {
         identity: identity.clone(),
         poll: false,
         labels: BTreeMap::new(),
+        lifetime: crate::Lifetime::default(),
+        expires_usec: None,
         entered_usec: 0,
         unknown: serde_json::Map::new(),
     }

@@ -5,9 +5,9 @@ use std::fmt;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::realtime_usec;
 use crate::identity::Identity;
 use crate::name::FdName;
 
@@ -22,6 +22,44 @@ impl EntryId {
     pub(crate) const MAX: u64 = (1 << 53) - 1;
 }
 
+/// What the end of its owner's run means for an entry (semantics 3.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lifetime {
+    /// It leaves when a run ends, even if the next one follows at once.
+    No,
+    /// It stays while another run follows.
+    #[default]
+    Restart,
+    /// It stays until somebody removes it.
+    Yes,
+    /// It stays unless the owner ends in failure.
+    OnSuccess,
+}
+
+/// How a run of an owner ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// Another run follows.
+    Restart,
+    /// None follows; all was well.
+    Success,
+    /// None follows; it failed.
+    Failure,
+}
+
+impl Lifetime {
+    /// Whether an entry is still there after this.
+    pub fn outlives(self, end: RunEnd) -> bool {
+        match self {
+            Lifetime::No => false,
+            Lifetime::Restart => end == RunEnd::Restart,
+            Lifetime::Yes => true,
+            Lifetime::OnSuccess => end != RunEnd::Failure,
+        }
+    }
+}
+
 /// How to insert.
 #[derive(Clone, Debug, Default)]
 pub struct InsertOptions {
@@ -31,6 +69,13 @@ pub struct InsertOptions {
     pub deduplicate: bool,
     /// How many the owner may have.
     pub owner_limit: Option<usize>,
+    /// How many all owners may have together.
+    pub total_limit: Option<usize>,
+    /// What the end of its owner's run means for it.
+    pub lifetime: Lifetime,
+    /// When it is to leave at the latest, in microseconds of CLOCK_BOOTTIME ([`crate::boottime_usec`]). See
+    /// [`crate::FdStore::remove_expired`].
+    pub expires_usec: Option<u64>,
     /// Free-form data that travels with the entry.
     pub labels: BTreeMap<String, String>,
 }
@@ -62,6 +107,12 @@ pub enum Rule {
     /// The owner has as many as it may.
     #[error("the limit of {limit} stored descriptors is reached")]
     OwnerLimit {
+        /// The limit.
+        limit: usize,
+    },
+    /// All owners together have as many as they may.
+    #[error("the limit of {limit} stored descriptors of all owners is reached")]
+    TotalLimit {
         /// The limit.
         limit: usize,
     },
@@ -97,6 +148,8 @@ pub struct Entry {
     identity: Identity,
     poll: bool,
     labels: BTreeMap<String, String>,
+    lifetime: Lifetime,
+    expires_usec: Option<u64>,
     entered_usec: u64,
     pub(crate) unknown: serde_json::Map<String, serde_json::Value>,
 }
@@ -110,9 +163,6 @@ impl Entry {
         identity: Identity,
         options: InsertOptions,
     ) -> Entry {
-        let now = clock_gettime(ClockId::Realtime);
-        let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-        let micros = u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000;
         Entry {
             id,
             owner: owner.to_owned(),
@@ -121,7 +171,9 @@ impl Entry {
             identity,
             poll: options.poll,
             labels: options.labels,
-            entered_usec: seconds.saturating_mul(1_000_000).saturating_add(micros),
+            lifetime: options.lifetime,
+            expires_usec: options.expires_usec,
+            entered_usec: realtime_usec(),
             unknown: serde_json::Map::new(),
         }
     }
@@ -172,6 +224,16 @@ impl Entry {
         &self.labels
     }
 
+    /// What the end of its owner's run means for it.
+    pub fn lifetime(&self) -> Lifetime {
+        self.lifetime
+    }
+
+    /// When it is to leave, in microseconds of CLOCK_BOOTTIME.
+    pub fn expires_usec(&self) -> Option<u64> {
+        self.expires_usec
+    }
+
     /// When it was inserted, in microseconds of CLOCK_REALTIME.
     pub fn entered_usec(&self) -> u64 {
         self.entered_usec
@@ -182,11 +244,14 @@ impl Entry {
         InsertOptions {
             poll: self.poll,
             labels: self.labels.clone(),
+            lifetime: self.lifetime,
+            expires_usec: self.expires_usec,
             ..InsertOptions::default()
         }
     }
 
-    pub(crate) fn into_fd(self) -> OwnedFd {
+    /// Only the descriptor.
+    pub fn into_fd(self) -> OwnedFd {
         self.fd
     }
 }

@@ -4,7 +4,7 @@ mod entry;
 mod equals;
 mod index;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use softboot_sys::kcmp;
@@ -12,7 +12,7 @@ use softboot_sys::kcmp;
 use crate::identity::Identity;
 use crate::name::FdName;
 
-pub use entry::{Entry, EntryId, InsertError, InsertOptions, Inserted, Rule};
+pub use entry::{Entry, EntryId, InsertError, InsertOptions, Inserted, Lifetime, Rule, RunEnd};
 use equals::Found;
 use index::OwnerIndex;
 
@@ -21,6 +21,8 @@ use index::OwnerIndex;
 pub struct FdStore {
     entries: BTreeMap<EntryId, Entry>,
     owners: BTreeMap<String, OwnerIndex>,
+    /// Those that expire, by when.
+    expiries: BTreeSet<(u64, EntryId)>,
     next: u64,
     /// What a newer version wrote beside what this one knows; passed on.
     pub(crate) unknown: serde_json::Map<String, serde_json::Value>,
@@ -68,6 +70,14 @@ impl FdStore {
                 rule: Rule::OwnerLimit { limit },
             });
         }
+        if let Some(limit) = options.total_limit
+            && self.entries.len() >= limit
+        {
+            return Err(InsertError {
+                fd,
+                rule: Rule::TotalLimit { limit },
+            });
+        }
         if self.next > EntryId::MAX {
             return Err(InsertError {
                 fd,
@@ -104,6 +114,9 @@ impl FdStore {
             .entry(entry.owner().to_owned())
             .or_default()
             .add(&entry, place);
+        if let Some(at) = entry.expires_usec() {
+            self.expiries.insert((at, entry.id()));
+        }
         self.entries.insert(entry.id(), entry);
     }
 
@@ -160,8 +173,9 @@ impl FdStore {
     }
 
     /// Takes one out with all that is known of it.
-    pub(crate) fn detach(&mut self, id: EntryId) -> Option<Entry> {
+    pub fn detach(&mut self, id: EntryId) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
+        self.forget_expiry(&entry);
         if let Some(index) = self.owners.get_mut(entry.owner()) {
             index.remove(&entry);
             if index.len() == 0 {
@@ -187,11 +201,43 @@ impl FdStore {
         let Some(index) = self.owners.remove(owner) else {
             return Vec::new();
         };
-        index
-            .ids()
-            .filter_map(|id| self.entries.remove(&id))
-            .map(Entry::into_fd)
-            .collect()
+        let entries: Vec<Entry> = index.ids().filter_map(|id| self.entries.remove(&id)).collect();
+        entries.iter().for_each(|entry| self.forget_expiry(entry));
+        entries.into_iter().map(Entry::into_fd).collect()
+    }
+
+    fn forget_expiry(&mut self, entry: &Entry) {
+        if let Some(at) = entry.expires_usec() {
+            self.expiries.remove(&(at, entry.id()));
+        }
+    }
+
+    /// When the next entry is to leave, in microseconds of CLOCK_BOOTTIME: what to set a timer to.
+    pub fn next_expiry(&self) -> Option<u64> {
+        self.expiries.first().map(|(at, _)| *at)
+    }
+
+    /// Takes out what was to leave by `now` ([`crate::boottime_usec`]), the earliest first.
+    pub fn remove_expired(&mut self, now: u64) -> Vec<Entry> {
+        let mut expired = Vec::new();
+        while let Some((at, id)) = self.expiries.first().copied() {
+            if at > now {
+                break;
+            }
+            self.expiries.remove(&(at, id));
+            expired.extend(self.detach(id));
+        }
+        expired
+    }
+
+    /// A run of this owner has ended: takes out what does not outlive that, oldest first (semantics 3.7).
+    pub fn run_ended(&mut self, owner: &str, end: RunEnd) -> Vec<Entry> {
+        let ids: Vec<EntryId> = self
+            .entries_of(owner)
+            .filter(|entry| !entry.lifetime().outlives(end))
+            .map(Entry::id)
+            .collect();
+        ids.into_iter().filter_map(|id| self.detach(id)).collect()
     }
 }
 
