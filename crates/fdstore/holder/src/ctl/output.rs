@@ -1,0 +1,38 @@
+//! Where results go.
+
+use std::io::{self, Write as _};
+
+use serde::Serialize;
+
+use super::CtlError;
+
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Output {
+        Output { json }
+    }
+
+    /// One result: as JSON, or as the text for people.
+    pub(super) fn value(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), CtlError> {
+        let line = if self.json {
+            serde_json::to_string(value).map_err(|error| CtlError::Other(error.to_string()))?
+        } else {
+            text()
+        };
+        self.line(&line)
+    }
+
+    fn line(&self, line: &str) -> Result<(), CtlError> {
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{line}")
+            .and_then(|()| stdout.flush())
+            .map_err(CtlError::io("writing the result"))
+    }
+}
