@@ -1,5 +1,12 @@
 //! Put, Get, List, Remove and Watch against a real fdstored.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "the helpers are part of the tests; what goes wrong in them fails a test"
+)]
+
 mod common;
 
 use std::net::TcpListener;

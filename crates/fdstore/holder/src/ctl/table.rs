@@ -4,10 +4,12 @@
 const WIDTH: usize = 80;
 /// Between columns.
 const GAP: &str = "  ";
-/// A column that has to give way keeps as much.
+/// The first column, which holds names, gives way first, down to this.
+const LEAST_NAME: usize = 20;
+/// Then the widest one, again and again, down to this.
 const LEAST: usize = 8;
 
-/// Lays out rows under a header. When they are too wide, the widest column gives way, again and again.
+/// Lays out rows under a header, within [`WIDTH`].
 pub(super) fn layout<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = header.map(|cell| cell.chars().count());
     for row in rows {
@@ -17,6 +19,10 @@ pub(super) fn layout<const N: usize>(header: [&str; N], rows: &[[String; N]]) ->
     }
     let gaps = GAP.len().saturating_mul(N.saturating_sub(1));
     while widths.iter().fold(gaps, |sum, width| sum.saturating_add(*width)) > WIDTH {
+        if let Some(name) = widths.first_mut().filter(|name| **name > LEAST_NAME) {
+            *name = name.saturating_sub(1);
+            continue;
+        }
         match widths.iter_mut().max() {
             Some(widest) if *widest > LEAST => *widest = widest.saturating_sub(1),
             _ => break,

@@ -145,16 +145,14 @@ impl Daemon {
 
     /// Carries out the calls that are complete, and sends what there is to send.
     pub(super) fn advance(&mut self, id: u64) {
+        let mut waits = false;
         for turn in 0..=CALLS {
             let Some(client) = self.clients.get_mut(&id) else {
                 return;
             };
-            if client.connection.inner().unsent() > IO_STEP {
-                // Its earlier replies first.
-                break;
-            }
-            if turn == CALLS {
-                self.busy.insert(id);
+            // Its earlier replies first, and others, too, have their turn.
+            if client.connection.inner().unsent() > IO_STEP || turn == CALLS {
+                waits = true;
                 break;
             }
             match client.connection.next_call() {
@@ -166,7 +164,15 @@ impl Daemon {
                 }
             }
         }
+        if waits {
+            self.busy.insert(id);
+        }
         self.flush(id);
+        // While its replies cannot be sent there is no next turn: the event that they can be comes first.
+        let blocked = |client: &Client| client.connection.inner().unsent() > IO_STEP;
+        if self.clients.get(&id).is_some_and(blocked) {
+            self.busy.remove(&id);
+        }
     }
 
     /// Sends what can be sent and says to epoll what is waited for.

@@ -90,6 +90,19 @@ impl Holder {
         std::fs::read_to_string(self.path("log")).unwrap()
     }
 
+    /// Waits until the log says this.
+    pub(crate) fn wait_for_log(&self, wanted: &str) {
+        let begin = Instant::now();
+        while !self.log().contains(wanted) {
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "no {wanted:?} in the log:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Waits for a message of the holder to its manager.
     pub(crate) fn wait_for(&mut self, wanted: impl Fn(&Message) -> bool) -> Message {
         loop {
