@@ -29,7 +29,11 @@ impl Tree {
             ));
         }
         let mut files = BTreeMap::new();
-        for path in output.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+        for path in output
+            .stdout
+            .split(|byte| *byte == 0)
+            .filter(|path| !path.is_empty())
+        {
             let path = String::from_utf8(path.to_vec())
                 .map_err(|error| Failure::host("reading the name of a tracked file", error))?;
             if let Some(text) = text(&root.join(&path))? {
