@@ -4,7 +4,12 @@
 
 mod dependencies;
 mod finding;
+mod leftovers;
+mod length;
+mod tokens;
+mod top_level;
 mod tree;
+mod unsafe_code;
 mod workspace;
 
 use crate::exit::Failure;
@@ -58,7 +63,13 @@ pub(crate) fn print(found: &[Finding]) {
 pub(crate) fn find(places: &Places) -> Result<Vec<Finding>, Failure> {
     let tree = Tree::read(&places.root)?;
     let workspace = Workspace::read(&places.root, &[])?;
-    let rules = [dependencies::check(&tree, &workspace, dependencies::TABLE)];
+    let rules = [
+        dependencies::check(&tree, &workspace, dependencies::TABLE),
+        unsafe_code::check(&tree, unsafe_code::PLACES),
+        length::check(&tree, length::EXCEPTIONS),
+        top_level::check(&tree),
+        leftovers::check(&tree),
+    ];
     let mut found: Vec<Finding> = rules.into_iter().flat_map(|findings| findings.list).collect();
     found.sort();
     found.dedup();
