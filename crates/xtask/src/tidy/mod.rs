@@ -2,10 +2,14 @@
 //!
 //! A rule is a pure function of the tracked files and of what cargo knows; it returns what it found.
 
+mod crates;
 mod dependencies;
 mod finding;
 mod leftovers;
 mod length;
+mod machine;
+mod modules;
+mod paths;
 mod tokens;
 mod top_level;
 mod tree;
@@ -69,6 +73,9 @@ pub(crate) fn find(places: &Places) -> Result<Vec<Finding>, Failure> {
         length::check(&tree, length::EXCEPTIONS),
         top_level::check(&tree),
         leftovers::check(&tree),
+        machine::check(&tree),
+        crates::check(&tree, &workspace, crates::EXCEPTIONS),
+        modules::check(&tree, &workspace),
     ];
     let mut found: Vec<Finding> = rules.into_iter().flat_map(|findings| findings.list).collect();
     found.sort();

@@ -20,6 +20,36 @@ pub(super) fn of(source: &str) -> Option<Vec<Token>> {
     Some(tokens)
 }
 
+/// The source with its string and other literals blanked out; comments stay, of whatever kind.
+pub(super) fn without_literals(source: &str) -> String {
+    let mut bytes = source.as_bytes().to_vec();
+    let stream: TokenStream = source.parse().unwrap_or_default();
+    blank(stream, source, &mut bytes);
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+fn blank(stream: TokenStream, source: &str, bytes: &mut [u8]) {
+    for tree in stream {
+        match tree {
+            TokenTree::Group(group) => blank(group.stream(), source, bytes),
+            TokenTree::Literal(literal) => {
+                let range = literal.span().byte_range();
+                // The text of a doc comment is a literal, too, that stands where the comment does.
+                let comment = source
+                    .get(range.clone())
+                    .is_some_and(|text| text.starts_with('/'));
+                if !comment && let Some(bytes) = bytes.get_mut(range) {
+                    bytes
+                        .iter_mut()
+                        .filter(|byte| **byte != b'\n')
+                        .for_each(|byte| *byte = b' ');
+                }
+            }
+            TokenTree::Ident(_) | TokenTree::Punct(_) => {}
+        }
+    }
+}
+
 fn flatten(stream: TokenStream, tokens: &mut Vec<Token>) {
     for tree in stream {
         let line = tree.span().start().line;
@@ -77,6 +107,13 @@ mod tests {
         let source = "fn f() {\n  a\n  ! ( true ) ;\n  m!{ a!(true) }\n}\n";
         let tokens = of(source).unwrap();
         assert_eq!(lines_of(&tokens, &["a", "!", "(", "true", ")"]), [2, 4]);
+    }
+
+    #[test]
+    fn blanking_literals_keeps_comments_and_lines() {
+        let source = "/// doc\nfn f() { \"a\nö\"; } // end\n//! inner\n";
+        let expected = "/// doc\nfn f() {   \n   ; } // end\n//! inner\n";
+        assert_eq!(without_literals(source), expected);
     }
 
     #[test]
