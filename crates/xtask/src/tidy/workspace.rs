@@ -46,9 +46,10 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Asks cargo, for the given platforms (target triples; none means all). Changes no lock file.
+    /// Asks cargo, with all features, for the given platforms (target triples; none means all).
+    /// Changes no lock file.
     pub(crate) fn read(root: &Path, platforms: &[String]) -> Result<Self, Failure> {
-        let mut options = vec!["--locked".to_owned()];
+        let mut options = vec!["--locked".to_owned(), "--all-features".to_owned()];
         for platform in platforms {
             options.extend(["--filter-platform".to_owned(), platform.clone()]);
         }
