@@ -47,7 +47,7 @@ enum Task {
     Vm(vm::Options),
     /// Build the machine's initrd, or list what is in it and why
     Initrd(initrd::Options),
-    /// Run everything that must hold: format, rules, lints, unit tests, container and VM scenarios
+    /// Run everything that must hold: rules, format, lints, unit tests, container and VM scenarios
     #[command(after_help = test::HELP)]
     Test(test::Options),
     /// Check the repository's own rules: who depends on whom, where unsafe code may be, licences, links

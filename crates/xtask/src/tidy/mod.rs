@@ -73,7 +73,9 @@ pub(crate) fn print(found: &[Finding]) {
     for finding in found {
         println!("{finding}");
     }
-    if !found.is_empty() {
+    if found.is_empty() {
+        println!("all rules hold");
+    } else {
         println!(
             "{} found; `cargo xtask tidy --help` explains the rules",
             found.len()

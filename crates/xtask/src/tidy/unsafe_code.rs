@@ -22,6 +22,8 @@ const LINT: &str = "undocumented_unsafe_blocks";
 /// Checks every Rust file, and the manifests of the places.
 pub(super) fn check(tree: &Tree, places: &[Place]) -> Findings {
     let mut findings = Findings::of("unsafe");
+    let homes: Vec<&str> = places.iter().map(|(place, _)| *place).collect();
+    let homes = homes.join(", ");
     for (path, text) in tree.ending(".rs") {
         if places
             .iter()
@@ -37,7 +39,7 @@ pub(super) fn check(tree: &Tree, places: &[Place]) -> Findings {
             findings.add(
                 path,
                 line,
-                "unsafe code outside of crates/sys",
+                format!("unsafe code outside of {homes}"),
                 "add a safe function to crates/sys and call that",
             );
         }
