@@ -32,7 +32,8 @@ impl std::fmt::Display for Finding {
 
 /// Collects what one rule finds.
 pub(crate) struct Findings {
-    rule: &'static str,
+    /// The rule's name.
+    pub(crate) rule: &'static str,
     /// In the order they were found.
     pub(crate) list: Vec<Finding>,
 }
