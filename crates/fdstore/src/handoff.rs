@@ -7,8 +7,9 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use softboot_sys::exec::{execve, execveat};
 
-use crate::manifest::{Manifest, Record};
+use crate::manifest::Manifest;
 use crate::program::Program;
+use crate::record::Record;
 use crate::store::FdStore;
 
 /// The variable that tells the next program which descriptor is the manifest.
@@ -53,17 +54,8 @@ impl FdStore {
         let entries = self
             .entries()
             .map(|entry| Record {
-                id: entry.id(),
                 fd: entry.fd().as_raw_fd(),
-                owner: entry.owner().to_owned(),
-                name: entry.name().clone(),
-                identity: entry.identity().clone(),
-                poll: entry.poll(),
-                labels: entry.labels().clone(),
-                lifetime: entry.lifetime(),
-                expires_usec: entry.expires_usec(),
-                entered_usec: entry.entered_usec(),
-                unknown: entry.unknown.clone(),
+                ..entry.record.clone()
             })
             .collect();
         let manifest = Manifest {

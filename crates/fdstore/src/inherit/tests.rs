@@ -1,4 +1,5 @@
 use super::*;
+use crate::InsertOptions;
 use std::os::fd::AsRawFd as _;
 
 fn name(text: &str) -> FdName {
@@ -113,15 +114,13 @@ fn record(id: u64, fd: i32, identity: &Identity) -> Record {
     Record {
         id: EntryId(id),
         fd,
-        owner: "o".to_owned(),
+        owner: "o".into(),
         name: name("x"),
         identity: identity.clone(),
         poll: false,
-        labels: BTreeMap::new(),
         lifetime: crate::Lifetime::default(),
-        expires_usec: None,
         entered_usec: 0,
-        unknown: serde_json::Map::new(),
+        extra: None,
     }
 }
 
@@ -172,7 +171,7 @@ fn one_malformed_entry_costs_only_itself() {
     let bytes = crate::memfd::read_sealed(handoff.manifest(), 1 << 20).unwrap();
     let mut value: serde_json::Value = serde_json::from_slice(bytes.get(24..).unwrap()).unwrap();
     // A kind that only a later version knows.
-    *value.pointer_mut("/entries/1/identity/kind").unwrap() = "hologram".into();
+    *value.pointer_mut("/groups/1/kind").unwrap() = "hologram".into();
     let manifest =
         crate::write_enveloped("m", *b"fdstore\0", 1, &serde_json::to_vec(&value).unwrap()).unwrap();
     let mut descriptors: BTreeMap<i32, OwnedFd> = before
