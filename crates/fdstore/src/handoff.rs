@@ -5,13 +5,19 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
-use softboot_sys::exec::execveat;
+use softboot_sys::exec::{execve, execveat};
 
-use crate::manifest::{Manifest, Record};
+use crate::manifest::Manifest;
+use crate::program::Program;
+use crate::record::Record;
 use crate::store::FdStore;
 
 /// The variable that tells the next program which descriptor is the manifest.
 pub(crate) const VARIABLE: &str = "FDSTORE_HANDOFF";
+/// The variable that tells for which process that is, so that a child which inherits the environment does not look.
+pub(crate) const PID_VARIABLE: &str = "FDSTORE_HANDOFF_PID";
+/// What a manager passed to this program is in the store now, or closed by the exec.
+const STALE: [&str; 4] = ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "LISTEN_PIDFDID"];
 
 /// Why there was no handoff. The store is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +33,9 @@ pub enum HandoffError {
         /// Why.
         source: Errno,
     },
+    /// The program cannot be named to the kernel.
+    #[error("the next program: {0}")]
+    Program(#[source] io::Error),
     /// The next program could not be executed.
     #[error("executing the next program: {0}")]
     Exec(#[source] Errno),
@@ -45,15 +54,8 @@ impl FdStore {
         let entries = self
             .entries()
             .map(|entry| Record {
-                id: entry.id(),
                 fd: entry.fd().as_raw_fd(),
-                owner: entry.owner().to_owned(),
-                name: entry.name().clone(),
-                identity: entry.identity().clone(),
-                poll: entry.poll(),
-                labels: entry.labels().clone(),
-                entered_usec: entry.entered_usec(),
-                unknown: entry.unknown.clone(),
+                ..entry.record.clone()
             })
             .collect();
         let manifest = Manifest {
@@ -93,8 +95,37 @@ impl Handoff<'_> {
     ///
     /// `env` must hold [`Handoff::environment`].
     pub fn exec(&self, program: BorrowedFd<'_>, argv: &[CString], env: &[CString]) -> HandoffError {
+        self.without_cloexec(|| execveat(program, argv, env))
+    }
+
+    /// Executes `program` in place of this one, as [`Handoff::exec`] does. Its environment gets what
+    /// [`FdStore::from_env`] needs there, and loses LISTEN_FDS and its companions.
+    ///
+    /// No other thread should start a process meanwhile: it would inherit the descriptors.
+    ///
+    /// ```no_run
+    /// # let store = fdstore::FdStore::new();
+    /// let error = store.handoff()?.exec_program(&fdstore::Program::current()?);
+    /// eprintln!("going on as before: {error}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn exec_program(&self, program: &Program) -> HandoffError {
+        let (variable, number) = self.environment();
+        let own_pid = rustix::process::getpid().as_raw_nonzero();
+        let program = STALE
+            .iter()
+            .fold(program.clone(), |program, name| program.env_remove(name))
+            .env(variable, number)
+            .env(PID_VARIABLE, own_pid.to_string());
+        match program.to_exec() {
+            Ok((path, argv, env)) => self.without_cloexec(|| execve(&path, &argv, &env)),
+            Err(error) => HandoffError::Program(error),
+        }
+    }
+
+    fn without_cloexec(&self, exec: impl FnOnce() -> Errno) -> HandoffError {
         let error = match self.set_cloexec(false) {
-            Ok(()) => HandoffError::Exec(execveat(program, argv, env)),
+            Ok(()) => HandoffError::Exec(exec()),
             Err(error) => error,
         };
         // Failing here would leave a descriptor open for a later child; close_range in the spawn path guards that.

@@ -1,10 +1,11 @@
 //! Descriptors that a manager passed: LISTEN_FDS and its companions (semantics 1.1; sd_listen_fds(3)).
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
+use crate::adopt::{Adopt, AdoptError, missing, suits};
 use crate::name::{FdName, NameError};
 
 /// The first passed descriptor.
@@ -112,6 +113,26 @@ impl ListenFds {
     }
 }
 
+impl ListenFds {
+    /// Takes the first descriptor with this name, as a `T`. What is not a `T` stays, and the reason says what it is.
+    pub fn take<T: Adopt>(&mut self, name: &str) -> Result<T, AdoptError> {
+        let position = self
+            .0
+            .iter()
+            .position(|(known, _)| known.as_str() == name)
+            .ok_or_else(|| missing(name))?;
+        if let Some((_, fd)) = self.0.get(position) {
+            suits::<T>(name, fd.as_fd())?;
+        }
+        Ok(T::from(self.0.remove(position).1))
+    }
+
+    /// The names of those that are still here, in the manager's order.
+    pub fn names(&self) -> impl Iterator<Item = &FdName> {
+        self.0.iter().map(|(name, _)| name)
+    }
+}
+
 impl IntoIterator for ListenFds {
     type Item = (FdName, OwnedFd);
     type IntoIter = std::vec::IntoIter<(FdName, OwnedFd)>;
@@ -150,6 +171,27 @@ mod tests {
         assert_eq!(names(&[good[0], good[1], ("LISTEN_PIDFDID", "8")]), Ok(vec![]));
         assert!(names(&[good[0], good[1], ("LISTEN_PIDFDID", "7")]).is_ok_and(|names| names.len() == 2));
         assert_eq!(names(&[good[0]]), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_of_another_kind_stays_and_the_next_of_that_name_comes_after_the_first() {
+        let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let second = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let ports = [&first, &second].map(|listener| listener.local_addr().unwrap().port());
+        let name = FdName::new("http").unwrap();
+        let mut fds = ListenFds(vec![(name.clone(), first.into()), (name, second.into())]);
+        assert!(matches!(
+            fds.take::<std::net::UdpSocket>("http"),
+            Err(AdoptError::Mismatch { .. })
+        ));
+        for port in ports {
+            let listener: std::net::TcpListener = fds.take("http").unwrap();
+            assert_eq!(listener.local_addr().unwrap().port(), port);
+        }
+        assert!(matches!(
+            fds.take::<OwnedFd>("http"),
+            Err(AdoptError::Missing { .. })
+        ));
     }
 
     #[test]

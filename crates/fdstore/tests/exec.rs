@@ -1,4 +1,4 @@
-//! A real execve: a store of many kinds of descriptors crosses it three times, and nothing leaks.
+//! A real execve: a store of many kinds of descriptors crosses it five times, and nothing leaks.
 //!
 //! This program runs itself as a child, which makes the store, executes itself, checks, executes itself again.
 
@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::{Command, ExitCode};
 
-use fdstore::{FdName, FdStore, InsertOptions, memfd};
+use fdstore::{FdName, FdStore, InsertOptions, Program, memfd};
 use rustix::event::{EventfdFlags, eventfd};
 
 const HOPS: &str = "FDSTORE_TEST_HOPS";
@@ -85,13 +85,23 @@ fn name(position: usize) -> Result<FdName, String> {
 
 /// Takes over, checks everything, goes on or ends.
 fn next(hops: u32) -> Result<(), String> {
-    let inherited = softboot_sys::inherited::take_all().map_err(text)?;
-    let manifest: i32 = std::env::var("FDSTORE_HANDOFF")
-        .map_err(text)?
-        .parse()
-        .map_err(text)?;
-    let open = inherited.len();
-    let taken = FdStore::inherit(inherited, manifest).map_err(text)?;
+    // Both ways to take over have to agree.
+    let (taken, open) = if hops.is_multiple_of(2) {
+        let taken = FdStore::from_env()
+            .map_err(text)?
+            .ok_or("nothing was handed over")?;
+        let open = std::fs::read_dir("/proc/self/fd").map_err(text)?.count();
+        // Standard input, output and error, and the directory; the manifest is closed by now.
+        (taken, open - 4 + 1)
+    } else {
+        let inherited = softboot_sys::inherited::take_all().map_err(text)?;
+        let manifest: i32 = std::env::var("FDSTORE_HANDOFF")
+            .map_err(text)?
+            .parse()
+            .map_err(text)?;
+        let open = inherited.len();
+        (FdStore::inherit(inherited, manifest).map_err(text)?, open)
+    };
     let expect = |holds: bool, what: &str| {
         if holds {
             Ok(())
@@ -117,7 +127,7 @@ fn next(hops: u32) -> Result<(), String> {
             )?;
         }
     }
-    if hops < 3 {
+    if hops < 5 {
         hand_over(&taken.store, hops + 1)
     } else {
         Ok(())
@@ -125,8 +135,12 @@ fn next(hops: u32) -> Result<(), String> {
 }
 
 fn hand_over(store: &FdStore, hops: u32) -> Result<(), String> {
-    let own = std::fs::File::open("/proc/self/exe").map_err(text)?;
     let handoff = store.handoff().map_err(text)?;
+    if hops.is_multiple_of(2) {
+        let program = Program::current().map_err(text)?.env(HOPS, hops.to_string());
+        return Err(text(handoff.exec_program(&program.env("LISTEN_FDS", "1"))));
+    }
+    let own = std::fs::File::open("/proc/self/exe").map_err(text)?;
     let (variable, value) = handoff.environment();
     let env: Vec<CString> = [format!("{variable}={value}"), format!("{HOPS}={hops}")]
         .into_iter()

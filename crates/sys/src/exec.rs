@@ -1,6 +1,6 @@
 //! `execveat(fd, "", argv, envp, AT_EMPTY_PATH)`: replace this program by the one behind a descriptor.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use rustix::io::Errno;
@@ -29,6 +29,18 @@ pub fn execveat(program: BorrowedFd<'_>, argv: &[CString], env: &[CString]) -> E
     last_errno()
 }
 
+/// Executes the program at `path`, or the interpreter that its first line names. Otherwise as [`execveat`].
+///
+/// Reference: execve(2).
+pub fn execve(path: &CStr, argv: &[CString], env: &[CString]) -> Errno {
+    let argv = pointers(argv);
+    let env = pointers(env);
+    // SAFETY: the path is NUL-terminated, and both arrays are NULL-terminated arrays of pointers to NUL-terminated
+    // strings that live until the call returns.
+    let _ = unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), env.as_ptr()) };
+    last_errno()
+}
+
 /// The NULL-terminated array the kernel wants. The strings must outlive it.
 pub(crate) fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings
@@ -54,5 +66,7 @@ mod tests {
     fn what_cannot_be_executed_says_why() {
         let file = open("/etc/passwd", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
         assert_eq!(execveat(file.as_fd(), &[c"x".to_owned()], &[]), Errno::ACCESS);
+        assert_eq!(execve(c"/etc/passwd", &[c"x".to_owned()], &[]), Errno::ACCESS);
+        assert_eq!(execve(c"/nowhere", &[c"x".to_owned()], &[]), Errno::NOENT);
     }
 }

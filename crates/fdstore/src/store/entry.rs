@@ -2,19 +2,65 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::realtime_usec;
 use crate::identity::Identity;
 use crate::name::FdName;
+use crate::record::{Extra, Record};
 
 /// Names an entry, in this program and in those that it hands over to. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EntryId(pub u64);
+
+impl EntryId {
+    /// The last one: what JSON readers everywhere still hold exactly (2^53 - 1). At a million a second it is reached
+    /// after 285 years.
+    pub(crate) const MAX: u64 = (1 << 53) - 1;
+}
+
+/// What the end of its owner's run means for an entry (semantics 3.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lifetime {
+    /// It leaves when a run ends, even if the next one follows at once.
+    No,
+    /// It stays while another run follows.
+    #[default]
+    Restart,
+    /// It stays until somebody removes it.
+    Yes,
+    /// It stays unless the owner ends in failure.
+    OnSuccess,
+}
+
+/// How a run of an owner ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// Another run follows.
+    Restart,
+    /// None follows; all was well.
+    Success,
+    /// None follows; it failed.
+    Failure,
+}
+
+impl Lifetime {
+    /// Whether an entry is still there after this.
+    pub fn outlives(self, end: RunEnd) -> bool {
+        match self {
+            Lifetime::No => false,
+            Lifetime::Restart => end == RunEnd::Restart,
+            Lifetime::Yes => true,
+            Lifetime::OnSuccess => end != RunEnd::Failure,
+        }
+    }
+}
 
 /// How to insert.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +71,13 @@ pub struct InsertOptions {
     pub deduplicate: bool,
     /// How many the owner may have.
     pub owner_limit: Option<usize>,
+    /// How many all owners may have together.
+    pub total_limit: Option<usize>,
+    /// What the end of its owner's run means for it.
+    pub lifetime: Lifetime,
+    /// When it is to leave at the latest, in microseconds of CLOCK_BOOTTIME ([`crate::boottime_usec`]). See
+    /// [`crate::FdStore::remove_expired`].
+    pub expires_usec: Option<u64>,
     /// Free-form data that travels with the entry.
     pub labels: BTreeMap<String, String>,
 }
@@ -59,6 +112,15 @@ pub enum Rule {
         /// The limit.
         limit: usize,
     },
+    /// All owners together have as many as they may.
+    #[error("the limit of {limit} stored descriptors of all owners is reached")]
+    TotalLimit {
+        /// The limit.
+        limit: usize,
+    },
+    /// Every id was given to an entry once.
+    #[error("there are no more entry ids")]
+    IdsExhausted,
 }
 
 /// A refusal: the descriptor comes back.
@@ -81,66 +143,57 @@ impl std::error::Error for InsertError {}
 /// One descriptor with everything that is known of it.
 #[derive(Debug)]
 pub struct Entry {
-    id: EntryId,
-    owner: String,
-    name: FdName,
+    pub(crate) record: Record,
     fd: OwnedFd,
-    identity: Identity,
-    poll: bool,
-    labels: BTreeMap<String, String>,
-    entered_usec: u64,
-    pub(crate) unknown: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Entry {
-    pub(crate) fn new(
+    /// Of a descriptor that comes in now.
+    pub(super) fn new(
         id: EntryId,
-        owner: &str,
+        owner: Arc<str>,
         name: &FdName,
         fd: OwnedFd,
         identity: Identity,
         options: InsertOptions,
     ) -> Entry {
-        let now = clock_gettime(ClockId::Realtime);
-        let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-        let micros = u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000;
-        Entry {
+        let extra = Extra {
+            labels: options.labels,
+            expires_usec: options.expires_usec,
+            ..Extra::default()
+        };
+        let record = Record {
             id,
-            owner: owner.to_owned(),
+            fd: fd.as_raw_fd(),
+            owner,
             name: name.clone(),
-            fd,
             identity,
             poll: options.poll,
-            labels: options.labels,
-            entered_usec: seconds.saturating_mul(1_000_000).saturating_add(micros),
-            unknown: serde_json::Map::new(),
-        }
+            lifetime: options.lifetime,
+            entered_usec: realtime_usec(),
+            extra: extra.boxed(),
+        };
+        Entry { record, fd }
     }
 
-    /// Gives back the time of entry that another program noted.
-    pub(crate) fn with_history(
-        mut self,
-        entered_usec: u64,
-        unknown: serde_json::Map<String, serde_json::Value>,
-    ) -> Entry {
-        self.entered_usec = entered_usec;
-        self.unknown = unknown;
-        self
+    /// Of one that came over.
+    pub(crate) fn inherited(record: Record, fd: OwnedFd) -> Entry {
+        Entry { record, fd }
     }
 
     /// Its id.
     pub fn id(&self) -> EntryId {
-        self.id
+        self.record.id
     }
 
     /// Whose.
     pub fn owner(&self) -> &str {
-        &self.owner
+        &self.record.owner
     }
 
     /// Its name.
     pub fn name(&self) -> &FdName {
-        &self.name
+        &self.record.name
     }
 
     /// The descriptor.
@@ -150,25 +203,36 @@ impl Entry {
 
     /// What it is.
     pub fn identity(&self) -> &Identity {
-        &self.identity
+        &self.record.identity
     }
 
     /// Whether it is to be watched for hang-up.
     pub fn poll(&self) -> bool {
-        self.poll
+        self.record.poll
     }
 
     /// Free-form data.
     pub fn labels(&self) -> &BTreeMap<String, String> {
-        &self.labels
+        self.record.labels()
+    }
+
+    /// What the end of its owner's run means for it.
+    pub fn lifetime(&self) -> Lifetime {
+        self.record.lifetime
+    }
+
+    /// When it is to leave, in microseconds of CLOCK_BOOTTIME.
+    pub fn expires_usec(&self) -> Option<u64> {
+        self.record.expires_usec()
     }
 
     /// When it was inserted, in microseconds of CLOCK_REALTIME.
     pub fn entered_usec(&self) -> u64 {
-        self.entered_usec
+        self.record.entered_usec
     }
 
-    pub(crate) fn into_fd(self) -> OwnedFd {
+    /// Only the descriptor.
+    pub fn into_fd(self) -> OwnedFd {
         self.fd
     }
 }

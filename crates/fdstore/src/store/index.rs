@@ -2,28 +2,34 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::equals::Equals;
 use super::{Entry, EntryId};
-use crate::identity::Identity;
+use crate::identity::InodeKey;
 use crate::name::FdName;
 
 #[derive(Debug, Default)]
 pub(super) struct OwnerIndex {
     ids: BTreeSet<EntryId>,
     names: HashMap<FdName, BTreeSet<EntryId>>,
-    identities: HashMap<Identity, Vec<EntryId>>,
+    /// Made when it is first asked for: most owners never store one thing twice, and after a handoff nobody may ever
+    /// ask.
+    identities: Option<HashMap<InodeKey, Equals>>,
 }
 
 impl OwnerIndex {
-    pub(super) fn add(&mut self, entry: &Entry) {
+    /// Adds an entry; `place` is where a search among its equals has just seen its place.
+    pub(super) fn add(&mut self, entry: &Entry, place: Option<usize>) {
         self.ids.insert(entry.id());
-        self.names
-            .entry(entry.name().clone())
-            .or_default()
-            .insert(entry.id());
-        self.identities
-            .entry(entry.identity().clone())
-            .or_default()
-            .push(entry.id());
+        match self.names.get_mut(entry.name()) {
+            Some(ids) => drop(ids.insert(entry.id())),
+            None => drop(
+                self.names
+                    .insert(entry.name().clone(), BTreeSet::from([entry.id()])),
+            ),
+        }
+        if let Some(identities) = &mut self.identities {
+            add_equal(identities, entry, place);
+        }
     }
 
     pub(super) fn remove(&mut self, entry: &Entry) {
@@ -34,10 +40,13 @@ impl OwnerIndex {
                 self.names.remove(entry.name());
             }
         }
-        if let Some(ids) = self.identities.get_mut(entry.identity()) {
-            ids.retain(|id| *id != entry.id());
-            if ids.is_empty() {
-                self.identities.remove(entry.identity());
+        let key = entry.identity().key();
+        if let Some(identities) = &mut self.identities
+            && let Some(equals) = identities.get_mut(&key)
+        {
+            equals.remove(entry.id());
+            if equals.is_empty() {
+                identities.remove(&key);
             }
         }
     }
@@ -50,11 +59,31 @@ impl OwnerIndex {
         self.names.get(name).into_iter().flatten().copied()
     }
 
-    pub(super) fn equals(&self, identity: &Identity) -> &[EntryId] {
-        self.identities.get(identity).map_or(&[], Vec::as_slice)
+    /// The entries with this key; `entry_of` finds an entry.
+    pub(super) fn equals<'s>(
+        &mut self,
+        key: &InodeKey,
+        entry_of: impl Fn(EntryId) -> Option<&'s Entry>,
+    ) -> Option<&mut Equals> {
+        let ids = &self.ids;
+        let identities = self.identities.get_or_insert_with(|| {
+            let mut identities = HashMap::with_capacity(ids.len());
+            for entry in ids.iter().filter_map(|id| entry_of(*id)) {
+                add_equal(&mut identities, entry, None);
+            }
+            identities
+        });
+        identities.get_mut(key)
     }
 
     pub(super) fn len(&self) -> usize {
         self.ids.len()
     }
+}
+
+fn add_equal(identities: &mut HashMap<InodeKey, Equals>, entry: &Entry, place: Option<usize>) {
+    identities
+        .entry(entry.identity().key())
+        .or_default()
+        .add(entry.id(), place);
 }

@@ -1,25 +1,29 @@
 //! The store itself.
 
 mod entry;
+mod equals;
 mod index;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
-use rustix::io::Errno;
-use softboot_sys::kcmp::same_file;
+use softboot_sys::kcmp;
 
 use crate::identity::Identity;
 use crate::name::FdName;
 
-pub use entry::{Entry, EntryId, InsertError, InsertOptions, Inserted, Rule};
+pub use entry::{Entry, EntryId, InsertError, InsertOptions, Inserted, Lifetime, Rule, RunEnd};
+use equals::Found;
 use index::OwnerIndex;
 
 /// Descriptors by owner and name. The order is the order of insertion, through any number of handoffs.
 #[derive(Debug, Default)]
 pub struct FdStore {
-    entries: BTreeMap<EntryId, Entry>,
-    owners: BTreeMap<String, OwnerIndex>,
+    entries: BTreeMap<EntryId, Box<Entry>>,
+    owners: BTreeMap<Arc<str>, OwnerIndex>,
+    /// Those that expire, by when.
+    expiries: BTreeSet<(u64, EntryId)>,
     next: u64,
     /// What a newer version wrote beside what this one knows; passed on.
     pub(crate) unknown: serde_json::Map<String, serde_json::Value>,
@@ -51,11 +55,14 @@ impl FdStore {
                 });
             }
         };
-        if options.deduplicate
-            && let Some(known) = self.find_same(owner, &identity, fd.as_fd())
-        {
-            return Ok(Inserted::Duplicate(known));
-        }
+        let place = match options.deduplicate {
+            true => match self.find_same(owner, &identity, fd.as_fd()) {
+                Some(Found::Same(known)) => return Ok(Inserted::Duplicate(known)),
+                Some(Found::Place(place)) => Some(place),
+                None => None,
+            },
+            false => None,
+        };
         if let Some(limit) = options.owner_limit
             && self.count(owner) >= limit
         {
@@ -64,35 +71,64 @@ impl FdStore {
                 rule: Rule::OwnerLimit { limit },
             });
         }
+        if let Some(limit) = options.total_limit
+            && self.entries.len() >= limit
+        {
+            return Err(InsertError {
+                fd,
+                rule: Rule::TotalLimit { limit },
+            });
+        }
+        if self.next > EntryId::MAX {
+            return Err(InsertError {
+                fd,
+                rule: Rule::IdsExhausted,
+            });
+        }
         let id = EntryId(self.next);
         self.next = self.next.saturating_add(1);
+        // Those of one owner share its name.
+        let owner = match self.owners.get_key_value(owner) {
+            Some((owner, _)) => Arc::clone(owner),
+            None => owner.into(),
+        };
         let entry = Entry::new(id, owner, name, fd, identity, options);
-        self.put(entry);
+        self.put_at(entry, place);
         Ok(Inserted::New(id))
     }
 
-    /// An entry of this owner that is the same open file description. Constant time for what has an inode of its
-    /// own; among anonymous inodes (eventfd and the like share one) each has to be compared.
-    fn find_same(&self, owner: &str, identity: &Identity, fd: BorrowedFd<'_>) -> Option<EntryId> {
-        let equals = self.owners.get(owner)?.equals(identity);
-        equals.iter().copied().find(|id| {
-            let Some(known) = self.fd(*id) else { return false };
-            match same_file(known, fd) {
-                Ok(same) => same,
-                // Without kcmp a socket's cookie still tells; for the rest two are taken for two.
-                Err(Errno::NOSYS | Errno::PERM) => identity.cookie().is_some(),
-                Err(_) => false,
-            }
-        })
+    /// An entry of this owner that is the same open file description, or the place of one that is new. Constant
+    /// time for what has an inode of its own, log time among anonymous inodes (eventfd and the like share one).
+    fn find_same(&mut self, owner: &str, identity: &Identity, fd: BorrowedFd<'_>) -> Option<Found> {
+        let entries = &self.entries;
+        let entry_of = |id: EntryId| entries.get(&id).map(Box::as_ref);
+        let fd_of = |id: EntryId| entry_of(id).map(Entry::fd);
+        let equals = self.owners.get_mut(owner)?.equals(&identity.key(), entry_of)?;
+        match equals.search(fd, fd_of, kcmp::order) {
+            Ok(found) => Some(found),
+            // Without kcmp a socket's cookie still tells; for the rest two are taken for two.
+            Err(_) => identity.cookie().and_then(|_| equals.oldest()).map(Found::Same),
+        }
     }
 
     pub(crate) fn put(&mut self, entry: Entry) {
+        self.put_at(entry, None);
+    }
+
+    fn put_at(&mut self, entry: Entry, place: Option<usize>) {
         self.next = self.next.max(entry.id().0.saturating_add(1));
-        self.owners
-            .entry(entry.owner().to_owned())
-            .or_default()
-            .add(&entry);
-        self.entries.insert(entry.id(), entry);
+        match self.owners.get_mut(entry.owner()) {
+            Some(index) => index.add(&entry, place),
+            None => {
+                let mut index = OwnerIndex::default();
+                index.add(&entry, place);
+                self.owners.insert(Arc::clone(&entry.record.owner), index);
+            }
+        }
+        if let Some(at) = entry.expires_usec() {
+            self.expiries.insert((at, entry.id()));
+        }
+        self.entries.insert(entry.id(), Box::new(entry));
     }
 
     pub(crate) fn next_id(&self) -> u64 {
@@ -105,17 +141,17 @@ impl FdStore {
 
     /// The descriptor of an entry.
     pub fn fd(&self, id: EntryId) -> Option<BorrowedFd<'_>> {
-        self.entries.get(&id).map(Entry::fd)
+        self.entries.get(&id).map(|entry| entry.fd())
     }
 
     /// An entry.
     pub fn entry(&self, id: EntryId) -> Option<&Entry> {
-        self.entries.get(&id)
+        self.entries.get(&id).map(Box::as_ref)
     }
 
     /// Every entry, oldest first.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+        self.entries.values().map(Box::as_ref)
     }
 
     /// The entries of one owner, oldest first.
@@ -124,7 +160,7 @@ impl FdStore {
             .get(owner)
             .into_iter()
             .flat_map(OwnerIndex::ids)
-            .filter_map(|id| self.entries.get(&id))
+            .filter_map(|id| self.entry(id))
     }
 
     /// The oldest entry of this owner with this name.
@@ -139,19 +175,25 @@ impl FdStore {
 
     /// Those who have descriptors, in the order of their names.
     pub fn owners(&self) -> impl Iterator<Item = &str> {
-        self.owners.keys().map(String::as_str)
+        self.owners.keys().map(AsRef::as_ref)
     }
 
     /// Takes one out.
     pub fn remove(&mut self, id: EntryId) -> Option<OwnedFd> {
-        let entry = self.entries.remove(&id)?;
+        self.detach(id).map(Entry::into_fd)
+    }
+
+    /// Takes one out with all that is known of it.
+    pub fn detach(&mut self, id: EntryId) -> Option<Entry> {
+        let entry = *self.entries.remove(&id)?;
+        self.forget_expiry(&entry);
         if let Some(index) = self.owners.get_mut(entry.owner()) {
             index.remove(&entry);
             if index.len() == 0 {
                 self.owners.remove(entry.owner());
             }
         }
-        Some(entry.into_fd())
+        Some(entry)
     }
 
     /// Takes out all of this owner with this name, oldest first.
@@ -166,12 +208,47 @@ impl FdStore {
 
     /// Takes out all of this owner, oldest first.
     pub fn remove_owner(&mut self, owner: &str) -> Vec<OwnedFd> {
+        // The index goes as a whole: unpicking it one by one would look through all equals for each.
+        let Some(index) = self.owners.remove(owner) else {
+            return Vec::new();
+        };
+        let entries: Vec<Box<Entry>> = index.ids().filter_map(|id| self.entries.remove(&id)).collect();
+        entries.iter().for_each(|entry| self.forget_expiry(entry));
+        entries.into_iter().map(|entry| entry.into_fd()).collect()
+    }
+
+    fn forget_expiry(&mut self, entry: &Entry) {
+        if let Some(at) = entry.expires_usec() {
+            self.expiries.remove(&(at, entry.id()));
+        }
+    }
+
+    /// When the next entry is to leave, in microseconds of CLOCK_BOOTTIME: what to set a timer to.
+    pub fn next_expiry(&self) -> Option<u64> {
+        self.expiries.first().map(|(at, _)| *at)
+    }
+
+    /// Takes out what was to leave by `now` ([`crate::boottime_usec`]), the earliest first.
+    pub fn remove_expired(&mut self, now: u64) -> Vec<Entry> {
+        let mut expired = Vec::new();
+        while let Some((at, id)) = self.expiries.first().copied() {
+            if at > now {
+                break;
+            }
+            self.expiries.remove(&(at, id));
+            expired.extend(self.detach(id));
+        }
+        expired
+    }
+
+    /// A run of this owner has ended: takes out what does not outlive that, oldest first (semantics 3.7).
+    pub fn run_ended(&mut self, owner: &str, end: RunEnd) -> Vec<Entry> {
         let ids: Vec<EntryId> = self
-            .owners
-            .get(owner)
-            .map(|index| index.ids().collect())
-            .unwrap_or_default();
-        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+            .entries_of(owner)
+            .filter(|entry| !entry.lifetime().outlives(end))
+            .map(Entry::id)
+            .collect();
+        ids.into_iter().filter_map(|id| self.detach(id)).collect()
     }
 }
 

@@ -122,3 +122,117 @@ fn ids_are_not_used_again() {
     assert!(second > first);
     assert!(store.fd(first).is_none());
 }
+
+#[test]
+fn among_two_thousand_that_look_alike_each_is_found_again() {
+    let mut store = FdStore::new();
+    let eventfd = || rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap();
+    let fds: Vec<OwnedFd> = (0..2_000).map(|_| eventfd()).collect();
+    let insert = |store: &mut FdStore, fd: &OwnedFd| {
+        store
+            .insert("o", &name("x"), fd.try_clone().unwrap(), dedup())
+            .unwrap()
+    };
+    let ids: Vec<EntryId> = fds.iter().map(|fd| insert(&mut store, fd).id()).collect();
+    assert_eq!(store.count("o"), 2_000);
+    for (fd, id) in fds.iter().zip(&ids) {
+        assert_eq!(insert(&mut store, fd), Inserted::Duplicate(*id));
+    }
+    // One that left is new when it comes again; the others are still known.
+    let (first, second) = (*ids.first().unwrap(), *ids.get(1).unwrap());
+    store.remove(first);
+    assert!(matches!(
+        insert(&mut store, fds.first().unwrap()),
+        Inserted::New(_)
+    ));
+    assert_eq!(
+        insert(&mut store, fds.get(1).unwrap()),
+        Inserted::Duplicate(second)
+    );
+}
+
+#[test]
+fn a_memfd_that_was_sealed_meanwhile_is_still_the_same() {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    let mut store = FdStore::new();
+    let fd = memfd_create("m", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+    let first = store
+        .insert("o", &name("x"), fd.try_clone().unwrap(), dedup())
+        .unwrap();
+    fcntl_add_seals(&fd, SealFlags::GROW).unwrap();
+    assert_eq!(
+        store.insert("o", &name("x"), fd, dedup()).unwrap(),
+        Inserted::Duplicate(first.id())
+    );
+}
+
+fn insert_with(store: &mut FdStore, fd_name: &str, options: InsertOptions) -> Result<EntryId, Rule> {
+    let fd = tempfile::tempfile().unwrap().into();
+    store
+        .insert("o", &name(fd_name), fd, options)
+        .map(Inserted::id)
+        .map_err(|refused| refused.rule)
+}
+
+#[test]
+fn what_expires_leaves_in_its_turn_and_nothing_else_does() {
+    let mut store = FdStore::new();
+    for (fd_name, expires_usec) in [
+        ("late", Some(20)),
+        ("never", None),
+        ("early", Some(10)),
+        ("gone", Some(5)),
+    ] {
+        let options = InsertOptions {
+            expires_usec,
+            ..InsertOptions::default()
+        };
+        insert_with(&mut store, fd_name, options).unwrap();
+    }
+    store.remove_named("o", &name("gone"));
+    assert_eq!(store.next_expiry(), Some(10));
+    assert!(store.remove_expired(9).is_empty());
+    let names = |entries: Vec<Entry>| -> Vec<String> {
+        entries.iter().map(|entry| entry.name().to_string()).collect()
+    };
+    assert_eq!(names(store.remove_expired(20)), ["early", "late"]);
+    assert_eq!((store.next_expiry(), store.count("o")), (None, 1));
+}
+
+#[test]
+fn each_lifetime_ends_where_semantics_3_7_says() {
+    use Lifetime::{No, OnSuccess, Restart, Yes};
+    for (end, left) in [
+        (RunEnd::Restart, vec![Restart, Yes, OnSuccess]),
+        (RunEnd::Success, vec![Yes, OnSuccess]),
+        (RunEnd::Failure, vec![Yes]),
+    ] {
+        let mut store = FdStore::new();
+        for lifetime in [No, Restart, Yes, OnSuccess] {
+            let options = InsertOptions {
+                lifetime,
+                ..InsertOptions::default()
+            };
+            insert_with(&mut store, "x", options).unwrap();
+        }
+        let released = store.run_ended("o", end);
+        assert_eq!(released.len().saturating_add(left.len()), 4);
+        let stays: Vec<Lifetime> = store.entries().map(Entry::lifetime).collect();
+        assert_eq!(stays, left, "{end:?}");
+    }
+}
+
+#[test]
+fn the_limit_of_all_owners_names_itself() {
+    let mut store = FdStore::new();
+    let options = || InsertOptions {
+        total_limit: Some(1),
+        ..InsertOptions::default()
+    };
+    insert_with(&mut store, "x", options()).unwrap();
+    assert_eq!(
+        insert_with(&mut store, "y", options()),
+        Err(Rule::TotalLimit { limit: 1 })
+    );
+    assert_eq!(store.entries().count(), 1);
+}

@@ -32,6 +32,8 @@ pub(super) const TABLE: &[Row] = &[
     ("softboot-softctl", &["softboot-control"]),
     ("softboot-dbus", &["softboot-control"]),
     ("softboot-greyout", &["softboot-sys"]),
+    // It measures what the others do, and nothing depends on it.
+    ("softboot-bench", &["fdstore", "softboot-sys"]),
     ("softboot-initrd", &[]),
     (
         "softboot-programs",

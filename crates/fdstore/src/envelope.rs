@@ -1,0 +1,125 @@
+//! The envelope of what crosses: a sealed memfd with magic, version, checksum and length.
+//!
+//! ```text
+//! offset size
+//!      0    8  magic
+//!      8    4  format version, little-endian
+//!     12    4  CRC-32 of the payload
+//!     16    8  length of the payload in bytes
+//!     24    n  payload
+//! ```
+//!
+//! A manifest, state ([`crate::FdStore::put_state`]) and a manager's snapshot (crate `softboot-reexec`) differ in their
+//! magic.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::memfd::{MemfdError, read_sealed, sealed_memfd};
+
+/// Bytes before the payload.
+pub(crate) const HEADER: usize = 24;
+
+/// Why a manifest or another enveloped memfd was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// It is not sealed, too large, or unreadable.
+    #[error(transparent)]
+    Memfd(#[from] MemfdError),
+    /// Shorter than it says, or than a header.
+    #[error("it is truncated: {have} of {want} bytes")]
+    Truncated {
+        /// Bytes there are.
+        have: u64,
+        /// Bytes there should be.
+        want: u64,
+    },
+    /// Something else.
+    #[error("it has no magic number of this kind")]
+    Magic,
+    /// Written by a version that this one does not know.
+    #[error("its format is version {0}; this program reads up to {1}")]
+    Version(u32, u32),
+    /// Damaged.
+    #[error("its checksum is wrong")]
+    Checksum,
+    /// Not the JSON that was expected.
+    #[error("it cannot be decoded: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The payload contradicts itself.
+    #[error("it is not consistent: {0}")]
+    Inconsistent(String),
+}
+
+/// Writes `payload` in an envelope into a sealed memfd.
+pub fn write_enveloped(name: &str, magic: [u8; 8], format: u32, payload: &[u8]) -> io::Result<OwnedFd> {
+    let mut bytes = Vec::with_capacity(HEADER.saturating_add(payload.len()));
+    bytes.extend_from_slice(&magic);
+    bytes.extend_from_slice(&format.to_le_bytes());
+    bytes.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
+    bytes.extend_from_slice(&u64::try_from(payload.len()).unwrap_or(u64::MAX).to_le_bytes());
+    bytes.extend_from_slice(payload);
+    sealed_memfd(name, &bytes)
+}
+
+/// Reads an envelope; the format version and the payload. Everything is checked before the payload is used.
+pub fn read_enveloped(
+    fd: impl AsFd,
+    magic: [u8; 8],
+    newest: u32,
+    max: u64,
+) -> Result<(u32, Vec<u8>), ManifestError> {
+    let mut bytes = read_sealed(fd, max)?;
+    let have = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let truncated = |want: u64| ManifestError::Truncated { have, want };
+    let header = bytes.first_chunk::<HEADER>().ok_or(truncated(24))?;
+    let [
+        m0,
+        m1,
+        m2,
+        m3,
+        m4,
+        m5,
+        m6,
+        m7,
+        v0,
+        v1,
+        v2,
+        v3,
+        c0,
+        c1,
+        c2,
+        c3,
+        l0,
+        l1,
+        l2,
+        l3,
+        l4,
+        l5,
+        l6,
+        l7,
+    ] = *header;
+    if [m0, m1, m2, m3, m4, m5, m6, m7] != magic {
+        return Err(ManifestError::Magic);
+    }
+    let format = u32::from_le_bytes([v0, v1, v2, v3]);
+    if format == 0 || format > newest {
+        return Err(ManifestError::Version(format, newest));
+    }
+    let length = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
+    let want = length.saturating_add(24);
+    if have < want {
+        return Err(truncated(want));
+    }
+    if have > want {
+        return Err(ManifestError::Inconsistent(format!(
+            "{} bytes follow the payload",
+            have.saturating_sub(want)
+        )));
+    }
+    bytes.drain(..HEADER);
+    if crc32fast::hash(&bytes) != u32::from_le_bytes([c0, c1, c2, c3]) {
+        return Err(ManifestError::Checksum);
+    }
+    Ok((format, bytes))
+}
