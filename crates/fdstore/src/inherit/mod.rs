@@ -1,7 +1,7 @@
 //! The other side of a handoff.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as BTreeEntry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -186,12 +186,22 @@ pub(crate) fn adopt(manifest: Manifest, malformed: Vec<Malformed>, source: &mut 
     let mut store = FdStore::new();
     store.unknown = manifest.unknown;
     let mut refused = Vec::new();
+    let mut proven = Vec::with_capacity(manifest.entries.len());
+    // Every honest writer gives them in ascending order, and then none can come twice.
+    let ascending = manifest.entries.is_sorted_by(|a, b| a.id < b.id);
+    let mut seen: Option<BTreeSet<EntryId>> = (!ascending).then(BTreeSet::new);
     for record in manifest.entries {
-        match prove(&record, &store, source) {
-            Ok(fd) => store.put(Entry::inherited(record, fd)),
+        match prove(&record, seen.as_ref(), source) {
+            Ok(fd) => {
+                if let Some(seen) = &mut seen {
+                    seen.insert(record.id);
+                }
+                proven.push(Entry::inherited(record, fd));
+            }
             Err(reason) => refused.push((record, reason)),
         }
     }
+    store.fill(proven);
     let mut quarantined = Vec::new();
     for (record, reason) in refused {
         quarantined.push(Quarantined {
@@ -229,11 +239,15 @@ pub(crate) fn adopt(manifest: Manifest, malformed: Vec<Malformed>, source: &mut 
 }
 
 /// The descriptor of an entry that is what it claims to be.
-fn prove(record: &Record, store: &FdStore, source: &mut impl Source) -> Result<OwnedFd, String> {
+fn prove(
+    record: &Record,
+    seen: Option<&BTreeSet<EntryId>>,
+    source: &mut impl Source,
+) -> Result<OwnedFd, String> {
     if record.id.0 > EntryId::MAX {
         return Err(format!("its id {} is out of range", record.id.0));
     }
-    if store.entry(record.id).is_some() {
+    if seen.is_some_and(|seen| seen.contains(&record.id)) {
         return Err(format!(
             "the manifest has two entries with the id {}",
             record.id.0

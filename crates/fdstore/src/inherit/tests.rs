@@ -126,12 +126,9 @@ fn record(id: u64, fd: i32, identity: &Identity) -> Record {
 
 /// Takes over `fds` by a manifest of these entries under the number 99.
 fn inherit(entries: Vec<Record>, next_id: u64, mut fds: BTreeMap<i32, OwnedFd>) -> Inherited {
-    let manifest = Manifest {
-        entries,
-        next_id,
-        ..Manifest::default()
-    };
-    fds.insert(99, manifest.write().unwrap());
+    let numbered: Vec<_> = entries.iter().map(|record| (record, record.fd)).collect();
+    let manifest = crate::manifest::write(next_id, &numbered, &serde_json::Map::new()).unwrap();
+    fds.insert(99, manifest);
     FdStore::inherit(fds, 99).unwrap()
 }
 

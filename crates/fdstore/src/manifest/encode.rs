@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde::ser::{SerializeSeq as _, SerializeTuple as _, Serializer};
 use serde_json::{Map, Value};
 
-use super::Manifest;
 use crate::identity::{Access, FdKind};
 use crate::name::FdName;
 use crate::record::Record;
@@ -51,26 +50,29 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-struct Rows<'m>(&'m [Record]);
+/// An entry and the number that the manifest gives its descriptor.
+pub(crate) type Numbered<'m> = (&'m Record, i32);
+
+struct Rows<'m>(&'m [Numbered<'m>]);
 
 impl Serialize for Rows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut rows = serializer.serialize_seq(Some(self.0.len()))?;
-        for record in self.0 {
-            rows.serialize_element(&Row(record))?;
+        for numbered in self.0 {
+            rows.serialize_element(&Row(*numbered))?;
         }
         rows.end()
     }
 }
 
-struct Row<'m>(&'m Record);
+struct Row<'m>(Numbered<'m>);
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Row(record) = self;
+        let Row((record, fd)) = self;
         let mut row = serializer.serialize_tuple(COLUMNS.len())?;
         row.serialize_element(&record.id.0)?;
-        row.serialize_element(&record.fd)?;
+        row.serialize_element(fd)?;
         row.serialize_element(&record.identity.inode)?;
         row.serialize_element(&record.entered_usec)?;
         if let Some(cookie) = record.identity.cookie {
@@ -81,7 +83,7 @@ impl Serialize for Row<'_> {
 }
 
 /// Whether two entries differ in nothing but what a row says.
-fn alike(a: &Record, b: &Record) -> bool {
+fn alike((a, _): &Numbered<'_>, (b, _): &Numbered<'_>) -> bool {
     let shared = |record: &Record| {
         let identity = &record.identity;
         (
@@ -101,8 +103,8 @@ fn alike(a: &Record, b: &Record) -> bool {
         && a.extra == b.extra
 }
 
-fn group(records: &[Record]) -> Option<Group<'_>> {
-    let record = records.first()?;
+fn group<'m>(entries: &'m [Numbered<'m>]) -> Option<Group<'m>> {
+    let (record, _) = entries.first()?;
     let identity = &record.identity;
     let columns = if identity.cookie.is_some() {
         COLUMNS.len()
@@ -123,20 +125,24 @@ fn group(records: &[Record]) -> Option<Group<'_>> {
         expires_usec: record.expires_usec(),
         unknown: record.extra.as_ref().map(|extra| &extra.unknown),
         columns: COLUMNS.get(..columns)?,
-        rows: Rows(records),
+        rows: Rows(entries),
     })
 }
 
-impl Manifest {
-    pub(super) fn encode(&self) -> serde_json::Result<Vec<u8>> {
-        let whole = Whole {
-            writer: &self.writer,
-            next_id: self.next_id,
-            groups: self.entries.chunk_by(alike).filter_map(group).collect(),
-            unknown: &self.unknown,
-        };
-        let mut bytes = Vec::with_capacity(self.entries.len().saturating_mul(48).saturating_add(1024));
-        serde_json::to_writer(&mut bytes, &whole)?;
-        Ok(bytes)
-    }
+/// Writes the payload. `entries` are in the order of their ids.
+pub(super) fn encode(
+    writer: &str,
+    next_id: u64,
+    entries: &[Numbered<'_>],
+    unknown: &Map<String, Value>,
+) -> serde_json::Result<Vec<u8>> {
+    let whole = Whole {
+        writer,
+        next_id,
+        groups: entries.chunk_by(alike).filter_map(group).collect(),
+        unknown,
+    };
+    let mut bytes = Vec::with_capacity(entries.len().saturating_mul(48).saturating_add(1024));
+    serde_json::to_writer(&mut bytes, &whole)?;
+    Ok(bytes)
 }

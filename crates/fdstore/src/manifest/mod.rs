@@ -27,6 +27,7 @@ use serde_json::{Map, Value};
 use crate::envelope::{ManifestError, read_enveloped, write_enveloped};
 use crate::record::Record;
 
+pub(crate) use encode::Numbered;
 pub(crate) use loose::Malformed;
 
 const MAGIC: [u8; 8] = *b"fdstore\0";
@@ -43,11 +44,18 @@ pub(crate) struct Manifest {
     pub(crate) unknown: Map<String, Value>,
 }
 
-impl Manifest {
-    pub(crate) fn write(&self) -> io::Result<OwnedFd> {
-        write_enveloped("fdstore-manifest", MAGIC, FORMAT, &self.encode()?)
-    }
+/// Writes a manifest into a sealed memfd. `entries` are in the order of their ids; `unknown` is passed on.
+pub(crate) fn write(
+    next_id: u64,
+    entries: &[Numbered<'_>],
+    unknown: &Map<String, Value>,
+) -> io::Result<OwnedFd> {
+    const WRITER: &str = concat!("fdstore ", env!("CARGO_PKG_VERSION"));
+    let payload = encode::encode(WRITER, next_id, entries, unknown)?;
+    write_enveloped("fdstore-manifest", MAGIC, FORMAT, &payload)
+}
 
+impl Manifest {
     /// Reads a manifest. An entry that cannot be decoded costs only itself: it comes beside the manifest.
     pub(crate) fn read(fd: impl AsFd) -> Result<(Manifest, Vec<Malformed>), ManifestError> {
         let (_, payload) = read_enveloped(fd, MAGIC, FORMAT, MAX)?;

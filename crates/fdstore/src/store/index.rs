@@ -32,6 +32,17 @@ impl OwnerIndex {
         }
     }
 
+    /// Adds entries of one name to an index that nobody has searched yet.
+    pub(super) fn add_run(&mut self, name: &FdName, ids: impl Iterator<Item = EntryId> + Clone) {
+        // One that is made at once is made in linear time.
+        let mut run: BTreeSet<EntryId> = ids.clone().collect();
+        self.ids.append(&mut run);
+        self.names
+            .entry(name.clone())
+            .or_default()
+            .append(&mut ids.collect());
+    }
+
     pub(super) fn remove(&mut self, entry: &Entry) {
         self.ids.remove(&entry.id());
         if let Some(ids) = self.names.get_mut(entry.name()) {

@@ -131,6 +131,25 @@ impl FdStore {
         self.entries.insert(entry.id(), Box::new(entry));
     }
 
+    /// Fills an empty store with entries whose ids are all different.
+    pub(crate) fn fill(&mut self, entries: Vec<Entry>) {
+        let last = entries.iter().map(|entry| entry.id().0).max().unwrap_or(0);
+        self.next = self.next.max(last.saturating_add(1));
+        let alike = |a: &Entry, b: &Entry| a.owner() == b.owner() && a.name() == b.name();
+        for run in entries.chunk_by(alike) {
+            let Some(first) = run.first() else { continue };
+            let owner = Arc::clone(&first.record.owner);
+            let index = self.owners.entry(owner).or_default();
+            index.add_run(first.name(), run.iter().map(|entry| entry.id()));
+        }
+        let expiry = |entry: &Entry| Some((entry.expires_usec()?, entry.id()));
+        self.expiries = entries.iter().filter_map(expiry).collect();
+        self.entries = entries
+            .into_iter()
+            .map(|entry| (entry.id(), Box::new(entry)))
+            .collect();
+    }
+
     pub(crate) fn next_id(&self) -> u64 {
         self.next
     }
