@@ -1,7 +1,7 @@
 //! Rule `licences`: every dependency's licence is one that `deny.toml` allows, and it allows no more.
 //!
 //! The policy is written once, in the form that `cargo deny` reads. What is read here of it is what
-//! can be decided without the network: [graph] targets, [licenses] allow and exceptions.
+//! can be decided without the network: `graph.targets`, `licenses.allow` and `licenses.exceptions`.
 
 use std::collections::BTreeSet;
 
