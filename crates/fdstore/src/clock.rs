@@ -13,7 +13,7 @@ pub(crate) fn realtime_usec() -> u64 {
     usec(ClockId::Realtime)
 }
 
-fn usec(clock: ClockId) -> u64 {
+pub(crate) fn usec(clock: ClockId) -> u64 {
     let now = clock_gettime(clock);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     let micros = u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000;

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use softboot_sys::exec::{execve, execveat};
 
-use crate::manifest::{Manifest, Record};
+use crate::manifest::{self, Numbered};
 use crate::program::Program;
 use crate::store::FdStore;
 
@@ -50,31 +50,14 @@ pub struct Handoff<'s> {
 impl FdStore {
     /// Writes the manifest. The store cannot change while the handoff exists.
     pub fn handoff(&self) -> Result<Handoff<'_>, HandoffError> {
-        let entries = self
+        let entries: Vec<Numbered<'_>> = self
             .entries()
-            .map(|entry| Record {
-                id: entry.id(),
-                fd: entry.fd().as_raw_fd(),
-                owner: entry.owner().to_owned(),
-                name: entry.name().clone(),
-                identity: entry.identity().clone(),
-                poll: entry.poll(),
-                labels: entry.labels().clone(),
-                lifetime: entry.lifetime(),
-                expires_usec: entry.expires_usec(),
-                entered_usec: entry.entered_usec(),
-                unknown: entry.unknown.clone(),
-            })
+            .map(|entry| (&entry.record, entry.fd().as_raw_fd()))
             .collect();
-        let manifest = Manifest {
-            writer: concat!("fdstore ", env!("CARGO_PKG_VERSION")).to_owned(),
-            next_id: self.next_id(),
-            entries,
-            unknown: self.unknown.clone(),
-        };
+        let manifest = manifest::write(self.next_id(), &entries, &self.unknown);
         Ok(Handoff {
             store: self,
-            manifest: manifest.write().map_err(HandoffError::Manifest)?,
+            manifest: manifest.map_err(HandoffError::Manifest)?,
         })
     }
 }

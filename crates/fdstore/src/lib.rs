@@ -29,6 +29,7 @@ pub mod memfd;
 mod name;
 pub mod notify;
 mod program;
+mod record;
 mod state;
 mod store;
 

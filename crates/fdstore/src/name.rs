@@ -1,6 +1,7 @@
 //! Names of descriptors.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ const MAX_LEN: usize = 255;
 /// sd_pid_notify_with_fds(3), FDNAME=). The empty name is valid.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct FdName(String);
+pub struct FdName(Arc<str>);
 
 /// Why a text is no name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,18 +33,18 @@ impl FdName {
         }
         match text.chars().find(|c| !matches!(c, ' '..='~') || *c == ':') {
             Some(bad) => Err(NameError::Character(text.to_owned(), bad)),
-            None => Ok(FdName(text.to_owned())),
+            None => Ok(FdName(text.into())),
         }
     }
 
     /// The name of a descriptor that came without one (semantics 1.1).
     pub fn stored() -> FdName {
-        FdName("stored".to_owned())
+        FdName("stored".into())
     }
 
     /// The name of a passed descriptor when nobody gave names (semantics 1.1).
     pub fn unknown() -> FdName {
-        FdName("unknown".to_owned())
+        FdName("unknown".into())
     }
 
     /// The text.
@@ -68,7 +69,7 @@ impl TryFrom<String> for FdName {
 
 impl From<FdName> for String {
     fn from(name: FdName) -> String {
-        name.0
+        name.0.as_ref().to_owned()
     }
 }
 

@@ -76,7 +76,10 @@ impl FdStore {
         // not get in.
         let removed: Vec<Entry> = earlier.into_iter().filter_map(|id| self.detach(id)).collect();
         // What its owner decided about the earlier one holds for the new one.
-        let options = removed.first().map(Entry::options).unwrap_or_default();
+        let options = removed
+            .first()
+            .map(|entry| entry.record.options())
+            .unwrap_or_default();
         match self.insert(owner, &fd_name, fd, options) {
             Ok(inserted) => Ok(inserted.id()),
             Err(refused) => {

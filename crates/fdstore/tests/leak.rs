@@ -87,7 +87,7 @@ fn scenarios() -> Vec<(&'static str, fn())> {
         }),
         ("a manifest that is not JSON", || cross(b"{")),
         ("entries that are none", || {
-            cross(br#"{"entries":[1,{"fd":3},{"fd":3},{"fd":-1}]}"#)
+            cross(br#"{"groups":[1,{"columns":["fd"],"rows":[[3],[3],[-1],[]]}]}"#)
         }),
         ("a manifest that is not sealed", || {
             drop(FdStore::inherit(BTreeMap::from([(3, file()), (4, file())]), 4));

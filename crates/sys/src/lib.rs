@@ -22,4 +22,5 @@ pub mod pidfd;
 pub mod recv;
 pub mod signals;
 pub mod spawn;
+pub mod vsock;
 pub mod wait;

@@ -7,6 +7,7 @@ mod places;
 mod progress;
 mod provision;
 mod test;
+mod tidy;
 mod vm;
 
 use clap::{Parser, Subcommand};
@@ -21,6 +22,7 @@ Examples:
   cargo xtask initrd --list                     what is in the image, and who wanted it
   cargo xtask test                              all checks; the same that CI runs
   cargo xtask test vm --scenario page           one scenario in the machine
+  cargo xtask tidy                              the repository's own rules alone
 
 Environment:
   SOFTBOOT_KERNEL   a kernel image to boot, where --kernel is not given
@@ -45,9 +47,12 @@ enum Task {
     Vm(vm::Options),
     /// Build the machine's initrd, or list what is in it and why
     Initrd(initrd::Options),
-    /// Run everything that must hold: format, rules, lints, unit tests, container and VM scenarios
+    /// Run everything that must hold: rules, format, lints, unit tests, container and VM scenarios
     #[command(after_help = test::HELP)]
     Test(test::Options),
+    /// Check the repository's own rules: who depends on whom, where unsafe code may be, licences, links
+    #[command(after_help = tidy::HELP)]
+    Tidy(tidy::Options),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
         Task::Vm(options) => vm::run(&options),
         Task::Initrd(options) => initrd::run(&options),
         Task::Test(options) => test::run(&options),
+        Task::Tidy(options) => tidy::run(&options),
     };
     match result {
         Ok(code) => ExitCode::from(code),

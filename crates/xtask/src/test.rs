@@ -14,6 +14,7 @@ use crate::exit::Failure;
 use crate::places::Places;
 use crate::progress::Reporter;
 use crate::provision::{self, Demo};
+use crate::tidy;
 
 /// What `--help` adds.
 pub(crate) const HELP: &str = "\
@@ -39,6 +40,8 @@ pub(crate) struct Options {
 /// One step. The order is the order of running: the quick ones first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Step {
+    /// The repository's own rules hold
+    Tidy,
     /// The code is formatted
     Format,
     /// No lint complains, and the documentation builds
@@ -51,7 +54,14 @@ enum Step {
     Vm,
 }
 
-const ALL: [Step; 5] = [Step::Format, Step::Lint, Step::Unit, Step::Container, Step::Vm];
+const ALL: [Step; 6] = [
+    Step::Tidy,
+    Step::Format,
+    Step::Lint,
+    Step::Unit,
+    Step::Container,
+    Step::Vm,
+];
 
 /// What came of everything so far.
 #[derive(Default)]
@@ -92,6 +102,12 @@ pub(crate) fn run(options: &Options) -> Result<u8, Failure> {
 
 fn run_step(step: Step, options: &Options, places: &Places, tally: &mut Tally) -> Result<(), Failure> {
     match step {
+        Step::Tidy => {
+            let found = tidy::find(places)?;
+            tidy::print(&found);
+            tally.count("cargo xtask tidy", found.is_empty());
+            Ok(())
+        }
         Step::Format => cargo(places, tally, &["fmt", "--all", "--check"]),
         Step::Lint => {
             let clippy = [

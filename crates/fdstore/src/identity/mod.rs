@@ -40,15 +40,18 @@ pub(crate) struct InodeKey {
 /// open file descriptions of one inode (see `kcmp(2)`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
-    kind: FdKind,
-    device: u64,
-    inode: u64,
-    rdev: u64,
+    pub(crate) kind: FdKind,
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    #[serde(default)]
+    pub(crate) rdev: u64,
     /// SO_COOKIE of a socket: never used again while the kernel runs.
-    cookie: Option<u64>,
-    access: Access,
+    #[serde(default)]
+    pub(crate) cookie: Option<u64>,
+    pub(crate) access: Access,
     /// Seals of a memfd.
-    seals: Option<u32>,
+    #[serde(default)]
+    pub(crate) seals: Option<u32>,
 }
 
 impl Identity {

@@ -1,17 +1,18 @@
 //! The other side of a handoff.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as BTreeEntry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use crate::envelope::ManifestError;
 use crate::handoff::{PID_VARIABLE, VARIABLE};
 use crate::identity::Identity;
-use crate::manifest::{Malformed, Manifest, Record};
+use crate::manifest::{Malformed, Manifest};
 use crate::name::FdName;
-use crate::store::{Entry, EntryId, FdStore, InsertOptions};
+use crate::record::Record;
+use crate::store::{Entry, EntryId, FdStore};
 
 /// A store that came over, and what did not become part of it.
 #[derive(Debug)]
@@ -120,8 +121,8 @@ impl FdStore {
         descriptors.remove(&number);
         let named = manifest.entries.iter().map(|record| record.fd);
         let named = named.chain(malformed.iter().filter_map(|bad| bad.fd));
-        let descriptors = softboot_sys::inherited::take(named)?;
-        Ok(Some(adopt(manifest, malformed, descriptors)))
+        softboot_sys::inherited::close_on_exec(named)?;
+        Ok(Some(adopt(manifest, malformed, &mut OwnTable)))
     }
 
     /// Takes over what another program handed to this one. `descriptors` are all that are open
@@ -137,7 +138,9 @@ impl FdStore {
             Err(reason) => return Err(InheritError { descriptors, reason }),
         };
         descriptors.remove(&number);
-        Ok(adopt(manifest, malformed, descriptors))
+        let mut inherited = adopt(manifest, malformed, &mut descriptors);
+        inherited.unclaimed = descriptors.into_values().collect();
+        Ok(inherited)
     }
 }
 
@@ -153,32 +156,57 @@ fn read(
     }
 }
 
+/// Where the descriptors of a manifest are.
+pub(crate) trait Source {
+    /// Takes the descriptor out if `proof` says that it is the right one; `proof` is not asked when there is none.
+    fn claim(&mut self, number: i32, proof: &mut dyn FnMut(BorrowedFd<'_>) -> bool) -> Option<OwnedFd>;
+}
+
+impl Source for BTreeMap<i32, OwnedFd> {
+    fn claim(&mut self, number: i32, proof: &mut dyn FnMut(BorrowedFd<'_>) -> bool) -> Option<OwnedFd> {
+        match self.entry(number) {
+            BTreeEntry::Occupied(fd) if proof(fd.get().as_fd()) => Some(fd.remove()),
+            _ => None,
+        }
+    }
+}
+
+/// The descriptors that this program was started with and that nobody has taken yet.
+struct OwnTable;
+
+impl Source for OwnTable {
+    fn claim(&mut self, number: i32, proof: &mut dyn FnMut(BorrowedFd<'_>) -> bool) -> Option<OwnedFd> {
+        softboot_sys::inherited::claim(number, proof)
+    }
+}
+
 /// Gives each entry its descriptor. Those that can prove their claim come first, so that a wrong or unreadable entry
 /// with the same number takes nothing away from them.
-fn adopt(
-    manifest: Manifest,
-    malformed: Vec<Malformed>,
-    mut descriptors: BTreeMap<i32, OwnedFd>,
-) -> Inherited {
+pub(crate) fn adopt(manifest: Manifest, malformed: Vec<Malformed>, source: &mut impl Source) -> Inherited {
     let mut store = FdStore::new();
     store.unknown = manifest.unknown;
     let mut refused = Vec::new();
+    let mut proven = Vec::with_capacity(manifest.entries.len());
+    // Every honest writer gives them in ascending order, and then none can come twice.
+    let ascending = manifest.entries.is_sorted_by(|a, b| a.id < b.id);
+    let mut seen: Option<BTreeSet<EntryId>> = (!ascending).then(BTreeSet::new);
     for record in manifest.entries {
-        let claim = descriptors.entry(record.fd);
-        match check(&record, &claim, &store) {
-            Ok(()) => {
-                if let BTreeEntry::Occupied(fd) = claim {
-                    store.put(entry(record, fd.remove()));
+        match prove(&record, seen.as_ref(), source) {
+            Ok(fd) => {
+                if let Some(seen) = &mut seen {
+                    seen.insert(record.id);
                 }
+                proven.push(Entry::inherited(record, fd));
             }
             Err(reason) => refused.push((record, reason)),
         }
     }
+    store.fill(proven);
     let mut quarantined = Vec::new();
     for (record, reason) in refused {
         quarantined.push(Quarantined {
-            fd: descriptors.remove(&record.fd),
-            owner: Some(record.owner),
+            fd: leftover(source, record.fd),
+            owner: Some(record.owner.as_ref().to_owned()),
             name: Some(record.name),
             identity: Some(record.identity),
             reason,
@@ -186,7 +214,7 @@ fn adopt(
     }
     for bad in malformed {
         quarantined.push(Quarantined {
-            fd: bad.fd.and_then(|fd| descriptors.remove(&fd)),
+            fd: bad.fd.and_then(|fd| leftover(source, fd)),
             owner: bad.owner,
             name: bad.name,
             identity: None,
@@ -205,47 +233,43 @@ fn adopt(
     Inherited {
         store,
         quarantined,
-        unclaimed: descriptors.into_values().collect(),
+        unclaimed: Vec::new(),
         warnings,
     }
 }
 
-fn check(record: &Record, claim: &BTreeEntry<'_, i32, OwnedFd>, store: &FdStore) -> Result<(), String> {
-    let BTreeEntry::Occupied(fd) = claim else {
-        return Err(format!(
-            "descriptor {} is not open or was claimed before",
-            record.fd
-        ));
-    };
+/// The descriptor of an entry that is what it claims to be.
+fn prove(
+    record: &Record,
+    seen: Option<&BTreeSet<EntryId>>,
+    source: &mut impl Source,
+) -> Result<OwnedFd, String> {
     if record.id.0 > EntryId::MAX {
         return Err(format!("its id {} is out of range", record.id.0));
     }
-    if store.entry(record.id).is_some() {
+    if seen.is_some_and(|seen| seen.contains(&record.id)) {
         return Err(format!(
             "the manifest has two entries with the id {}",
             record.id.0
         ));
     }
-    record.identity.verify(fd.get())
+    let mut reason = None;
+    let mut proof = |fd: BorrowedFd<'_>| match record.identity.verify(fd) {
+        Ok(()) => true,
+        Err(difference) => {
+            reason = Some(difference);
+            false
+        }
+    };
+    let claimed = source.claim(record.fd, &mut proof);
+    claimed.ok_or_else(|| {
+        reason.unwrap_or_else(|| format!("descriptor {} is not open or was claimed before", record.fd))
+    })
 }
 
-fn entry(record: Record, fd: OwnedFd) -> Entry {
-    let options = InsertOptions {
-        poll: record.poll,
-        labels: record.labels,
-        lifetime: record.lifetime,
-        expires_usec: record.expires_usec,
-        ..InsertOptions::default()
-    };
-    Entry::new(
-        record.id,
-        &record.owner,
-        &record.name,
-        fd,
-        record.identity,
-        options,
-    )
-    .with_history(record.entered_usec, record.unknown)
+/// Whatever is there under a number that nobody could claim.
+fn leftover(source: &mut impl Source, number: i32) -> Option<OwnedFd> {
+    source.claim(number, &mut |fd| rustix::io::fcntl_getfd(fd).is_ok())
 }
 
 #[cfg(test)]

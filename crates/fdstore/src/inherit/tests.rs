@@ -1,4 +1,5 @@
 use super::*;
+use crate::InsertOptions;
 use std::os::fd::AsRawFd as _;
 
 fn name(text: &str) -> FdName {
@@ -113,26 +114,21 @@ fn record(id: u64, fd: i32, identity: &Identity) -> Record {
     Record {
         id: EntryId(id),
         fd,
-        owner: "o".to_owned(),
+        owner: "o".into(),
         name: name("x"),
         identity: identity.clone(),
         poll: false,
-        labels: BTreeMap::new(),
         lifetime: crate::Lifetime::default(),
-        expires_usec: None,
         entered_usec: 0,
-        unknown: serde_json::Map::new(),
+        extra: None,
     }
 }
 
 /// Takes over `fds` by a manifest of these entries under the number 99.
 fn inherit(entries: Vec<Record>, next_id: u64, mut fds: BTreeMap<i32, OwnedFd>) -> Inherited {
-    let manifest = Manifest {
-        entries,
-        next_id,
-        ..Manifest::default()
-    };
-    fds.insert(99, manifest.write().unwrap());
+    let numbered: Vec<_> = entries.iter().map(|record| (record, record.fd)).collect();
+    let manifest = crate::manifest::write(next_id, &numbered, &serde_json::Map::new()).unwrap();
+    fds.insert(99, manifest);
     FdStore::inherit(fds, 99).unwrap()
 }
 
@@ -172,7 +168,7 @@ fn one_malformed_entry_costs_only_itself() {
     let bytes = crate::memfd::read_sealed(handoff.manifest(), 1 << 20).unwrap();
     let mut value: serde_json::Value = serde_json::from_slice(bytes.get(24..).unwrap()).unwrap();
     // A kind that only a later version knows.
-    *value.pointer_mut("/entries/1/identity/kind").unwrap() = "hologram".into();
+    *value.pointer_mut("/groups/1/kind").unwrap() = "hologram".into();
     let manifest =
         crate::write_enveloped("m", *b"fdstore\0", 1, &serde_json::to_vec(&value).unwrap()).unwrap();
     let mut descriptors: BTreeMap<i32, OwnedFd> = before

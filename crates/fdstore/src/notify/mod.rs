@@ -1,5 +1,6 @@
 //! The notification protocol, from both sides (semantics 3; sd_notify(3)).
 
+mod address;
 mod message;
 mod notifier;
 mod receiver;
@@ -7,3 +8,6 @@ mod receiver;
 pub use message::{MAX_MESSAGE, Message, MessageError};
 pub use notifier::{Notifier, NotifyError};
 pub use receiver::{Datagram, Receiver, Rejected};
+
+#[cfg(test)]
+mod tests;

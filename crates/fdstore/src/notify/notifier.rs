@@ -3,18 +3,21 @@
 use std::ffi::OsString;
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags,
-    SocketType, sendmsg_addr, socket_with,
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg,
+    socket_with,
 };
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Pid;
+use rustix::time::ClockId;
+use softboot_sys::vsock::{self, VsockType};
 
+use super::address::Address;
 use super::message::{MAX_MESSAGE, Message};
 use crate::name::FdName;
 
@@ -24,8 +27,8 @@ const MAX_FDS: usize = 253;
 /// Why the manager was not told.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
-    /// `$NOTIFY_SOCKET` is neither an absolute path nor `@name`.
-    #[error("NOTIFY_SOCKET={0:?} is neither an absolute path nor an abstract name (@…)")]
+    /// `$NOTIFY_SOCKET` is none of the forms that there are.
+    #[error("NOTIFY_SOCKET={0:?} is neither an absolute path nor an abstract name (@…) nor vsock:CID:PORT")]
     Address(OsString),
     /// More than fits into one message.
     #[error("a message of {0} bytes is longer than a manager reads ({MAX_MESSAGE})")]
@@ -33,6 +36,12 @@ pub enum NotifyError {
     /// More than fit into one message.
     #[error("{0} descriptors are more than one message holds ({MAX_FDS})")]
     TooManyFds(usize),
+    /// Descriptors cannot leave the machine.
+    #[error("descriptors cannot be sent over vsock")]
+    Vsock,
+    /// There is no room in the manager's queue now.
+    #[error("the manager's queue is full")]
+    WouldBlock,
     /// The manager did not get as far as the barrier in time.
     #[error("the manager has not read everything in {0:?}")]
     BarrierTimeout(Duration),
@@ -42,10 +51,15 @@ pub enum NotifyError {
 }
 
 /// A connection to the manager that `$NOTIFY_SOCKET` names.
+///
+/// Calls wait while the manager's queue is full; [`Notifier::try_send`] does not, and with the descriptor
+/// ([`AsFd`]) an event loop learns when there is room again. Over vsock each message has a connection of its own and
+/// no descriptors.
 #[derive(Debug)]
 pub struct Notifier {
+    /// Connected, so that poll(2) knows of the room in the manager's queue; for vsock only a place holder.
     socket: OwnedFd,
-    address: SocketAddrUnix,
+    address: Address,
 }
 
 impl Notifier {
@@ -57,20 +71,34 @@ impl Notifier {
         }
     }
 
-    /// The manager at this address: an absolute path, or `@name`.
+    /// The manager at this address: an absolute path, `@name`, or `vsock:CID:PORT` (also `vsock-stream:` and
+    /// `vsock-seqpacket:`).
     pub fn connect(address: OsString) -> Result<Notifier, NotifyError> {
-        let bytes = address.as_bytes();
-        let address = match bytes.split_first() {
-            Some((b'@', name)) => SocketAddrUnix::new_abstract_name(name)?,
-            Some((b'/', _)) => SocketAddrUnix::new(bytes)?,
-            _ => return Err(NotifyError::Address(address)),
-        };
+        let address = Address::parse(&address)?;
         let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+        if let Address::Unix(unix) = &address {
+            rustix::net::connect(&socket, unix)?;
+        }
         Ok(Notifier { socket, address })
     }
 
     /// Sends a message with descriptors. They are duplicated: the caller keeps its own.
     pub fn send(&self, message: &Message, fds: &[BorrowedFd<'_>]) -> Result<(), NotifyError> {
+        self.send_with(message, fds, SendFlags::NOSIGNAL)
+    }
+
+    /// As [`Notifier::send`], but [`NotifyError::WouldBlock`] instead of waiting. Over vsock it may wait for the
+    /// connection.
+    pub fn try_send(&self, message: &Message, fds: &[BorrowedFd<'_>]) -> Result<(), NotifyError> {
+        self.send_with(message, fds, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+    }
+
+    fn send_with(
+        &self,
+        message: &Message,
+        fds: &[BorrowedFd<'_>],
+        flags: SendFlags,
+    ) -> Result<(), NotifyError> {
         let bytes = message.to_bytes();
         if bytes.len() > MAX_MESSAGE {
             return Err(NotifyError::TooLong(bytes.len()));
@@ -78,22 +106,27 @@ impl Notifier {
         if fds.len() > MAX_FDS {
             return Err(NotifyError::TooManyFds(fds.len()));
         }
+        let unix = match &self.address {
+            Address::Unix(unix) => unix,
+            Address::Vsock { .. } if !fds.is_empty() => return Err(NotifyError::Vsock),
+            Address::Vsock { cid, port, types } => return send_over_vsock(*cid, *port, types, &bytes),
+        };
         let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
-        let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        if !fds.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(fds)) {
-            return Err(NotifyError::TooManyFds(fds.len()));
-        }
-        let parts = [IoSlice::new(&bytes)];
+        let mut reconnected = false;
         loop {
-            match sendmsg_addr(
-                &self.socket,
-                &self.address,
-                &parts,
-                &mut ancillary,
-                SendFlags::NOSIGNAL,
-            ) {
+            let mut ancillary = SendAncillaryBuffer::new(&mut space);
+            if !fds.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(fds)) {
+                return Err(NotifyError::TooManyFds(fds.len()));
+            }
+            match sendmsg(&self.socket, &[IoSlice::new(&bytes)], &mut ancillary, flags) {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Err(NotifyError::WouldBlock),
+                // A manager that started anew made its socket anew.
+                Err(Errno::CONNREFUSED | Errno::NOTCONN | Errno::CONNRESET) if !reconnected => {
+                    reconnected = true;
+                    rustix::net::connect(&self.socket, unix)?;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -101,30 +134,61 @@ impl Notifier {
 
     /// `READY=1`: started, or reloaded.
     pub fn ready(&self) -> Result<(), NotifyError> {
-        self.send(&Message::new().with("READY", "1"), &[])
+        self.tell("READY", "1")
+    }
+
+    /// `RELOADING=1` with the time it began: configuration is being read again, [`Notifier::ready`] follows.
+    pub fn reloading(&self) -> Result<(), NotifyError> {
+        let message = Message::new()
+            .with("RELOADING", "1")
+            .with("MONOTONIC_USEC", &monotonic_usec().to_string());
+        self.send(&message, &[])
     }
 
     /// `STOPPING=1`: on the way down.
     pub fn stopping(&self) -> Result<(), NotifyError> {
-        self.send(&Message::new().with("STOPPING", "1"), &[])
+        self.tell("STOPPING", "1")
     }
 
     /// `STATUS=`: a line for people.
     pub fn status(&self, text: &str) -> Result<(), NotifyError> {
-        self.send(&Message::new().with("STATUS", text), &[])
+        self.tell("STATUS", text)
+    }
+
+    /// `ERRNO=`: why it failed.
+    pub fn errno(&self, errno: i32) -> Result<(), NotifyError> {
+        self.tell("ERRNO", &errno.to_string())
+    }
+
+    /// `MAINPID=`: another process is the service's main one from now on.
+    pub fn main_pid(&self, pid: Pid) -> Result<(), NotifyError> {
+        self.tell("MAINPID", &pid.as_raw_nonzero().to_string())
     }
 
     /// `WATCHDOG=1`: still alive.
     pub fn watchdog(&self) -> Result<(), NotifyError> {
-        self.send(&Message::new().with("WATCHDOG", "1"), &[])
+        self.tell("WATCHDOG", "1")
+    }
+
+    /// `EXTEND_TIMEOUT_USEC=`: the step that is under way may take that much longer from now.
+    pub fn extend_timeout(&self, by: Duration) -> Result<(), NotifyError> {
+        self.tell("EXTEND_TIMEOUT_USEC", &by.as_micros().to_string())
+    }
+
+    fn tell(&self, key: &str, value: &str) -> Result<(), NotifyError> {
+        self.send(&Message::new().with(key, value), &[])
     }
 
     /// `FDSTORE=1`: keep a duplicate of this descriptor. The manager lets go of it when it hangs up.
     pub fn store_fd(&self, name: &FdName, fd: BorrowedFd<'_>) -> Result<(), NotifyError> {
-        self.send(
-            &Message::new().with("FDSTORE", "1").with("FDNAME", name.as_str()),
-            &[fd],
-        )
+        self.send(&store_message(name), &[fd])
+    }
+
+    /// `FDSTORE=1` with `FDPOLL=0`: keep duplicates of these, hung up or not. A manager keeps no order among those
+    /// of one message (semantics 3.1), so each has its own.
+    pub fn store_unpolled(&self, name: &FdName, fds: &[BorrowedFd<'_>]) -> Result<(), NotifyError> {
+        let message = store_message(name).with("FDPOLL", "0");
+        fds.iter().try_for_each(|fd| self.send(&message, &[*fd]))
     }
 
     /// `FDSTOREREMOVE=1`: let go of all descriptors with this name.
@@ -139,87 +203,59 @@ impl Notifier {
 
     /// Waits until the manager has handled everything sent before (semantics 3.3).
     pub fn barrier(&self, limit: Duration) -> Result<(), NotifyError> {
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-        self.send(&Message::new().with("BARRIER", "1"), &[writer.as_fd()])?;
-        drop(writer);
+        let reader = self.start_barrier()?;
         let mut fds = [PollFd::new(&reader, PollFlags::empty())];
         let limit_spec = Timespec::try_from(limit).ok();
-        match poll(&mut fds, limit_spec.as_ref())? {
-            0 => Err(NotifyError::BarrierTimeout(limit)),
-            _ => Ok(()),
+        loop {
+            match poll(&mut fds, limit_spec.as_ref()) {
+                Ok(0) => return Err(NotifyError::BarrierTimeout(limit)),
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
+    }
+
+    /// The barrier for an event loop: when the descriptor hangs up (POLLHUP), everything sent before is handled.
+    pub fn start_barrier(&self) -> Result<OwnedFd, NotifyError> {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        self.send(&Message::new().with("BARRIER", "1"), &[writer.as_fd()])?;
+        Ok(reader)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::{Receiver, Rejected};
-    use super::*;
-
-    fn pair() -> (tempfile::TempDir, Receiver, Notifier) {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("notify");
-        let receiver = Receiver::bind(&path, 0o600).unwrap();
-        (
-            directory,
-            receiver,
-            Notifier::connect(path.into_os_string()).unwrap(),
-        )
+impl AsFd for Notifier {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
+}
 
-    #[test]
-    fn a_message_arrives_with_its_descriptors_and_its_sender() {
-        let (_dir, mut receiver, notifier) = pair();
-        let file = std::fs::File::open("/proc/self/exe").unwrap();
-        notifier
-            .store_fd(&FdName::new("x").unwrap(), file.as_fd())
-            .unwrap();
-        let datagram = receiver.recv().unwrap().unwrap().unwrap();
-        assert!(datagram.message.fd_store());
-        assert_eq!(datagram.message.fd_name().unwrap().unwrap().as_str(), "x");
-        assert_eq!(datagram.fds.len(), 1);
-        assert_eq!(datagram.credentials.uid, rustix::process::getuid().as_raw());
-        assert!(receiver.recv().unwrap().is_none());
-    }
+fn store_message(name: &FdName) -> Message {
+    Message::new().with("FDSTORE", "1").with("FDNAME", name.as_str())
+}
 
-    #[test]
-    fn a_barrier_ends_when_its_descriptor_is_closed() {
-        let (_dir, mut receiver, notifier) = pair();
-        let waiting = std::thread::spawn(move || notifier.barrier(Duration::from_secs(20)));
-        loop {
-            if let Some(datagram) = receiver.recv().unwrap() {
-                assert!(datagram.unwrap().message.is_barrier());
-                break;
-            }
+fn monotonic_usec() -> u64 {
+    crate::clock::usec(ClockId::Monotonic)
+}
+
+fn send_over_vsock(cid: u32, port: u32, types: &[VsockType], bytes: &[u8]) -> Result<(), NotifyError> {
+    let mut refused = Errno::PROTOTYPE;
+    for kind in types {
+        match vsock::connect(cid, port, *kind) {
+            Ok(socket) => return write_all(&socket, bytes),
+            Err(error) => refused = error,
         }
-        waiting.join().unwrap().unwrap();
     }
+    Err(refused.into())
+}
 
-    #[test]
-    fn a_barrier_that_nobody_reads_runs_out() {
-        let (_dir, _receiver, notifier) = pair();
-        assert!(matches!(
-            notifier.barrier(Duration::from_millis(1)),
-            Err(NotifyError::BarrierTimeout(_))
-        ));
+fn write_all(socket: &OwnedFd, mut bytes: &[u8]) -> Result<(), NotifyError> {
+    while !bytes.is_empty() {
+        match rustix::net::send(socket, bytes, SendFlags::NOSIGNAL) {
+            Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-
-    #[test]
-    fn a_message_that_is_too_long_is_rejected_on_both_sides() {
-        let (_dir, mut receiver, notifier) = pair();
-        let long = Message::new().with("STATUS", &"x".repeat(MAX_MESSAGE));
-        assert!(matches!(notifier.send(&long, &[]), Err(NotifyError::TooLong(_))));
-        let bytes = long.to_bytes();
-        rustix::net::sendto(&notifier.socket, &bytes, SendFlags::empty(), &notifier.address).unwrap();
-        let rejected = receiver.recv().unwrap().unwrap().unwrap_err();
-        assert!(matches!(rejected, Rejected::Message(_)));
-    }
-
-    #[test]
-    fn an_address_that_cannot_be_is_refused() {
-        assert!(matches!(
-            Notifier::connect("relative".into()),
-            Err(NotifyError::Address(_))
-        ));
-    }
+    Ok(())
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::realtime_usec;
 use crate::identity::Identity;
 use crate::name::FdName;
+use crate::record::{Extra, Record};
 
 /// Names an entry, in this program and in those that it hands over to. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -141,67 +143,57 @@ impl std::error::Error for InsertError {}
 /// One descriptor with everything that is known of it.
 #[derive(Debug)]
 pub struct Entry {
-    id: EntryId,
-    owner: String,
-    name: FdName,
+    pub(crate) record: Record,
     fd: OwnedFd,
-    identity: Identity,
-    poll: bool,
-    labels: BTreeMap<String, String>,
-    lifetime: Lifetime,
-    expires_usec: Option<u64>,
-    entered_usec: u64,
-    pub(crate) unknown: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Entry {
-    pub(crate) fn new(
+    /// Of a descriptor that comes in now.
+    pub(super) fn new(
         id: EntryId,
-        owner: &str,
+        owner: Arc<str>,
         name: &FdName,
         fd: OwnedFd,
         identity: Identity,
         options: InsertOptions,
     ) -> Entry {
-        Entry {
+        let extra = Extra {
+            labels: options.labels,
+            expires_usec: options.expires_usec,
+            ..Extra::default()
+        };
+        let record = Record {
             id,
-            owner: owner.to_owned(),
+            fd: fd.as_raw_fd(),
+            owner,
             name: name.clone(),
-            fd,
             identity,
             poll: options.poll,
-            labels: options.labels,
             lifetime: options.lifetime,
-            expires_usec: options.expires_usec,
             entered_usec: realtime_usec(),
-            unknown: serde_json::Map::new(),
-        }
+            extra: extra.boxed(),
+        };
+        Entry { record, fd }
     }
 
-    /// Gives back the time of entry that another program noted.
-    pub(crate) fn with_history(
-        mut self,
-        entered_usec: u64,
-        unknown: serde_json::Map<String, serde_json::Value>,
-    ) -> Entry {
-        self.entered_usec = entered_usec;
-        self.unknown = unknown;
-        self
+    /// Of one that came over.
+    pub(crate) fn inherited(record: Record, fd: OwnedFd) -> Entry {
+        Entry { record, fd }
     }
 
     /// Its id.
     pub fn id(&self) -> EntryId {
-        self.id
+        self.record.id
     }
 
     /// Whose.
     pub fn owner(&self) -> &str {
-        &self.owner
+        &self.record.owner
     }
 
     /// Its name.
     pub fn name(&self) -> &FdName {
-        &self.name
+        &self.record.name
     }
 
     /// The descriptor.
@@ -211,43 +203,32 @@ impl Entry {
 
     /// What it is.
     pub fn identity(&self) -> &Identity {
-        &self.identity
+        &self.record.identity
     }
 
     /// Whether it is to be watched for hang-up.
     pub fn poll(&self) -> bool {
-        self.poll
+        self.record.poll
     }
 
     /// Free-form data.
     pub fn labels(&self) -> &BTreeMap<String, String> {
-        &self.labels
+        self.record.labels()
     }
 
     /// What the end of its owner's run means for it.
     pub fn lifetime(&self) -> Lifetime {
-        self.lifetime
+        self.record.lifetime
     }
 
     /// When it is to leave, in microseconds of CLOCK_BOOTTIME.
     pub fn expires_usec(&self) -> Option<u64> {
-        self.expires_usec
+        self.record.expires_usec()
     }
 
     /// When it was inserted, in microseconds of CLOCK_REALTIME.
     pub fn entered_usec(&self) -> u64 {
-        self.entered_usec
-    }
-
-    /// What an insertion has to say to make one like this.
-    pub(crate) fn options(&self) -> InsertOptions {
-        InsertOptions {
-            poll: self.poll,
-            labels: self.labels.clone(),
-            lifetime: self.lifetime,
-            expires_usec: self.expires_usec,
-            ..InsertOptions::default()
-        }
+        self.record.entered_usec
     }
 
     /// Only the descriptor.

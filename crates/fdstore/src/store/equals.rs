@@ -13,8 +13,17 @@ use rustix::io::Errno;
 
 use super::EntryId;
 
+/// Almost always one; then nothing is allocated for it.
 #[derive(Debug, Default)]
-pub(super) struct Equals {
+pub(super) enum Equals {
+    #[default]
+    None,
+    One(EntryId),
+    Many(Box<Many>),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Many {
     /// Sorted; of several that are the same description the oldest stands first.
     ordered: Vec<EntryId>,
     /// Not sorted in yet, oldest first.
@@ -33,6 +42,68 @@ pub(super) enum Found {
 impl Equals {
     /// Adds an entry; `place` is what a search has just answered, if there was one.
     pub(super) fn add(&mut self, id: EntryId, place: Option<usize>) {
+        match self {
+            Equals::None => *self = Equals::One(id),
+            Equals::One(first) => {
+                let mut many = Many {
+                    ordered: vec![*first],
+                    fresh: VecDeque::new(),
+                };
+                many.add(id, place);
+                *self = Equals::Many(Box::new(many));
+            }
+            Equals::Many(many) => many.add(id, place),
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: EntryId) {
+        match self {
+            Equals::One(only) if *only == id => *self = Equals::None,
+            Equals::Many(many) => {
+                many.remove(id);
+                if many.is_empty() {
+                    *self = Equals::None;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Equals::None)
+    }
+
+    /// The oldest, whichever it is.
+    pub(super) fn oldest(&self) -> Option<EntryId> {
+        match self {
+            Equals::None => None,
+            Equals::One(id) => Some(*id),
+            Equals::Many(many) => many.oldest(),
+        }
+    }
+
+    /// Looks for `fd`. `fd_of` gives the descriptor of an entry, `order` compares two (kcmp). An error of `order` ends
+    /// the search and changes nothing for good.
+    pub(super) fn search<'s>(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        fd_of: impl Fn(EntryId) -> Option<BorrowedFd<'s>>,
+        mut order: impl FnMut(BorrowedFd<'_>, BorrowedFd<'_>) -> Result<Ordering, Errno>,
+    ) -> Result<Found, Errno> {
+        match self {
+            Equals::None => Ok(Found::Place(0)),
+            Equals::One(id) => Ok(match order(fd_of(*id).ok_or(Errno::BADF)?, fd)? {
+                Ordering::Equal => Found::Same(*id),
+                Ordering::Less => Found::Place(1),
+                Ordering::Greater => Found::Place(0),
+            }),
+            Equals::Many(many) => many.search(fd, fd_of, order),
+        }
+    }
+}
+
+impl Many {
+    fn add(&mut self, id: EntryId, place: Option<usize>) {
         match place {
             Some(place) if self.fresh.is_empty() && place <= self.ordered.len() => {
                 self.ordered.insert(place, id)
@@ -41,23 +112,20 @@ impl Equals {
         }
     }
 
-    pub(super) fn remove(&mut self, id: EntryId) {
+    fn remove(&mut self, id: EntryId) {
         self.ordered.retain(|known| *known != id);
         self.fresh.retain(|known| *known != id);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.ordered.is_empty() && self.fresh.is_empty()
     }
 
-    /// The oldest, whichever it is.
-    pub(super) fn oldest(&self) -> Option<EntryId> {
+    fn oldest(&self) -> Option<EntryId> {
         self.ordered.iter().chain(&self.fresh).min().copied()
     }
 
-    /// Looks for `fd`. `fd_of` gives the descriptor of an entry, `order` compares two (kcmp). An error of `order` ends
-    /// the search and changes nothing for good.
-    pub(super) fn search<'s>(
+    fn search<'s>(
         &mut self,
         fd: BorrowedFd<'_>,
         fd_of: impl Fn(EntryId) -> Option<BorrowedFd<'s>>,

@@ -11,21 +11,36 @@ use crate::name::FdName;
 pub(super) struct OwnerIndex {
     ids: BTreeSet<EntryId>,
     names: HashMap<FdName, BTreeSet<EntryId>>,
-    identities: HashMap<InodeKey, Equals>,
+    /// Made when it is first asked for: most owners never store one thing twice, and after a handoff nobody may ever
+    /// ask.
+    identities: Option<HashMap<InodeKey, Equals>>,
 }
 
 impl OwnerIndex {
     /// Adds an entry; `place` is where a search among its equals has just seen its place.
     pub(super) fn add(&mut self, entry: &Entry, place: Option<usize>) {
         self.ids.insert(entry.id());
+        match self.names.get_mut(entry.name()) {
+            Some(ids) => drop(ids.insert(entry.id())),
+            None => drop(
+                self.names
+                    .insert(entry.name().clone(), BTreeSet::from([entry.id()])),
+            ),
+        }
+        if let Some(identities) = &mut self.identities {
+            add_equal(identities, entry, place);
+        }
+    }
+
+    /// Adds entries of one name to an index that nobody has searched yet.
+    pub(super) fn add_run(&mut self, name: &FdName, ids: impl Iterator<Item = EntryId> + Clone) {
+        // One that is made at once is made in linear time.
+        let mut run: BTreeSet<EntryId> = ids.clone().collect();
+        self.ids.append(&mut run);
         self.names
-            .entry(entry.name().clone())
+            .entry(name.clone())
             .or_default()
-            .insert(entry.id());
-        self.identities
-            .entry(entry.identity().key())
-            .or_default()
-            .add(entry.id(), place);
+            .append(&mut ids.collect());
     }
 
     pub(super) fn remove(&mut self, entry: &Entry) {
@@ -37,10 +52,12 @@ impl OwnerIndex {
             }
         }
         let key = entry.identity().key();
-        if let Some(equals) = self.identities.get_mut(&key) {
+        if let Some(identities) = &mut self.identities
+            && let Some(equals) = identities.get_mut(&key)
+        {
             equals.remove(entry.id());
             if equals.is_empty() {
-                self.identities.remove(&key);
+                identities.remove(&key);
             }
         }
     }
@@ -53,11 +70,31 @@ impl OwnerIndex {
         self.names.get(name).into_iter().flatten().copied()
     }
 
-    pub(super) fn equals(&mut self, key: &InodeKey) -> Option<&mut Equals> {
-        self.identities.get_mut(key)
+    /// The entries with this key; `entry_of` finds an entry.
+    pub(super) fn equals<'s>(
+        &mut self,
+        key: &InodeKey,
+        entry_of: impl Fn(EntryId) -> Option<&'s Entry>,
+    ) -> Option<&mut Equals> {
+        let ids = &self.ids;
+        let identities = self.identities.get_or_insert_with(|| {
+            let mut identities = HashMap::with_capacity(ids.len());
+            for entry in ids.iter().filter_map(|id| entry_of(*id)) {
+                add_equal(&mut identities, entry, None);
+            }
+            identities
+        });
+        identities.get_mut(key)
     }
 
     pub(super) fn len(&self) -> usize {
         self.ids.len()
     }
+}
+
+fn add_equal(identities: &mut HashMap<InodeKey, Equals>, entry: &Entry, place: Option<usize>) {
+    identities
+        .entry(entry.identity().key())
+        .or_default()
+        .add(entry.id(), place);
 }

@@ -6,6 +6,7 @@ mod index;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use softboot_sys::kcmp;
 
@@ -19,8 +20,8 @@ use index::OwnerIndex;
 /// Descriptors by owner and name. The order is the order of insertion, through any number of handoffs.
 #[derive(Debug, Default)]
 pub struct FdStore {
-    entries: BTreeMap<EntryId, Entry>,
-    owners: BTreeMap<String, OwnerIndex>,
+    entries: BTreeMap<EntryId, Box<Entry>>,
+    owners: BTreeMap<Arc<str>, OwnerIndex>,
     /// Those that expire, by when.
     expiries: BTreeSet<(u64, EntryId)>,
     next: u64,
@@ -86,6 +87,11 @@ impl FdStore {
         }
         let id = EntryId(self.next);
         self.next = self.next.saturating_add(1);
+        // Those of one owner share its name.
+        let owner = match self.owners.get_key_value(owner) {
+            Some((owner, _)) => Arc::clone(owner),
+            None => owner.into(),
+        };
         let entry = Entry::new(id, owner, name, fd, identity, options);
         self.put_at(entry, place);
         Ok(Inserted::New(id))
@@ -95,8 +101,9 @@ impl FdStore {
     /// time for what has an inode of its own, log time among anonymous inodes (eventfd and the like share one).
     fn find_same(&mut self, owner: &str, identity: &Identity, fd: BorrowedFd<'_>) -> Option<Found> {
         let entries = &self.entries;
-        let fd_of = |id: EntryId| entries.get(&id).map(Entry::fd);
-        let equals = self.owners.get_mut(owner)?.equals(&identity.key())?;
+        let entry_of = |id: EntryId| entries.get(&id).map(Box::as_ref);
+        let fd_of = |id: EntryId| entry_of(id).map(Entry::fd);
+        let equals = self.owners.get_mut(owner)?.equals(&identity.key(), entry_of)?;
         match equals.search(fd, fd_of, kcmp::order) {
             Ok(found) => Some(found),
             // Without kcmp a socket's cookie still tells; for the rest two are taken for two.
@@ -110,14 +117,37 @@ impl FdStore {
 
     fn put_at(&mut self, entry: Entry, place: Option<usize>) {
         self.next = self.next.max(entry.id().0.saturating_add(1));
-        self.owners
-            .entry(entry.owner().to_owned())
-            .or_default()
-            .add(&entry, place);
+        match self.owners.get_mut(entry.owner()) {
+            Some(index) => index.add(&entry, place),
+            None => {
+                let mut index = OwnerIndex::default();
+                index.add(&entry, place);
+                self.owners.insert(Arc::clone(&entry.record.owner), index);
+            }
+        }
         if let Some(at) = entry.expires_usec() {
             self.expiries.insert((at, entry.id()));
         }
-        self.entries.insert(entry.id(), entry);
+        self.entries.insert(entry.id(), Box::new(entry));
+    }
+
+    /// Fills an empty store with entries whose ids are all different.
+    pub(crate) fn fill(&mut self, entries: Vec<Entry>) {
+        let last = entries.iter().map(|entry| entry.id().0).max().unwrap_or(0);
+        self.next = self.next.max(last.saturating_add(1));
+        let alike = |a: &Entry, b: &Entry| a.owner() == b.owner() && a.name() == b.name();
+        for run in entries.chunk_by(alike) {
+            let Some(first) = run.first() else { continue };
+            let owner = Arc::clone(&first.record.owner);
+            let index = self.owners.entry(owner).or_default();
+            index.add_run(first.name(), run.iter().map(|entry| entry.id()));
+        }
+        let expiry = |entry: &Entry| Some((entry.expires_usec()?, entry.id()));
+        self.expiries = entries.iter().filter_map(expiry).collect();
+        self.entries = entries
+            .into_iter()
+            .map(|entry| (entry.id(), Box::new(entry)))
+            .collect();
     }
 
     pub(crate) fn next_id(&self) -> u64 {
@@ -130,17 +160,17 @@ impl FdStore {
 
     /// The descriptor of an entry.
     pub fn fd(&self, id: EntryId) -> Option<BorrowedFd<'_>> {
-        self.entries.get(&id).map(Entry::fd)
+        self.entries.get(&id).map(|entry| entry.fd())
     }
 
     /// An entry.
     pub fn entry(&self, id: EntryId) -> Option<&Entry> {
-        self.entries.get(&id)
+        self.entries.get(&id).map(Box::as_ref)
     }
 
     /// Every entry, oldest first.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+        self.entries.values().map(Box::as_ref)
     }
 
     /// The entries of one owner, oldest first.
@@ -149,7 +179,7 @@ impl FdStore {
             .get(owner)
             .into_iter()
             .flat_map(OwnerIndex::ids)
-            .filter_map(|id| self.entries.get(&id))
+            .filter_map(|id| self.entry(id))
     }
 
     /// The oldest entry of this owner with this name.
@@ -164,7 +194,7 @@ impl FdStore {
 
     /// Those who have descriptors, in the order of their names.
     pub fn owners(&self) -> impl Iterator<Item = &str> {
-        self.owners.keys().map(String::as_str)
+        self.owners.keys().map(AsRef::as_ref)
     }
 
     /// Takes one out.
@@ -174,7 +204,7 @@ impl FdStore {
 
     /// Takes one out with all that is known of it.
     pub fn detach(&mut self, id: EntryId) -> Option<Entry> {
-        let entry = self.entries.remove(&id)?;
+        let entry = *self.entries.remove(&id)?;
         self.forget_expiry(&entry);
         if let Some(index) = self.owners.get_mut(entry.owner()) {
             index.remove(&entry);
@@ -201,9 +231,9 @@ impl FdStore {
         let Some(index) = self.owners.remove(owner) else {
             return Vec::new();
         };
-        let entries: Vec<Entry> = index.ids().filter_map(|id| self.entries.remove(&id)).collect();
+        let entries: Vec<Box<Entry>> = index.ids().filter_map(|id| self.entries.remove(&id)).collect();
         entries.iter().for_each(|entry| self.forget_expiry(entry));
-        entries.into_iter().map(Entry::into_fd).collect()
+        entries.into_iter().map(|entry| entry.into_fd()).collect()
     }
 
     fn forget_expiry(&mut self, entry: &Entry) {

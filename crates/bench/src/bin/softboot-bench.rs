@@ -1,0 +1,112 @@
+//! Runs benchmarks and prints figures. `cargo xtask bench` is how people call it; the virtual machine calls it directly.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use softboot_bench::error::{Context as _, Error};
+use softboot_bench::fdstore::{self, Kind, Role};
+use softboot_bench::{machine::Machine, table};
+
+/// Measures softboot beside floors and peers.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The fd store: push, handoff, transfer, memory
+    Fdstore {
+        /// Numbers of descriptors
+        #[arg(long, value_delimiter = ',', default_value = "1000,10000")]
+        sizes: Vec<usize>,
+        /// Kinds of descriptors
+        #[arg(
+            long,
+            value_enum,
+            value_delimiter = ',',
+            default_value = "socket,memfd,eventfd"
+        )]
+        kinds: Vec<Kind>,
+        /// How often each is done
+        #[arg(long, default_value_t = 7)]
+        runs: usize,
+        /// Write the figures as JSON; `-` is standard output
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// A part of a case, in a process of its own
+    #[command(hide = true)]
+    Role {
+        #[arg(value_enum)]
+        role: Role,
+        #[arg(long, value_enum)]
+        kind: Kind,
+        #[arg(long)]
+        size: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("softboot-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Error> {
+    match command {
+        Command::Role { role, kind, size } => {
+            println!("{}", role.play(kind, size)?);
+            Ok(())
+        }
+        Command::Fdstore {
+            sizes,
+            kinds,
+            runs,
+            json,
+        } => {
+            raise_limit()?;
+            let plan = fdstore::Plan { sizes, kinds, runs };
+            let records = fdstore::run(&plan, &mut progress)?;
+            if std::io::stderr().is_terminal() {
+                eprint!("\r\x1b[K");
+            }
+            let text = serde_json::to_string_pretty(&records).context("encoding")?;
+            match json {
+                Some(path) if path.as_os_str() == "-" => println!("{text}"),
+                Some(path) => std::fs::write(&path, text).context(&format!("writing {}", path.display()))?,
+                None => {}
+            }
+            eprintln!("{}", Machine::current());
+            eprint!("{}", table::render(&records));
+            Ok(())
+        }
+    }
+}
+
+/// One line that is overwritten on a terminal, one line each elsewhere.
+fn progress(what: &str) {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K{what} …");
+    } else {
+        eprintln!("{what}");
+    }
+}
+
+/// As many descriptors as this machine allows.
+fn raise_limit() -> Result<(), Error> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, wanted).context("raising the limit of open descriptors")
+}

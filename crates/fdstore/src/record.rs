@@ -1,0 +1,110 @@
+//! What is known of a descriptor, beside the descriptor.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::identity::Identity;
+use crate::name::FdName;
+use crate::store::{EntryId, InsertOptions, Lifetime};
+
+/// One descriptor, as a store and a manifest know it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) id: EntryId,
+    /// Its number in a manifest; what the store itself holds has its number from the kernel.
+    pub(crate) fd: i32,
+    pub(crate) owner: Arc<str>,
+    pub(crate) name: FdName,
+    pub(crate) identity: Identity,
+    pub(crate) poll: bool,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) entered_usec: u64,
+    /// What most descriptors have none of.
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+/// The rare members of a [`Record`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Extra {
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) expires_usec: Option<u64>,
+    /// Members that only a newer version knows; passed on.
+    pub(crate) unknown: Map<String, Value>,
+}
+
+static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
+
+impl Record {
+    pub(crate) fn labels(&self) -> &BTreeMap<String, String> {
+        self.extra.as_ref().map_or(&NO_LABELS, |extra| &extra.labels)
+    }
+
+    pub(crate) fn expires_usec(&self) -> Option<u64> {
+        self.extra.as_ref().and_then(|extra| extra.expires_usec)
+    }
+
+    /// What an insertion has to say to make one like this.
+    pub(crate) fn options(&self) -> InsertOptions {
+        InsertOptions {
+            poll: self.poll,
+            labels: self.labels().clone(),
+            lifetime: self.lifetime,
+            expires_usec: self.expires_usec(),
+            ..InsertOptions::default()
+        }
+    }
+}
+
+impl Extra {
+    /// `None` when there is nothing to keep.
+    pub(crate) fn boxed(self) -> Option<Box<Extra>> {
+        (self != Extra::default()).then(|| Box::new(self))
+    }
+}
+
+/// A record with all its members by name: the form that a manifest is read in when it is not quite as expected.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Members {
+    id: EntryId,
+    fd: i32,
+    owner: String,
+    name: FdName,
+    #[serde(flatten)]
+    identity: Identity,
+    #[serde(default)]
+    poll: bool,
+    #[serde(default)]
+    lifetime: Lifetime,
+    #[serde(default)]
+    entered_usec: u64,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    expires_usec: Option<u64>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
+
+impl From<Members> for Record {
+    fn from(members: Members) -> Record {
+        let extra = Extra {
+            labels: members.labels,
+            expires_usec: members.expires_usec,
+            unknown: members.unknown,
+        };
+        Record {
+            id: members.id,
+            fd: members.fd,
+            owner: members.owner.into(),
+            name: members.name,
+            identity: members.identity,
+            poll: members.poll,
+            lifetime: members.lifetime,
+            entered_usec: members.entered_usec,
+            extra: extra.boxed(),
+        }
+    }
+}
