@@ -13,4 +13,5 @@ pub mod config;
 pub mod ctl;
 pub mod daemon;
 pub mod duration;
+pub mod log;
 pub mod pattern;

@@ -1,6 +1,6 @@
 //! fdstored: holds descriptors for systems without a service manager that keeps them.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -88,13 +88,8 @@ fn check(cli: &Cli) -> Result<(), Failure> {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .without_time()
-        .with_max_level(if cli.verbose { Level::DEBUG } else { Level::INFO })
-        .init();
+    let level = if cli.verbose { Level::DEBUG } else { Level::INFO };
+    holder::log::start(level).map_err(|error| (EXIT_FAILED, error.to_string()))?;
     let options = Options {
         config: cli.config,
         socket: cli.socket,

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use fdstore::listen::ListenFds;
-use fdstore::{EntryId, FdStore, Inherited};
+use fdstore::{Entry, EntryId, FdKind, FdStore, Inherited};
 use softboot_sys::signals::SignalFd;
 use softboot_varlink::descriptors::FdConnection;
 
@@ -15,6 +15,10 @@ use super::sockets::Sockets;
 use super::{Daemon, DaemonError, Options};
 use crate::api::UpgradeReply;
 use crate::config::Config;
+
+const AF_UNIX: u16 = 1;
+const SOCK_STREAM: u32 = 1;
+const SOCK_DGRAM: u32 = 2;
 
 impl Daemon {
     pub(super) fn resume(
@@ -32,11 +36,13 @@ impl Daemon {
         let mut store = inherited.store;
         let saved = saved(&store);
         let config = config(&options, &saved.config)?;
-        let sockets = match (take(&mut store, saved.listener), take(&mut store, saved.notify)) {
+        let listener = take(&mut store, saved.listener).or_else(|| find(&mut store, SOCK_STREAM));
+        let notify = take(&mut store, saved.notify).or_else(|| find(&mut store, SOCK_DGRAM));
+        let sockets = match (listener, notify) {
             (Some(listener), Some(notify)) => Sockets::restore(listener, notify, saved.bound),
             _ => {
                 tracing::error!("the sockets did not come over; binding them anew");
-                for path in &saved.bound {
+                for path in [&options.socket, &options.notify_socket] {
                     let _ = rustix::fs::unlink(path);
                 }
                 Sockets::open(&options, ListenFds::default())?
@@ -138,6 +144,20 @@ fn saved(store: &FdStore) -> Saved {
         tracing::error!("the state of the program before this one: {error}; connections are lost");
         Saved::default()
     })
+}
+
+/// A socket of the holder's own that the state does not name, because it cannot be read.
+fn find(store: &mut FdStore, wanted: u32) -> Option<OwnedFd> {
+    let fits = |entry: &&Entry| match entry.identity().kind() {
+        FdKind::Socket {
+            domain: AF_UNIX,
+            socket_type,
+            listening,
+        } => *socket_type == wanted && (*listening || wanted == SOCK_DGRAM),
+        _ => false,
+    };
+    let id = store.entries_of(OWNER).find(fits)?.id();
+    store.remove(id)
 }
 
 /// The file's configuration; when it is wrong, the one that held until now: ending here would lose everything.

@@ -52,11 +52,16 @@ impl Holder {
     }
 
     pub(crate) fn start_program(program: &Path, config: &str, directory: tempfile::TempDir) -> Holder {
+        Holder::start_command(Command::new(program), config, directory)
+    }
+
+    /// With a command that becomes fdstored and passes its arguments on.
+    pub(crate) fn start_command(mut command: Command, config: &str, directory: tempfile::TempDir) -> Holder {
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("config"), config).unwrap();
         let manager = Receiver::bind(&path("manager"), 0o666).unwrap();
         let log = File::create(path("log")).unwrap();
-        let child = Command::new(program)
+        let child = command
             .arg("--config")
             .arg(path("config"))
             .arg("--socket")

@@ -4,7 +4,8 @@ use std::os::fd::OwnedFd;
 
 use softboot_varlink::MAX_FDS;
 
-use super::{Answer, Selection, encode};
+use super::select::Selection;
+use super::{Answer, encode};
 use crate::api::{ApiError, EntryInfo, Event, GetReply};
 use crate::config::{Subject, Verb};
 use crate::daemon::Daemon;
