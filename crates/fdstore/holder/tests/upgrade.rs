@@ -220,7 +220,7 @@ fn the_command_line_upgrades() {
     holder.client().put("kept", memfd("x")).unwrap();
     let output = holder.ctl(&["upgrade"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let expected = format!("as process {} with 1 entries", holder.child.id());
+    let expected = format!("as process {} with 1 entry and 1 connection", holder.child.id());
     assert!(text(&output.stdout).contains(&expected), "{output:?}");
     holder.wait_for(Message::ready);
     assert_eq!(holder.names(), ["kept"]);

@@ -28,7 +28,7 @@ pub use error::{CtlError, exit};
 
 use cli::Action;
 use connection::Connection;
-use output::Output;
+use output::{Output, count};
 
 use crate::api::{RemoveReply, Request, UpgradeReply};
 
@@ -70,9 +70,8 @@ fn remove(
         }
         other => other?.0,
     };
-    out.value(&reply, || match reply.removed {
-        1 => "removed 1 entry".to_owned(),
-        many => format!("removed {many} entries"),
+    out.value(&reply, || {
+        format!("removed {}", count(reply.removed, "entry", "entries"))
     })
 }
 
@@ -80,8 +79,11 @@ fn upgrade(connection: &mut Connection, out: &Output) -> Result<(), CtlError> {
     let (reply, _): (UpgradeReply, _) = connection.call(&Request::Upgrade {}, &[])?;
     out.value(&reply, || {
         format!(
-            "fdstored {} goes on as process {} with {} entries and {} connections",
-            reply.version, reply.pid, reply.entries, reply.connections
+            "fdstored {} goes on as process {} with {} and {}",
+            reply.version,
+            reply.pid,
+            count(reply.entries, "entry", "entries"),
+            count(reply.connections, "connection", "connections")
         )
     })?;
     if reply.quarantined > 0 {

@@ -36,3 +36,8 @@ impl Output {
             .map_err(CtlError::io("writing the result"))
     }
 }
+
+/// `1 entry`, `2 entries`.
+pub(super) fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}

@@ -9,8 +9,8 @@
 //! Nothing here waits for a client. Each wake-up does a bounded amount of work for each source, so that none starves
 //! the others; what was left over comes with the next turn.
 //!
-//! An upgrade ([`upgrade`]) puts everything that lives (sockets, connections, half-read messages) into the store
-//! beside what clients have stored, and executes the new program with it; [`resume`] is the other side.
+//! An upgrade (module `upgrade`) puts everything that lives (sockets, connections, half-read messages) into the store
+//! beside what clients have stored, and executes the new program with it; module `resume` is the other side.
 
 mod answer;
 mod client;
@@ -123,19 +123,23 @@ pub struct Daemon {
 impl Daemon {
     /// Takes over from the program before this one if there is one, otherwise starts afresh. Call it first in `main`.
     pub fn start(options: Options) -> Result<Daemon, DaemonError> {
+        // Before this program opens anything of its own: the numbers that were passed belong to what was passed. After
+        // an upgrade signals are blocked all the while, because the mask crosses execve.
+        let inherited = FdStore::from_env()?;
+        let passed = match &inherited {
+            Some(_) => ListenFds::default(),
+            None => ListenFds::from_env().map_err(SocketError::from)?,
+        };
         // Before any thread: threads inherit the mask.
         let signals = SignalFd::block_all().map_err(system("blocking signals"))?;
-        match FdStore::from_env()? {
-            Some(inherited) => Daemon::resume(options, signals, inherited),
-            None => {
-                let passed = ListenFds::from_env().map_err(SocketError::from)?;
-                let config = Config::load(options.config.as_deref())?;
-                let sockets = Sockets::open(&options, passed)?;
-                let mut daemon = Daemon::assemble(options, config, FdStore::new(), signals, sockets)?;
-                daemon.announce();
-                Ok(daemon)
-            }
+        if let Some(inherited) = inherited {
+            return Daemon::resume(options, signals, inherited);
         }
+        let config = Config::load(options.config.as_deref())?;
+        let sockets = Sockets::open(&options, passed)?;
+        let mut daemon = Daemon::assemble(options, config, FdStore::new(), signals, sockets)?;
+        daemon.announce();
+        Ok(daemon)
     }
 
     fn assemble(
