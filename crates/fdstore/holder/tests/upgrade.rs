@@ -134,6 +134,45 @@ fn clients_and_500_descriptors_survive_upgrades_in_a_row() {
 }
 
 #[test]
+fn clients_at_work_see_no_failure_in_15_upgrades() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let mut holder = Holder::start(OWN);
+    let (path, done) = (holder.path("varlink"), AtomicBool::new(false));
+    let work = |number: usize| {
+        let mut rounds = 0_u32;
+        let mut kept = common::Caller(Client::connect(&path).unwrap());
+        let name = format!("w{number}");
+        while !done.load(Ordering::Relaxed) {
+            let fd = memfd(&name);
+            kept.put(&name, &fd).unwrap();
+            // A new connection is not refused either.
+            let mut other = common::Caller(Client::connect(&path).unwrap());
+            let (_, got) = other.get(&name).unwrap();
+            assert!(same(&got[0], &fd));
+            kept.remove(&name).unwrap();
+            rounds += 1;
+        }
+        rounds
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..4)
+            .map(|number| {
+                let work = &work;
+                scope.spawn(move || work(number))
+            })
+            .collect();
+        for _ in 0..15 {
+            upgrade(&mut holder);
+        }
+        done.store(true, Ordering::Relaxed);
+        for worker in workers {
+            assert!(worker.join().unwrap() > 0);
+        }
+    });
+    assert!(holder.names().is_empty());
+}
+
+#[test]
 fn hang_ups_expiries_and_notifications_go_on_after_an_upgrade() {
     let mut holder = Holder::start(OWN);
     let mut watcher = holder.client();
