@@ -32,6 +32,7 @@ mod program;
 mod record;
 mod state;
 mod store;
+pub mod transfer;
 
 pub use adopt::{Adopt, AdoptError};
 pub use clock::boottime_usec;
