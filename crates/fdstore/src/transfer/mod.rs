@@ -25,7 +25,7 @@
 //! work and say what to wait for. [`Sender::run`] and [`Receiver::run`] wait with poll(2), for programs that have
 //! nothing else to do meanwhile.
 
-pub(crate) mod drive;
+mod drive;
 mod receiver;
 mod sender;
 pub(crate) mod wire;

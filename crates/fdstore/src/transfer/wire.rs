@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketType, sendmsg, sockopt};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use softboot_sys::recv::recv_message;
 
@@ -66,7 +67,7 @@ impl Line {
     }
 
     /// Sends one message; an error of the system is the caller's to judge.
-    pub(crate) fn send(&self, message: &Message, fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    pub(crate) fn send(&self, message: &impl Serialize, fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
         let bytes = serde_json::to_vec(message).map_err(|_| Errno::INVAL)?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
         loop {
@@ -84,7 +85,7 @@ impl Line {
     }
 
     /// The next message with its descriptors; `None` when there is none now.
-    pub(crate) fn receive(&self) -> Result<Option<(Message, Vec<OwnedFd>)>, TransferError> {
+    pub(crate) fn receive<M: DeserializeOwned>(&self) -> Result<Option<(M, Vec<OwnedFd>)>, TransferError> {
         let mut buffer = vec![0; MAX_PACKET];
         let received = loop {
             match recv_message(&self.0, &mut buffer) {
