@@ -90,10 +90,10 @@ pub enum Progress {
     Pending(Interest),
 }
 
-/// What to wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What to wait for, beside that the socket can be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
-    /// The socket can be written; it can be read is always of interest.
+    /// The socket can be written.
     pub writable: bool,
     /// This much time has passed.
     pub retry_after: Option<Duration>,
