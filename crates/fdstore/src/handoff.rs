@@ -16,7 +16,7 @@ pub(crate) const VARIABLE: &str = "FDSTORE_HANDOFF";
 /// The variable that tells for which process that is, so that a child which inherits the environment does not look.
 pub(crate) const PID_VARIABLE: &str = "FDSTORE_HANDOFF_PID";
 /// What a manager passed to this program is in the store now, or closed by the exec.
-const STALE: [&str; 4] = ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "LISTEN_PIDFDID"];
+pub(crate) const STALE: [&str; 4] = ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "LISTEN_PIDFDID"];
 
 /// Why there was no handoff. The store is as it was.
 #[derive(Debug, thiserror::Error)]

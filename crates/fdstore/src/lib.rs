@@ -30,8 +30,11 @@ mod name;
 pub mod notify;
 mod program;
 mod record;
+mod startup;
 mod state;
 mod store;
+pub mod transfer;
+pub mod upgrade;
 
 pub use adopt::{Adopt, AdoptError};
 pub use clock::boottime_usec;
@@ -41,5 +44,6 @@ pub use identity::{Access, FdKind, Identity};
 pub use inherit::{FromEnvError, InheritError, Inherited, Quarantined};
 pub use name::{FdName, NameError};
 pub use program::Program;
+pub use startup::{Origin, Startup, StartupError};
 pub use state::StateError;
 pub use store::{Entry, EntryId, FdStore, InsertError, InsertOptions, Inserted, Lifetime, Rule, RunEnd};

@@ -14,6 +14,7 @@
 //!
 //! Not here, because rustix has it: epoll, timerfd, inotify, mount, reboot, pidfd_open, pidfd_send_signal, prctl.
 
+pub mod command;
 pub mod exec;
 pub mod inherited;
 pub mod kcmp;

@@ -1,0 +1,213 @@
+//! Transfers to another process: ten thousand descriptors, a receiver with too few numbers, one that dies.
+//!
+//! This program runs itself as the receiver, which prints what it got.
+
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use fdstore::transfer::{Outcome, Receiver, Sender, TransferError};
+use fdstore::{FdName, FdStore, InsertOptions};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+const ROLE: &str = "FDSTORE_TEST_RECEIVER";
+const LIMIT: Duration = Duration::from_secs(120);
+
+type Outcomes = Result<(), String>;
+type Test = fn() -> Outcomes;
+
+fn main() -> ExitCode {
+    let outcome = match std::env::var(ROLE) {
+        Ok(role) => receiver(&role),
+        Err(_) => all(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+fn all() -> Outcomes {
+    let tests: [(&str, Test); 4] = [
+        ("ten_thousand_descriptors_cross_and_are_verified", ten_thousand),
+        (
+            "a_receiver_without_numbers_refuses_and_nothing_is_lost",
+            few_numbers,
+        ),
+        ("a_receiver_that_dies_costs_nothing", dies),
+        ("a_socket_in_its_own_store_is_no_obstacle", itself),
+    ];
+    let own = open_now()?;
+    for (name, test) in tests {
+        test().map_err(|reason| format!("test {name} ... FAILED: {reason}"))?;
+        expect(open_now()? == own, "descriptors leaked")?;
+        println!("test {name} ... ok");
+    }
+    println!("\ntest result: ok. {} passed; 0 failed", tests.len());
+    Ok(())
+}
+
+fn expect(holds: bool, what: &str) -> Outcomes {
+    if holds { Ok(()) } else { Err(what.to_owned()) }
+}
+
+fn open_now() -> Result<usize, String> {
+    Ok(std::fs::read_dir("/proc/self/fd").map_err(text)?.count())
+}
+
+fn filled(count: usize) -> Result<FdStore, String> {
+    let hard = getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit {
+        current: hard,
+        maximum: hard,
+    };
+    setrlimit(Resource::Nofile, limit).map_err(text)?;
+    let mut store = FdStore::new();
+    let name = FdName::new("connection").map_err(text)?;
+    for _ in 0..count {
+        let flags = SocketFlags::CLOEXEC;
+        let fd =
+            rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(text)?;
+        store
+            .insert("me", &name, fd, InsertOptions::default())
+            .map_err(text)?;
+    }
+    Ok(store)
+}
+
+/// Sends the store to a child with this role. What came of it, and what the child says.
+fn transfer(store: &FdStore, role: &str) -> Result<(Result<(), TransferError>, Outcome, String), String> {
+    let flags = SocketFlags::CLOEXEC;
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).map_err(text)?;
+    let child = Command::new("/proc/self/exe")
+        .env(ROLE, role)
+        .stdin(Stdio::from(theirs))
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(text)?;
+    let mut sender = Sender::new(ours, store).map_err(text)?;
+    let deadline = Instant::now().checked_add(LIMIT);
+    let result = sender.run(store, deadline);
+    let outcome = sender.finish();
+    let output = child.wait_with_output().map_err(text)?;
+    Ok((
+        result,
+        outcome,
+        String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    ))
+}
+
+/// The other process: receives over standard input.
+fn receiver(role: &str) -> Outcomes {
+    if let Some(limit) = role.strip_prefix("limit-") {
+        let current: u64 = limit.parse().map_err(text)?;
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let limit = Rlimit {
+            current: Some(current),
+            maximum,
+        };
+        setrlimit(Resource::Nofile, limit).map_err(text)?;
+    }
+    let socket: OwnedFd = std::io::stdin().as_fd().try_clone_to_owned().map_err(text)?;
+    let mut receiver = Receiver::new(socket).map_err(text)?;
+    if let Some(count) = role.strip_prefix("die-") {
+        let count: usize = count.parse().map_err(text)?;
+        let mut receiver = receiver.filter(move |_, store| {
+            if store.entries().count() == count {
+                std::process::exit(0);
+            }
+            Ok(())
+        });
+        return receiver.run(None).map_err(text);
+    }
+    receiver.run(Instant::now().checked_add(LIMIT)).map_err(text)?;
+    let inherited = receiver.finish();
+    println!(
+        "{} {}",
+        inherited.store.entries().count(),
+        inherited.quarantined.len()
+    );
+    Ok(())
+}
+
+fn ten_thousand() -> Outcomes {
+    let store = filled(10_000)?;
+    let (result, outcome, said) = transfer(&store, "all")?;
+    result.map_err(text)?;
+    let ids: Vec<_> = store.entries().map(fdstore::Entry::id).collect();
+    expect(
+        outcome.accepted == ids,
+        "not all were accepted, or in another order",
+    )?;
+    expect(outcome.refused.is_empty(), "something was refused")?;
+    expect(said == "10000 0", &said)
+}
+
+fn few_numbers() -> Outcomes {
+    let store = filled(1_000)?;
+    let (result, outcome, said) = transfer(&store, "limit-300")?;
+    result.map_err(text)?;
+    let (accepted, refused) = (outcome.accepted.len(), outcome.refused.len());
+    expect(accepted + refused == 1_000, "not every descriptor was decided on")?;
+    expect(
+        (200..300).contains(&accepted),
+        &format!("{accepted} were accepted"),
+    )?;
+    expect(
+        outcome
+            .refused
+            .iter()
+            .all(|(_, reason)| reason.contains("RLIMIT_NOFILE")),
+        "a refusal has another reason",
+    )?;
+    expect(said == format!("{accepted} {refused}"), &said)?;
+    expect(store.entries().count() == 1_000, "the sender has lost something")
+}
+
+fn dies() -> Outcomes {
+    let store = filled(2_000)?;
+    let (result, outcome, _) = transfer(&store, "die-700")?;
+    expect(matches!(result, Err(TransferError::Gone)), &format!("{result:?}"))?;
+    // It died in the third batch, so at most two are acknowledged.
+    expect(
+        outcome.accepted.len() <= 506,
+        "more were accepted than were received",
+    )?;
+    expect(store.entries().count() == 2_000, "the sender has lost something")
+}
+
+/// A store may hold the very socket that it crosses over.
+fn itself() -> Outcomes {
+    let mut store = filled(1)?;
+    let flags = SocketFlags::CLOEXEC;
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).map_err(text)?;
+    let name = FdName::new("line").map_err(text)?;
+    let copy = ours.try_clone().map_err(text)?;
+    expect(
+        copy.as_raw_fd() != ours.as_raw_fd(),
+        "a duplicate has a number of its own",
+    )?;
+    store
+        .insert("me", &name, copy, InsertOptions::default())
+        .map_err(text)?;
+    let other = std::thread::spawn(move || {
+        let mut receiver = Receiver::new(theirs)?;
+        receiver.run(Instant::now().checked_add(LIMIT))?;
+        Ok::<_, TransferError>(receiver.finish())
+    });
+    let mut sender = Sender::new(ours, &store).map_err(text)?;
+    sender
+        .run(&store, Instant::now().checked_add(LIMIT))
+        .map_err(text)?;
+    drop(sender);
+    let inherited = other.join().map_err(|_| "a panic")?.map_err(text)?;
+    expect(inherited.store.entries().count() == 2, "not both came")
+}
