@@ -1,6 +1,7 @@
 use super::*;
 use crate::client::Client;
 use crate::connection::Peer;
+use proptest::prelude::*;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
@@ -192,4 +193,52 @@ fn nothing_is_left_open_at_the_end() {
     client.send("a.Put", &(), false, &borrowed(&own[..1])).unwrap();
     connection.read_from(server.as_fd()).unwrap();
     assert_eq!(connection.into_descriptors().len(), 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Whatever the pieces, and whenever the server reads: each message gets its own descriptors, in their order.
+    #[test]
+    fn descriptors_find_their_messages_in_any_pieces(
+        messages in proptest::collection::vec((0_usize..4, 0_usize..30, any::<bool>(), any::<bool>()), 1..12),
+    ) {
+        let (client, server, mut connection) = pair();
+        let mut sent = Vec::new();
+        let mut seen = Vec::new();
+        let mut take = |connection: &mut FdConnection| {
+            while let Some(call) = connection.next_call().unwrap() {
+                assert_eq!(call.refusal, None);
+                seen.push((call.call.method, call.fds));
+                connection.reply(&(), Vec::new()).unwrap();
+            }
+        };
+        for (number, (count, cut, read_between, read_after)) in messages.into_iter().enumerate() {
+            let method = format!("a.Method{number}");
+            let mut bytes = serde_json::to_vec(&serde_json::json!({ "method": method })).unwrap();
+            bytes.push(0);
+            let own = files(count);
+            let (first, second) = bytes.split_at(cut.clamp(1, bytes.len()));
+            let socket = client.stream().as_fd();
+            send_with(socket, first, &borrowed(&own), SendFlags::empty()).unwrap();
+            if read_between {
+                connection.read_from(server.as_fd()).unwrap();
+                take(&mut connection);
+            }
+            client.stream().write_all(second).unwrap();
+            if read_after {
+                connection.read_from(server.as_fd()).unwrap();
+                take(&mut connection);
+            }
+            sent.push((method, own));
+        }
+        while connection.read_from(server.as_fd()).unwrap() == ReadOutcome::Progress {
+            take(&mut connection);
+        }
+        prop_assert_eq!(sent.len(), seen.len());
+        for ((method, own), (called, got)) in sent.iter().zip(&seen) {
+            prop_assert_eq!(method, called);
+            prop_assert_eq!(own.len(), got.len());
+            prop_assert!(own.iter().zip(got).all(|(own, got)| same(got, own)));
+        }
+    }
 }

@@ -112,6 +112,27 @@ fn a_missing_file_is_named() {
     assert!(error.to_string().contains("/no/such/file"));
 }
 
+#[test]
+fn the_example_of_the_page_is_a_configuration() {
+    let page = include_str!("../../../../../docs/fdstored.md");
+    let example = page
+        .split("```toml\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    // Whom this system has is not the page's concern.
+    let example = example
+        .replace("user = [\"web\", \"proxy\"]", "uid = [33, 34]")
+        .replace("group = \"operators\"", "gid = 70");
+    let config = parse(&example).unwrap();
+    assert_eq!(config.limits, Limits::default());
+    assert!(config.access.allows(who(34, 1), Verb::Put, "http-1"));
+    assert!(config.access.allows(who(1, 70), Verb::Watch, "anything"));
+    assert!(!config.access.allows(who(0, 0), Verb::List, "http-1"));
+}
+
 proptest! {
     #[test]
     fn any_text_is_a_configuration_or_an_error(text in ".{0,200}") {

@@ -136,7 +136,8 @@ fn text(entry: &EntryInfo) -> String {
         if entry.poll { "lets it go" } else { "is ignored" }
     ));
     for (key, value) in &entry.labels {
-        lines.push(format!("label:   {key}={value}"));
+        // One line each, whatever is in it.
+        lines.push(format!("label:   {key}={value}").replace('\n', " "));
     }
     lines.join("\n")
 }

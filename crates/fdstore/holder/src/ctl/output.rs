@@ -24,7 +24,7 @@ impl Output {
         let line = if self.json {
             serde_json::to_string(value).map_err(|error| CtlError::Other(error.to_string()))?
         } else {
-            text()
+            clean(&text())
         };
         self.line(&line)
     }
@@ -37,7 +37,29 @@ impl Output {
     }
 }
 
+/// Labels and kinds are others' texts: nothing in them reaches the terminal as a command.
+fn clean(text: &str) -> String {
+    let replace = |c: char| {
+        if c.is_control() && c != '\n' {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    text.chars().map(replace).collect()
+}
+
 /// `1 entry`, `2 entries`.
 pub(super) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_does_not_command_the_terminal() {
+        assert_eq!(clean("a\u{1b}[2J\nb\r"), "a\u{fffd}[2J\nb\u{fffd}");
+    }
 }
