@@ -268,11 +268,14 @@ fn out_of_descriptors_the_store_stays_and_others_are_served() {
     );
     datagram(&holder, b"FDSTORE=1", &borrowed);
     holder.notifier().barrier(Duration::from_secs(60)).unwrap();
+    let open = usize::try_from(open).unwrap();
+    holder.wait_for_open(open);
     // Connections beyond the limit are sent away instead of waking the holder for ever.
     let mut streams: Vec<UnixStream> = (0..10).map(|_| stream(&holder)).collect();
     assert!(streams.iter_mut().rev().take(3).all(closes));
     drop(streams);
     assert_eq!(client.list(None).len(), 1);
+    holder.wait_for_open(open);
     holder.signal(Signal::HUP);
     holder.wait_for(Message::ready);
     assert_eq!(holder.names(), ["kept"]);

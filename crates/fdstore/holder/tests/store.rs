@@ -14,7 +14,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
-use common::{Holder, OWN, directory, entry, fdstorectl, identity, is_root, memfd, same, text};
+use common::{Holder, OWN, directory, entry, fdstorectl, identity, install, is_root, memfd, same, text};
 use fdstore::FdName;
 use holder::api::{GetReply, NewEntry, RemoveReply, Request};
 
@@ -300,7 +300,7 @@ fn as_other(holder: &Holder, uid: u32, arguments: &[&str]) -> std::process::Outp
     use std::os::unix::process::CommandExt as _;
     let copy = holder.path("fdstorectl");
     if !copy.exists() {
-        std::fs::copy(fdstorectl(), &copy).unwrap();
+        install(fdstorectl(), &copy);
     }
     std::process::Command::new(copy)
         .args(arguments)
@@ -406,6 +406,10 @@ fn sockets_can_be_passed_instead_of_bound() {
     notifier.barrier(Duration::from_secs(60)).unwrap();
     let names: Vec<_> = own.list(None).into_iter().map(|entry| entry.name).collect();
     assert_eq!(names, ["inner", "told"]);
+    // What was passed once is not looked for again by the next program.
+    let (reply, _): (holder::api::UpgradeReply, _) = own.call(&Request::Upgrade {}, &[]).unwrap();
+    assert_eq!((reply.entries, reply.connections), (2, 1));
+    assert_eq!(own.list(None).len(), 2);
     assert_eq!(outer.names(), ["varlink", "notify"]);
     inner.kill().unwrap();
     inner.wait().unwrap();

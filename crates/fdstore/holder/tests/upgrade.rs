@@ -13,11 +13,9 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 
-use common::{Holder, OWN, directory, entry, error_name, memfd, same, text};
+use common::{Holder, OWN, directory, entry, error_name, install, memfd, same, text};
 use fdstore::FdName;
 use fdstore::notify::Message;
 use holder::api::{NewEntry, Request, UpgradeReply};
@@ -205,14 +203,6 @@ fn hang_ups_expiries_and_notifications_go_on_after_an_upgrade() {
     .map(|(event, name)| (event.to_owned(), Some(name.to_owned())));
     assert_eq!(events, expected);
     assert_eq!(holder.names(), ["told"]);
-}
-
-fn install(program: &Path, at: &Path) {
-    // Beside it and then over it: a program that runs cannot be written to.
-    let new = at.with_extension("new");
-    std::fs::copy(program, &new).unwrap();
-    std::fs::set_permissions(&new, PermissionsExt::from_mode(0o755)).unwrap();
-    std::fs::rename(&new, at).unwrap();
 }
 
 #[test]

@@ -38,6 +38,17 @@ pub(crate) fn fdstorectl() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_fdstorectl"))
 }
 
+/// Puts a program file there. A process of its own writes it: while this one has it open for writing, a child that
+/// another thread starts would have it, too, and it could not be executed (execve(2), ETXTBSY).
+pub(crate) fn install(program: &Path, at: &Path) {
+    // Beside it and then over it: a program that runs cannot be written to.
+    let new = at.with_extension("new");
+    let copied = Command::new("cp").arg(program).arg(&new).status().unwrap();
+    assert!(copied.success());
+    std::fs::set_permissions(&new, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::rename(&new, at).unwrap();
+}
+
 pub(crate) fn directory() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     // Other users have to get in, too.
