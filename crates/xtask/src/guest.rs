@@ -18,6 +18,27 @@ const PACKAGES: [&str; 5] = [
 /// Builds what changed and returns the directory with the programs. Cargo's own progress is shown; it needs no
 /// network once the crates of `Cargo.lock` are on the machine.
 pub(crate) fn build(places: &Places) -> Result<PathBuf, Failure> {
+    let executables = build_packages(places, &PACKAGES)?;
+    let programs = places.guest_programs();
+    collect(&executables, &programs).map_err(|error| {
+        Failure::host(
+            &format!("copying the guest's programs to {}", programs.display()),
+            error,
+        )
+    })?;
+    Ok(programs)
+}
+
+/// Builds the one program of a package that is not part of the image, statically as well.
+pub(crate) fn build_one(places: &Places, package: &str) -> Result<PathBuf, Failure> {
+    let programs = build_packages(places, &[package])?;
+    let program = programs
+        .into_iter()
+        .find(|path| path.file_name() == Some(package.as_ref()));
+    program.ok_or_else(|| Failure::Host(format!("cargo built no program {package}")))
+}
+
+fn build_packages(places: &Places, packages: &[&str]) -> Result<Vec<PathBuf>, Failure> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
@@ -30,7 +51,7 @@ pub(crate) fn build(places: &Places) -> Result<PathBuf, Failure> {
         &host_triple()?,
     ]);
     command.arg("--target-dir").arg(places.guest_target());
-    for package in PACKAGES {
+    for package in packages {
         command.args(["--package", package]);
     }
     // A target is named, so that the flags are for the programs alone and not for build scripts and macros.
@@ -47,14 +68,7 @@ pub(crate) fn build(places: &Places) -> Result<PathBuf, Failure> {
             "the guest's programs do not build; see cargo's messages above".into(),
         ));
     }
-    let programs = places.guest_programs();
-    collect(&executables(&output.stdout), &programs).map_err(|error| {
-        Failure::host(
-            &format!("copying the guest's programs to {}", programs.display()),
-            error,
-        )
-    })?;
-    Ok(programs)
+    Ok(executables(&output.stdout))
 }
 
 /// The programs that cargo reports, new and old.

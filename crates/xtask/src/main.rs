@@ -1,5 +1,6 @@
 //! The project's own commands: dispatch only, one file a task.
 
+mod bench;
 mod exit;
 mod guest;
 mod initrd;
@@ -22,6 +23,7 @@ Examples:
   cargo xtask initrd --list                     what is in the image, and who wanted it
   cargo xtask test                              all checks; the same that CI runs
   cargo xtask test vm --scenario page           one scenario in the machine
+  cargo xtask bench fdstore                     figures, each beside the bare kernel's
   cargo xtask tidy                              the repository's own rules alone
 
 Environment:
@@ -50,6 +52,9 @@ enum Task {
     /// Run everything that must hold: rules, format, lints, unit tests, container and VM scenarios
     #[command(after_help = test::HELP)]
     Test(test::Options),
+    /// Measure, beside the bare kernel and beside others
+    #[command(after_help = bench::HELP)]
+    Bench(bench::Options),
     /// Check the repository's own rules: who depends on whom, where unsafe code may be, licences, links
     #[command(after_help = tidy::HELP)]
     Tidy(tidy::Options),
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
         Task::Vm(options) => vm::run(&options),
         Task::Initrd(options) => initrd::run(&options),
         Task::Test(options) => test::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Tidy(options) => tidy::run(&options),
     };
     match result {

@@ -62,10 +62,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Error> {
     match command {
-        Command::Role { role, kind, size } => {
-            println!("{}", role.play(kind, size)?);
-            Ok(())
-        }
+        Command::Role { role, kind, size } => role.play(kind, size),
         Command::Fdstore {
             sizes,
             kinds,

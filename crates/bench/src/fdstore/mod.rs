@@ -5,6 +5,7 @@ mod kinds;
 mod memory;
 mod push;
 mod role;
+mod transfer;
 
 pub use kinds::Kind;
 pub use role::Role;
@@ -46,6 +47,10 @@ pub fn run(plan: &Plan, note: &mut dyn FnMut(&str)) -> Result<Vec<Record>, Error
         for size in &plan.sizes {
             note(&format!("handoff of {size} x {kind}"));
             records.extend(handoff::measure(*kind, *size, plan.runs)?);
+        }
+        for size in &plan.sizes {
+            note(&format!("transfer of {size} x {kind}"));
+            records.push(transfer::measure(*kind, *size, plan.runs)?);
         }
         for size in &plan.sizes {
             note(&format!("memory of {size} x {kind}"));

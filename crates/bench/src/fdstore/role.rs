@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use super::{Kind, handoff, memory};
+use super::{Kind, handoff, memory, transfer};
 use crate::error::{Context as _, Error};
 
 /// What a child process does. It prints one number.
@@ -18,25 +18,39 @@ pub enum Role {
     Memory,
     /// The same with a plain list.
     MemoryFloor,
+    /// Receives a store over standard input; says when it is there and when it is done.
+    Receive,
+    /// Receives bare batches of descriptors.
+    ReceiveFloor,
 }
 
 impl Role {
     /// Plays it in this process.
-    pub fn play(self, kind: Kind, size: usize) -> Result<f64, Error> {
-        match self {
+    pub fn play(self, kind: Kind, size: usize) -> Result<(), Error> {
+        let number = match self {
             Role::Handoff => handoff::ours(kind, size),
             Role::HandoffFloor => handoff::floor(kind, size, false),
             Role::HandoffFloorCloexec => handoff::floor(kind, size, true),
             Role::Memory => memory::ours(kind, size),
             Role::MemoryFloor => memory::floor(kind, size),
-        }
+            Role::Receive => return transfer::receive(size),
+            Role::ReceiveFloor => return transfer::receive_floor(size),
+        };
+        println!("{}", number?);
+        Ok(())
+    }
+
+    /// As it stands on the command line.
+    pub(super) fn name(self) -> Result<String, Error> {
+        let value = clap::ValueEnum::to_possible_value(&self).context("a role's name")?;
+        Ok(value.get_name().to_owned())
     }
 
     /// Plays it in a process of its own.
     pub(super) fn spawn(self, kind: Kind, size: usize) -> Result<f64, Error> {
-        let name = clap::ValueEnum::to_possible_value(&self).context("a role's name")?;
+        let name = self.name()?;
         let output = Command::new("/proc/self/exe")
-            .args(["role", name.get_name(), "--kind", &kind.to_string(), "--size"])
+            .args(["role", &name, "--kind", &kind.to_string(), "--size"])
             .arg(size.to_string())
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
@@ -46,7 +60,7 @@ impl Role {
         match text.trim().parse() {
             Ok(value) if output.status.success() => Ok(value),
             _ => Err(Error {
-                what: format!("playing the role {}", name.get_name()),
+                what: format!("playing the role {name}"),
                 reason: format!("{} and {text:?}", output.status),
             }),
         }

@@ -123,8 +123,9 @@ fn own_program() -> PathBuf {
 
 fn begin(container: bool, inherited: BTreeMap<i32, OwnedFd>) -> Result<Manager, String> {
     let signals = SignalFd::block_all().map_err(|error| format!("signals: {error}"))?;
-    let facts = boot_facts();
+    // First the limits: what services may have is bounded by what PID 1 has.
     setup::prepare_host(container);
+    let facts = boot_facts();
     if !container {
         setup::disable_ctrl_alt_del();
     }

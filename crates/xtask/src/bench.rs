@@ -1,0 +1,174 @@
+//! `cargo xtask bench`: figures beside floors and peers, on this machine or in the virtual one.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use softboot_initrd::compress::Compression;
+use softboot_qemu::accel::{self, Wish};
+use softboot_qemu::channel::message::Stream;
+use softboot_qemu::error::{VmError, with_repeat};
+use softboot_qemu::machine::{Machine, share};
+use softboot_qemu::run::{CommandEvent, CommandSpec, Vm};
+
+use crate::exit::Failure;
+use crate::guest;
+use crate::places::Places;
+use crate::progress::Reporter;
+use crate::provision::{self, Demo};
+
+/// What `--help` adds.
+pub(crate) const HELP: &str = "\
+Each figure is a ratio: beside it, in the same run and in turns, the bare kernel does the same work.
+`!` marks an aim that is missed. Only ratios are worth comparing between machines, and only from a
+machine that does nothing else meanwhile.
+
+  cargo xtask bench fdstore                    on this machine, 1,000 and 10,000 descriptors
+  cargo xtask bench fdstore --vm               in the test machine, also 100,000: this host may
+                                               refuse so many
+  cargo xtask bench fdstore --json FILE        a list of objects: case, metric, unit, value (median),
+                                               min, max, runs, floor, ratio, peer, peer_value, aim
+
+Exit code 0 if everything was measured, whatever came out.";
+
+/// How long the machine may take to boot, and the benchmark to run in it.
+const LIMIT: Duration = Duration::from_secs(3600);
+/// A hundred thousand sockets take the kernel some hundred MiB.
+const MEMORY_MIB: u32 = 2048;
+
+/// Options of the task.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// What to measure
+    #[arg(value_enum)]
+    subject: Subject,
+    /// Numbers of descriptors [default: 1000,10000; with --vm 1000,100000]
+    #[arg(long, value_delimiter = ',', value_name = "N")]
+    sizes: Vec<usize>,
+    /// Kinds of descriptors: socket, memfd, eventfd [default: all; with --vm socket]
+    #[arg(long, value_delimiter = ',', value_name = "KIND")]
+    kinds: Vec<String>,
+    /// How often each is done
+    #[arg(long, default_value_t = 7, value_name = "N")]
+    runs: usize,
+    /// Run in the virtual machine
+    #[arg(long)]
+    vm: bool,
+    /// Write the figures there as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Subject {
+    /// The fd store: push, handoff, transfer, memory
+    Fdstore,
+}
+
+/// Runs the task.
+pub(crate) fn run(options: &Options) -> Result<u8, Failure> {
+    let places = Places::new();
+    match options.vm {
+        true => in_vm(options, &places),
+        false => on_host(options, &places),
+    }
+}
+
+/// The arguments of `softboot-bench`.
+fn arguments(options: &Options, json: Option<String>) -> Vec<String> {
+    let subject = match options.subject {
+        Subject::Fdstore => "fdstore",
+    };
+    let mut arguments = vec![subject.to_owned(), "--runs".to_owned(), options.runs.to_string()];
+    let sizes: Vec<String> = match (&options.sizes[..], options.vm) {
+        ([], true) => vec!["1000".to_owned(), "100000".to_owned()],
+        (sizes, _) => sizes.iter().map(ToString::to_string).collect(),
+    };
+    let kinds = match (&options.kinds[..], options.vm) {
+        ([], true) => vec!["socket".to_owned()],
+        (kinds, _) => kinds.to_vec(),
+    };
+    for (name, values) in [("--sizes", sizes), ("--kinds", kinds)] {
+        if !values.is_empty() {
+            arguments.extend([name.to_owned(), values.join(",")]);
+        }
+    }
+    arguments.extend(json.into_iter().flat_map(|file| ["--json".to_owned(), file]));
+    arguments
+}
+
+fn on_host(options: &Options, places: &Places) -> Result<u8, Failure> {
+    let json = options.json.as_ref().map(|file| file.display().to_string());
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // The directory is the caller's, so that a relative FILE is meant as it stands.
+    let status = Command::new(cargo)
+        .args([
+            "run",
+            "--quiet",
+            "--release",
+            "--package",
+            "softboot-bench",
+            "--manifest-path",
+        ])
+        .arg(places.root.join("Cargo.toml"))
+        .arg("--")
+        .args(arguments(options, json))
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| Failure::host("running cargo", error))?;
+    Ok(u8::from(!status.success()))
+}
+
+fn in_vm(options: &Options, places: &Places) -> Result<u8, Failure> {
+    let mut reporter = Reporter::new();
+    provision::ensure_qemu(&reporter)?;
+    let kernel = provision::kernel(places, None, &mut reporter)?;
+    let initrd = Demo::prepare(places, &kernel, &mut reporter)?.cached(Compression::DEFAULT, &reporter)?;
+    let program = guest::build_one(places, "softboot-bench")?;
+    let choice = accel::choose(Wish::Auto, &kernel.image, &places.vm("accel.json"), |note| {
+        reporter.say(note)
+    });
+    drop(reporter);
+    eprintln!(
+        "Kernel {}; accelerator {}: {}.",
+        kernel.version, choice.accel, choice.reason
+    );
+    let directory = program.parent().unwrap_or(&program);
+    let shared = share::choose(directory, "share0", kernel.modules.as_deref()).map_err(VmError::from)?;
+    let machine = Machine::builder(&kernel.image)
+        .initrd(initrd)
+        .memory_mb(MEMORY_MIB)
+        .timeout(LIMIT)
+        .share(shared)
+        .accel(choice.accel);
+    let mut argv = vec!["/run/host/share0/softboot-bench".to_owned()];
+    argv.extend(arguments(options, Some("-".to_owned())));
+    let spec = CommandSpec {
+        argv,
+        ..CommandSpec::default()
+    };
+    let measure = || command(&machine, &spec);
+    let (code, json) = with_repeat(measure, |fault| eprintln!("{fault}\nRunning once more."))?;
+    if let Some(file) = &options.json {
+        std::fs::write(file, json)
+            .map_err(|error| Failure::host(&format!("writing {}", file.display()), error))?;
+    }
+    Ok(code)
+}
+
+/// Runs it in a machine of its own; its status and its standard output.
+fn command(machine: &Machine, spec: &CommandSpec) -> Result<(u8, Vec<u8>), VmError> {
+    let vm = Vm::boot(machine)?;
+    vm.wait_ready(LIMIT)?;
+    let mut running = vm.start(spec);
+    let mut output = Vec::new();
+    loop {
+        match running.next(None)? {
+            CommandEvent::Exit(status) => return Ok((status.code(), output)),
+            CommandEvent::Output(Stream::Stdout, bytes) => output.extend(bytes),
+            // A reader that is gone does not change how the command ends.
+            CommandEvent::Output(_, bytes) => drop(std::io::stderr().write_all(&bytes)),
+        }
+    }
+}
