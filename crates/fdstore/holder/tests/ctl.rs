@@ -103,6 +103,31 @@ fn a_command_gets_them_by_listen_fds() {
 }
 
 #[test]
+fn what_is_not_there_yet_can_be_left_out() {
+    let holder = Holder::start(OWN);
+    let script = "test -z \"$LISTEN_FDS$LISTEN_PID\" && test ! -e /proc/self/fd/3";
+    for arguments in [&["exec", "--all"][..], &["exec", "--optional", "a"]] {
+        let output = holder.ctl(&[arguments, &["--", "sh", "-c", script]].concat());
+        assert_eq!(code(&output), 0, "{output:?}");
+    }
+    let mut client = holder.client();
+    for name in ["b", "a", "c"] {
+        client.put(name, memfd(name)).unwrap();
+    }
+    let script = "echo $LISTEN_FDS $LISTEN_FDNAMES";
+    let optional = holder.ctl(&["exec", "--optional", "c", "x", "b", "--", "sh", "-c", script]);
+    assert_eq!(text(&optional.stdout), "2 c:b\n");
+    for n in 0..300 {
+        client.put("many", memfd(&n.to_string())).unwrap();
+    }
+    // More than one message holds; the oldest first, and the last in its place.
+    let script = "echo $LISTEN_FDS; cat /proc/self/fd/305";
+    let all = holder.ctl(&["exec", "--all", "--take", "--", "sh", "-c", script]);
+    assert_eq!(text(&all.stdout), "303\n299", "{all:?}");
+    assert!(holder.names().is_empty());
+}
+
+#[test]
 fn nested_execs_add_up_and_other_descriptors_stay() {
     let holder = Holder::start(OWN);
     let mut client = holder.client();

@@ -159,9 +159,20 @@ pub(super) struct Rm {
 }
 
 #[derive(Debug, Args)]
+#[group(id = "exec_which", required = true, multiple = true, args = ["names", "ids", "all"])]
 pub(super) struct Exec {
-    #[command(flatten)]
-    pub(super) which: Which,
+    /// By name: all entries with it, oldest first.
+    #[arg(value_name = "NAME")]
+    pub(super) names: Vec<String>,
+    /// By id.
+    #[arg(long = "id", value_name = "ID")]
+    pub(super) ids: Vec<u64>,
+    /// All that the owner has, oldest first, be they none.
+    #[arg(long, short, conflicts_with_all = ["names", "ids"])]
+    pub(super) all: bool,
+    /// What is not there is left out: for a program that stores it in its first life.
+    #[arg(long)]
+    pub(super) optional: bool,
     /// Take them out of the store.
     #[arg(long)]
     pub(super) take: bool,

@@ -11,11 +11,12 @@ use std::process::Command;
 use fdstore::listen;
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
+use softboot_varlink::MAX_FDS;
 
 use super::cli::{Cli, Exec};
 use super::connection::Connection;
-use super::{CtlError, get, some};
-use crate::api::{EntryInfo, GetReply, RemoveReply, Request};
+use super::{CtlError, get, list, some};
+use crate::api::{ApiError, EntryInfo, GetReply, RemoveReply, Request};
 
 /// The first passed descriptor.
 const START: i32 = 3;
@@ -28,17 +29,9 @@ pub(super) fn run(cli: &Cli, exec: &Exec, owner: Option<String>) -> Result<(), C
     let mut inherited =
         softboot_sys::inherited::take_all().map_err(CtlError::io("taking the descriptors of the shell"))?;
     let mut passed = passed_before(&mut inherited)?;
-    let request = Request::Get {
-        names: some(&exec.which.names),
-        ids: some(&exec.which.ids),
-        take: None,
-        owner: owner.clone(),
-    };
     // This connection is closed at once: its number may be one that is needed.
-    let (reply, fds): (GetReply, _) = Connection::open(cli)?.call(&request, &[])?;
-    get::verify(&reply.entries, &fds)?;
-    let ids: Vec<u64> = reply.entries.iter().map(|entry| entry.id).collect();
-    let mut got: Vec<(EntryInfo, OwnedFd)> = reply.entries.into_iter().zip(fds).collect();
+    let mut got = fetch(&mut Connection::open(cli)?, exec, owner.as_ref())?;
+    let ids: Vec<u64> = got.iter().map(|(entry, _)| entry.id).collect();
     // In the order in which they were asked for; those of one name oldest first.
     got.sort_by_key(|(entry, _)| position(exec, entry));
     passed.extend(got.into_iter().map(|(entry, fd)| (entry.name, fd)));
@@ -47,7 +40,7 @@ pub(super) fn run(cli: &Cli, exec: &Exec, owner: Option<String>) -> Result<(), C
     // Held until the command has them.
     let _open =
         place(passed, inherited).map_err(CtlError::io("putting the descriptors into their places"))?;
-    if exec.take {
+    if exec.take && !ids.is_empty() {
         // As late as can be. Who removes them first has them: the other gets an error.
         let request = Request::Remove {
             names: None,
@@ -63,10 +56,59 @@ pub(super) fn run(cli: &Cli, exec: &Exec, owner: Option<String>) -> Result<(), C
     })
 }
 
+/// Duplicates of everything that is meant.
+fn fetch(
+    connection: &mut Connection,
+    exec: &Exec,
+    owner: Option<&String>,
+) -> Result<Vec<(EntryInfo, OwnedFd)>, CtlError> {
+    if !exec.all && !exec.optional {
+        return get_some(connection, some(&exec.names), some(&exec.ids), owner);
+    }
+    let mut tries = 0_u8;
+    loop {
+        let wanted =
+            |entry: &EntryInfo| exec.all || exec.names.contains(&entry.name) || exec.ids.contains(&entry.id);
+        let there = list::all(connection, None, owner.cloned())?;
+        let ids: Vec<u64> = there
+            .iter()
+            .filter(|entry| wanted(entry))
+            .map(|entry| entry.id)
+            .collect();
+        let parts = ids
+            .chunks(MAX_FDS)
+            .map(|part| get_some(connection, None, some(part), owner));
+        match parts.collect::<Result<Vec<_>, _>>() {
+            // One has left between the two calls; look again.
+            Err(CtlError::Refused(ApiError::NoSuchEntry { .. })) if tries < 10 => {
+                tries = tries.saturating_add(1);
+            }
+            parts => return Ok(parts?.into_iter().flatten().collect()),
+        }
+    }
+}
+
+fn get_some(
+    connection: &mut Connection,
+    names: Option<Vec<String>>,
+    ids: Option<Vec<u64>>,
+    owner: Option<&String>,
+) -> Result<Vec<(EntryInfo, OwnedFd)>, CtlError> {
+    let request = Request::Get {
+        names,
+        ids,
+        take: None,
+        owner: owner.cloned(),
+    };
+    let (reply, fds): (GetReply, _) = connection.call(&request, &[])?;
+    get::verify(&reply.entries, &fds)?;
+    Ok(reply.entries.into_iter().zip(fds).collect())
+}
+
 fn position(exec: &Exec, entry: &EntryInfo) -> (usize, u64) {
-    let names = exec.which.names.len();
-    let by_name = exec.which.names.iter().position(|name| *name == entry.name);
-    let by_id = exec.which.ids.iter().position(|id| *id == entry.id);
+    let names = exec.names.len();
+    let by_name = exec.names.iter().position(|name| *name == entry.name);
+    let by_id = exec.ids.iter().position(|id| *id == entry.id);
     let place = by_name.or_else(|| by_id.map(|at| at.saturating_add(names)));
     (place.unwrap_or(usize::MAX), entry.id)
 }
@@ -131,14 +173,19 @@ fn command(exec: &Exec, names: &[String]) -> Result<Command, CtlError> {
         return Err(CtlError::Usage("there is no command".to_owned()));
     };
     let mut command = Command::new(program);
+    command.args(arguments);
+    for variable in ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "LISTEN_PIDFDID"] {
+        command.env_remove(variable);
+    }
+    if names.is_empty() {
+        return Ok(command);
+    }
     command
-        .args(arguments)
         .env("LISTEN_FDS", names.len().to_string())
         .env("LISTEN_FDNAMES", names.join(":"))
         .env("LISTEN_PID", getpid().as_raw_nonzero().to_string());
-    match own_pidfd_id() {
-        Some(id) => command.env("LISTEN_PIDFDID", id.to_string()),
-        None => command.env_remove("LISTEN_PIDFDID"),
-    };
+    if let Some(id) = own_pidfd_id() {
+        command.env("LISTEN_PIDFDID", id.to_string());
+    }
     Ok(command)
 }

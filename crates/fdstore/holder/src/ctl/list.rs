@@ -19,11 +19,21 @@ pub(super) fn run(
     } else {
         owner
     };
+    let entries = all(connection, some(&list.patterns), owner)?;
+    out.value(&entries, || text(&entries, list.all))
+}
+
+/// All entries, page by page.
+pub(super) fn all(
+    connection: &mut Connection,
+    patterns: Option<Vec<String>>,
+    owner: Option<String>,
+) -> Result<Vec<EntryInfo>, CtlError> {
     let mut entries: Vec<EntryInfo> = Vec::new();
     let mut after = None;
     loop {
         let request = Request::List {
-            patterns: some(&list.patterns),
+            patterns: patterns.clone(),
             owner: owner.clone(),
             after,
         };
@@ -31,10 +41,9 @@ pub(super) fn run(
         entries.extend(page.entries);
         match page.next {
             Some(next) if after.is_none_or(|after| next > after) => after = Some(next),
-            _ => break,
+            _ => return Ok(entries),
         }
     }
-    out.value(&entries, || text(&entries, list.all))
 }
 
 fn text(entries: &[EntryInfo], owners: bool) -> String {
