@@ -137,6 +137,33 @@ fn strange_datagrams_are_thrown_away_with_their_descriptors() {
 }
 
 #[test]
+fn patterns_that_would_cost_much_are_refused() {
+    use holder::api::Request;
+    let holder = Holder::start(OWN);
+    let mut client = holder.client();
+    client.put(&"a".repeat(255), memfd("x")).unwrap();
+    let patterns = |length: usize| Some(vec![format!("*{}b", "a".repeat(length))]);
+    let list = |length| Request::List {
+        patterns: patterns(length),
+        owner: None,
+        after: None,
+    };
+    let (reply, _): (holder::api::ListReply, _) = client.call(&list(200), &[]).unwrap();
+    assert!(reply.entries.is_empty());
+    let refused = client.call::<serde_json::Value>(&list(100_000), &[]);
+    assert_eq!(refused.unwrap_err(), "InvalidParameter");
+    let watch = Request::Watch {
+        patterns: patterns(100_000),
+        owner: None,
+    };
+    client.send(&watch, true);
+    assert_eq!(
+        common::error_name(client.0.receive().unwrap_err()),
+        "InvalidParameter"
+    );
+}
+
+#[test]
 fn the_log_cannot_be_flooded() {
     let holder = Holder::start("");
     for _ in 0..2_000 {

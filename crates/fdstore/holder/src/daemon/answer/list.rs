@@ -18,7 +18,7 @@ impl Daemon {
     ) -> Result<Answer, ApiError> {
         let scope = self.scope(who, owner)?;
         self.check_any(who, Verb::List)?;
-        let patterns = to_patterns(patterns);
+        let patterns = to_patterns(patterns)?;
         let after = EntryId(after.unwrap_or(0));
         let fits = |entry: &&Entry| {
             let name = entry.name().as_str();

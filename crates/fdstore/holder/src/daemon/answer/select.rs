@@ -9,6 +9,9 @@ use crate::config::{Subject, Verb};
 use crate::daemon::Daemon;
 use crate::pattern::Pattern;
 
+/// Most bytes of the patterns of one call.
+const MAX_PATTERNS: usize = 1_024;
+
 /// What a call is about: some names and ids of one owner.
 pub(super) struct Selection {
     owner: String,
@@ -126,10 +129,17 @@ impl Daemon {
     }
 }
 
-pub(super) fn to_patterns(texts: Option<Vec<String>>) -> Vec<Pattern> {
-    texts
-        .unwrap_or_default()
+/// Clients' patterns. Their length is bounded, because each name is compared with each of them in one turn.
+pub(super) fn to_patterns(texts: Option<Vec<String>>) -> Result<Vec<Pattern>, ApiError> {
+    let texts = texts.unwrap_or_default();
+    let length = texts
         .iter()
-        .map(|text| Pattern::new(text))
-        .collect()
+        .fold(0_usize, |sum, text| sum.saturating_add(text.len()));
+    if length > MAX_PATTERNS {
+        return Err(ApiError::parameter(
+            "patterns",
+            format!("the patterns have {length} bytes; at most {MAX_PATTERNS} are compared"),
+        ));
+    }
+    Ok(texts.iter().map(|text| Pattern::new(text)).collect())
 }

@@ -17,13 +17,11 @@ impl Daemon {
     ) -> Result<Answer, ApiError> {
         let owner = self.scope(who, owner)?;
         self.check_any(who, Verb::Watch)?;
+        let patterns = to_patterns(patterns)?;
         let Some(client) = self.clients.get_mut(&id) else {
             return Ok(Answer::Later);
         };
-        client.watch = Some(Watch {
-            patterns: to_patterns(patterns),
-            owner,
-        });
+        client.watch = Some(Watch { patterns, owner });
         let ready = WatchReply {
             event: Event::Ready,
             entry: None,
