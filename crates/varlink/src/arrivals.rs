@@ -41,6 +41,11 @@ impl Arrivals {
         self.queue.iter().map(|arrival| arrival.fds.len()).sum()
     }
 
+    /// With how many reads they came.
+    pub(crate) fn pieces(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Notes what came with a read whose last byte is at `last`.
     pub(crate) fn push(&mut self, last: u64, fds: Vec<OwnedFd>, lost: bool) {
         if lost || !fds.is_empty() {

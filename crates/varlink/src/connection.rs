@@ -46,6 +46,9 @@ pub enum ConnectionError {
     /// A message is longer than the connection's limit.
     #[error("reading a Varlink call: message is longer than {0} bytes")]
     TooLong(usize),
+    /// Descriptors come and come, and no message is complete.
+    #[error("reading a Varlink call: descriptors came with more than {0} pieces of unfinished messages")]
+    TooManyPieces(usize),
     /// A frame is no Varlink call.
     #[error("decoding a Varlink call: {0}")]
     Malformed(#[source] serde_json::Error),
@@ -110,6 +113,10 @@ pub struct Connection {
     eof: bool,
     #[serde(default)]
     limits: Limits,
+    /// So many bytes of the input have been searched for a NUL: one that sends byte by byte costs no more than one
+    /// that sends all at once.
+    #[serde(skip)]
+    searched: usize,
 }
 
 impl Connection {
@@ -126,6 +133,7 @@ impl Connection {
             input: VecDeque::new(),
             output: VecDeque::new(),
             outstanding: None,
+            searched: 0,
             eof: false,
         }
     }
@@ -211,11 +219,17 @@ impl Connection {
         if self.outstanding.is_some() {
             return Ok(None);
         }
-        let end = self.input.iter().position(|b| *b == 0);
+        let start = self.searched.min(self.input.len());
+        let end = self.input.range(start..).position(|byte| *byte == 0);
+        let end = end.map(|position| start.saturating_add(position));
         if end.unwrap_or(self.input.len()) > self.limits.input {
             return Err(ConnectionError::TooLong(self.limits.input));
         }
-        let Some(end) = end else { return Ok(None) };
+        let Some(end) = end else {
+            self.searched = self.input.len();
+            return Ok(None);
+        };
+        self.searched = 0;
         let frame: Vec<u8> = self.input.drain(..end).collect();
         self.input.pop_front();
         let call: Call = serde_json::from_slice(&frame).map_err(ConnectionError::Malformed)?;

@@ -19,6 +19,9 @@ use crate::send::send_with;
 
 /// The most descriptors that wait for one client's messages to be complete.
 pub const MAX_WAITING: usize = 1024;
+/// The most reads with descriptors that are remembered until their messages are complete. Those that were closed for
+/// [`MAX_WAITING`] count, too.
+const MAX_PIECES: usize = 2 * MAX_WAITING;
 
 /// A call with what came beside it.
 #[derive(Debug)]
@@ -109,6 +112,9 @@ impl FdConnection {
     /// Reads at most [`IO_STEP`] bytes without blocking, and the descriptors that came with them.
     pub fn read_from(&mut self, fd: BorrowedFd<'_>) -> Result<ReadOutcome, ConnectionError> {
         self.connection.check_room()?;
+        if self.arrivals.pieces() > MAX_PIECES {
+            return Err(ConnectionError::TooManyPieces(MAX_PIECES));
+        }
         let mut chunk = vec![0u8; IO_STEP];
         let received = match recv_message(fd, &mut chunk) {
             Ok(received) => received,

@@ -132,6 +132,23 @@ fn no_more_than_a_bound_wait_for_a_message_to_end() {
 }
 
 #[test]
+fn a_client_that_sends_descriptors_for_ever_is_given_up() {
+    let (client, server, mut connection) = pair();
+    let own = files(1);
+    let mut pieces = 0;
+    let error = loop {
+        send_with(client.stream().as_fd(), b"x", &borrowed(&own), SendFlags::empty()).unwrap();
+        match connection.read_from(server.as_fd()) {
+            Ok(_) => pieces += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, ConnectionError::TooManyPieces(_)));
+    assert_eq!(pieces, MAX_PIECES + 1);
+    assert!(connection.arrivals.waiting() <= MAX_WAITING);
+}
+
+#[test]
 fn half_a_message_with_descriptors_and_an_unsent_reply_cross_a_handoff() {
     let (mut client, server, mut connection) = pair();
     let own = files(2);
