@@ -108,6 +108,7 @@ impl Connection {
     pub fn peer(&self) -> Peer {
         self.peer
     }
+
     /// Whether input is wanted now. While a call is outstanding only a little is read ahead, so that a client that
     /// sends without reading fills its own socket and not our memory.
     pub fn wants_read(&self) -> bool {
@@ -154,6 +155,11 @@ impl Connection {
         let call: Call = serde_json::from_slice(&frame).map_err(ConnectionError::Malformed)?;
         self.outstanding = Some(call.oneway);
         Ok(Some(call))
+    }
+
+    /// Whether a complete call can be taken now.
+    pub fn has_call(&self) -> bool {
+        self.outstanding.is_none() && self.input.contains(&0)
     }
 
     /// Answers the outstanding call and ends it.

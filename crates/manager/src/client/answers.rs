@@ -2,12 +2,12 @@
 
 use softboot_control::api::{ApiError, EnqueueReply, LogsReply, SystemStateReply};
 use softboot_engine::{JobId, JobResult, RequestError, RequestId};
-use softboot_unit::UnitName;
+use softboot_unit::{UnitName, Usec};
 
 use super::Waiting;
 use super::describe::{log_line, word};
 use crate::run::Manager;
-use crate::unit_log;
+use crate::unit_log::Line;
 
 impl Manager {
     /// The job of a request is in the table.
@@ -86,26 +86,20 @@ impl Manager {
         }
     }
 
-    /// A unit's log grew.
-    pub(crate) fn followers_notice(&mut self, unit: &UnitName) {
+    /// A unit's log grew by these lines.
+    pub(crate) fn tell_followers(&mut self, unit: &UnitName, time: Usec, lines: Vec<String>) {
         let of_unit =
-            |waiting: &Waiting| matches!(waiting, Waiting::Follow { unit: followed, .. } if followed == unit);
-        for (client, waiting) in self.clients.waiting_for(of_unit) {
-            let Waiting::Follow { position, .. } = waiting else {
-                continue;
-            };
-            let (lines, end) = unit_log::since(unit, position);
-            let reply = LogsReply {
-                lines: lines.into_iter().map(log_line).collect(),
-            };
+            |waiting: &Waiting| matches!(waiting, Waiting::Follow { unit: followed } if followed == unit);
+        let followers = self.clients.waiting_for(of_unit);
+        if followers.is_empty() {
+            return;
+        }
+        let lines = lines.into_iter().map(|text| log_line(Line { time, text }));
+        let reply = LogsReply {
+            lines: lines.collect(),
+        };
+        for (client, _) in followers {
             self.send(client, |connection| connection.reply_continues(&reply));
-            self.clients.set_waiting(
-                client,
-                Some(Waiting::Follow {
-                    unit: unit.clone(),
-                    position: end,
-                }),
-            );
             self.serve(client);
         }
     }

@@ -64,7 +64,7 @@ pub(crate) enum Waiting {
     /// A boot being complete.
     Boot,
     /// New lines of a unit's log.
-    Follow { unit: UnitName, position: u64 },
+    Follow { unit: UnitName },
 }
 
 impl Clients {
@@ -199,12 +199,15 @@ impl Manager {
         let Some(client) = self.clients.by_id.get(&id) else {
             return;
         };
-        let out = if client.connection.wants_write() {
-            EventFlags::OUT
-        } else {
-            EventFlags::empty()
-        };
-        self.watch_entry(Source::Client(id), client.entry, EventFlags::IN | out);
+        let mut flags = EventFlags::empty();
+        // What is not going to be read must not wake anybody again and again.
+        flags.set(EventFlags::IN, client.connection.wants_read());
+        // Calls that were left for the next turn have no event of their own; room for their answers is one.
+        flags.set(
+            EventFlags::OUT,
+            client.connection.wants_write() || client.connection.has_call(),
+        );
+        self.watch_entry(Source::Client(id), client.entry, flags);
     }
 
     /// Closes a client. What it waited for goes on without it.

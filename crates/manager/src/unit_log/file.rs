@@ -8,10 +8,10 @@ use softboot_unit::{UnitName, Usec};
 
 use crate::paths;
 
-/// A file of this size is moved aside.
+/// No file grows beyond this size: what would make it larger goes to a new one.
 const CAP: u64 = 1024 * 1024;
-/// A tail never reads more than this from the end of a file.
-const TAIL_MAX: u64 = 512 * 1024;
+/// The end of a file that usually has the lines that are asked for.
+const TAIL: u64 = 64 * 1024;
 
 /// One line as a client gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,57 +34,52 @@ fn old_path(unit: &UnitName) -> PathBuf {
 pub(crate) fn append(unit: &UnitName, time: Usec, lines: &[String]) -> io::Result<()> {
     let path = path(unit);
     let mut file = OpenOptions::new().append(true).create(true).open(&path)?;
-    if file.metadata()?.len() >= CAP {
-        fs::rename(&path, old_path(unit))?;
-        file = OpenOptions::new().append(true).create(true).open(&path)?;
-    }
+    let mut size = file.metadata()?.len();
     let mut text = String::new();
     for line in lines {
-        text.push_str(&time.0.to_string());
-        text.push(' ');
-        text.push_str(line);
-        text.push('\n');
+        let line = format!("{} {line}\n", time.0);
+        let added = (text.len() + line.len()) as u64;
+        if size + added > CAP && size + text.len() as u64 > 0 {
+            file.write_all(text.as_bytes())?;
+            fs::rename(&path, old_path(unit))?;
+            file = OpenOptions::new().append(true).create(true).open(&path)?;
+            (size, text) = (0, String::new());
+        }
+        text.push_str(&line);
     }
     file.write_all(text.as_bytes())
 }
 
-/// Where the log ends now; a follower starts here.
-pub(crate) fn end(unit: &UnitName) -> u64 {
-    fs::metadata(path(unit)).map_or(0, |meta| meta.len())
-}
-
-/// The last `count` lines.
+/// The last `count` lines, without a gap between the first and the last of them.
 pub(crate) fn tail(unit: &UnitName, count: usize) -> Vec<Line> {
-    let mut lines = read_from(&path(unit), None);
+    let mut lines = read_end(&path(unit), TAIL);
     if lines.len() < count {
-        let mut older = read_from(&old_path(unit), None);
+        lines = read_end(&path(unit), CAP);
+    }
+    if lines.len() < count {
+        let mut older = read_end(&old_path(unit), CAP);
         older.append(&mut lines);
         lines = older;
     }
     lines.split_off(lines.len().saturating_sub(count))
 }
 
-/// The lines after `position`, and where they end. A file that was moved aside is read from its start.
-pub(crate) fn since(unit: &UnitName, position: u64) -> (Vec<Line>, u64) {
-    let end = end(unit);
-    let start = if end < position { 0 } else { position };
-    (read_from(&path(unit), Some(start)), end)
-}
-
-fn read_from(path: &PathBuf, start: Option<u64>) -> Vec<Line> {
+/// The lines in the last `most` bytes.
+fn read_end(path: &PathBuf, most: u64) -> Vec<Line> {
     let Ok(mut file) = fs::File::open(path) else {
         return Vec::new();
     };
-    let length = file.metadata().map_or(0, |meta| meta.len());
-    let earliest = length.saturating_sub(TAIL_MAX);
-    let from = start.unwrap_or(earliest).max(earliest);
+    let from = file.metadata().map_or(0, |meta| meta.len()).saturating_sub(most);
     let mut bytes = Vec::new();
-    if file.seek(SeekFrom::Start(from)).is_err() || file.take(TAIL_MAX).read_to_end(&mut bytes).is_err() {
+    if file.seek(SeekFrom::Start(from)).is_err() || file.take(most).read_to_end(&mut bytes).is_err() {
         return Vec::new();
     }
     let text = String::from_utf8_lossy(&bytes);
-    let cut = from > 0 && start != Some(from);
-    text.lines().skip(usize::from(cut)).filter_map(parse).collect()
+    // The first is cut off somewhere.
+    text.lines()
+        .skip(usize::from(from > 0))
+        .filter_map(parse)
+        .collect()
 }
 
 fn parse(line: &str) -> Option<Line> {

@@ -8,7 +8,7 @@
 mod file;
 mod lines;
 
-pub(crate) use file::{Line, append, end, since, tail};
+pub(crate) use file::{Line, append, tail};
 pub(crate) use lines::Lines;
 
 use std::collections::BTreeMap;
@@ -115,7 +115,8 @@ impl Manager {
         let note =
             (lost > 0).then(|| format!("softbootd: {lost} line(s) before this one could not be written"));
         let with_note: Vec<String> = note.into_iter().chain(lines.iter().cloned()).collect();
-        match append(name, clock::monotonic(), &with_note) {
+        let time = clock::monotonic();
+        match append(name, time, &with_note) {
             Ok(()) => {
                 self.logs.lost.remove(name);
             }
@@ -129,7 +130,7 @@ impl Manager {
                     .insert(name.clone(), lost.saturating_add(lines.len()));
             }
         }
-        self.followers_notice(name);
+        self.tell_followers(name, time, with_note);
     }
 
     /// The unit is down: what is left in the pipe goes to the log, then the pipe is closed.
