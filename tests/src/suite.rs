@@ -104,7 +104,10 @@ fn select(selection: &[&str], container: bool) -> Result<Vec<&'static Scenario>,
     if selection.is_empty() {
         return Ok(SCENARIOS
             .iter()
-            .filter(|scenario| scenario.in_container || !container)
+            .filter(|scenario| match container {
+                true => scenario.in_container,
+                false => scenario.in_vm,
+            })
             .collect());
     }
     selection.iter().map(|name| scenario(name)).collect()
@@ -118,7 +121,7 @@ fn describe(verdict: &Verdict) -> String {
         ""
     };
     let mut text = format!(
-        "{word} {:<14} {:>6.1} s{repeated}",
+        "{word} {:<15} {:>6.1} s{repeated}",
         verdict.scenario,
         verdict.duration.as_secs_f64()
     );

@@ -149,6 +149,12 @@ pub(super) fn status() -> Result<(String, u64), Error> {
     ))
 }
 
+/// How often this userspace's manager was re-executed.
+pub(super) fn reexecs() -> Result<u64, Error> {
+    let answer = call("Describe", json!({}))?;
+    Ok(field(&answer, "reexecs").and_then(Value::as_u64).unwrap_or(0))
+}
+
 /// Names of all loaded units.
 pub(super) fn unit_names() -> Result<Vec<String>, Error> {
     let answer = call("ListUnits", json!({ "all": true }))?;

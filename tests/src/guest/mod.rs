@@ -4,15 +4,19 @@
 mod bad_input;
 mod census;
 mod check;
+mod clients;
 mod control;
 mod net;
 mod page;
 mod processes;
 mod programs;
 mod reexec_queue;
+mod refused_handoff;
 mod soft_reboots;
+mod softctl;
 mod status_exit;
 mod stubborn;
+mod units;
 
 pub use check::Output;
 
@@ -27,6 +31,8 @@ pub struct Scenario {
     pub holds: &'static str,
     /// Whether it is one of those that a container passes too.
     pub in_container: bool,
+    /// Whether the virtual machine, which is slow, runs it too.
+    pub in_vm: bool,
     run: fn(&mut Output, &Options) -> Result<(), Error>,
 }
 
@@ -59,37 +65,57 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "status-exit",
         holds: "softctl status prints a running system and exits 0; a failing command's status comes back",
         in_container: false,
+        in_vm: true,
         run: status_exit::run,
     },
     Scenario {
         name: "page",
         holds: "the page is served before, during and after; nobody is refused",
         in_container: true,
+        in_vm: true,
         run: page::run,
     },
     Scenario {
         name: "soft-reboots",
         holds: "soft-reboots in a row keep connections, sockets, memory files and survivors, and leak nothing",
         in_container: true,
+        in_vm: true,
         run: soft_reboots::run,
     },
     Scenario {
         name: "stubborn",
         holds: "a service that ignores SIGTERM, and a fork bomb's children, are gone after the stop time-out",
         in_container: false,
+        in_vm: true,
         run: stubborn::run,
     },
     Scenario {
         name: "reexec-queue",
         holds: "connections queued during daemon-reexec are answered, and a death during it is noticed",
         in_container: true,
+        in_vm: true,
         run: reexec_queue::run,
     },
     Scenario {
         name: "bad-input",
         holds: "mistakes in unit files are reported with their place, and random bytes do not kill PID 1",
         in_container: false,
+        in_vm: true,
         run: bad_input::run,
+    },
+    Scenario {
+        name: "clients",
+        holds: "control clients cross re-exec and soft-reboot; who may not, or does not read, hurts nobody",
+        in_container: true,
+        in_vm: false,
+        run: clients::run,
+    },
+    Scenario {
+        name: "refused-handoff",
+        holds: "a next program that cannot take over is refused with the reason, and nothing changes",
+        in_container: true,
+        in_vm: false,
+        run: refused_handoff::run,
     },
 ];
 
