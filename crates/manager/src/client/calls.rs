@@ -270,7 +270,9 @@ impl Manager {
         let reply = LogsReply { lines };
         if wanted.follow {
             self.send(client, |connection| connection.reply_continues(&reply));
-            self.clients.set_waiting(client, Some(Waiting::Follow { unit }));
+            let position = self.logs.written(&unit);
+            self.clients
+                .set_waiting(client, Some(Waiting::Follow { unit, position }));
         } else {
             self.reply(client, &reply);
         }

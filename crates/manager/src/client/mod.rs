@@ -63,13 +63,22 @@ pub(crate) enum Waiting {
     SoftReboot,
     /// A boot being complete.
     Boot,
-    /// New lines of a unit's log.
-    Follow { unit: UnitName },
+    /// Lines of a unit's log after the first `position` bytes that were ever written to it.
+    Follow { unit: UnitName, position: u64 },
 }
 
 impl Clients {
     pub(crate) fn waiting(&self, client: u64) -> Option<&Waiting> {
         self.by_id.get(&client)?.waiting.as_ref()
+    }
+
+    /// What a client waits for that has taken all its answers so far.
+    fn idle_waiting(&self, client: u64) -> Option<&Waiting> {
+        let client = self.by_id.get(&client)?;
+        client
+            .waiting
+            .as_ref()
+            .filter(|_| !client.connection.wants_write())
     }
 
     pub(crate) fn set_waiting(&mut self, client: u64, waiting: Option<Waiting>) {
@@ -139,6 +148,7 @@ impl Manager {
             return;
         }
         self.serve(id);
+        self.feed_follower(id);
     }
 
     /// False when the client is gone or talks nonsense.
