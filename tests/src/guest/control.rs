@@ -97,6 +97,10 @@ impl Unit {
         self.text("active")
     }
 
+    pub(super) fn description(&self) -> &str {
+        self.text("description")
+    }
+
     pub(super) fn load(&self) -> &str {
         self.text("load")
     }

@@ -8,6 +8,7 @@ mod clients;
 mod control;
 mod net;
 mod page;
+mod pid1_signals;
 mod processes;
 mod programs;
 mod reexec_queue;
@@ -16,6 +17,7 @@ mod soft_reboots;
 mod softctl;
 mod status_exit;
 mod stubborn;
+mod unit_log;
 mod units;
 
 pub use check::Output;
@@ -116,6 +118,20 @@ pub const SCENARIOS: &[Scenario] = &[
         in_container: true,
         in_vm: false,
         run: refused_handoff::run,
+    },
+    Scenario {
+        name: "pid1-signals",
+        holds: "each signal to PID 1 does what it stands for, and others do nothing",
+        in_container: true,
+        in_vm: false,
+        run: pid1_signals::run,
+    },
+    Scenario {
+        name: "unit-log",
+        holds: "a unit's log is capped, whole within the cap, and followed through re-exec and soft-reboot",
+        in_container: true,
+        in_vm: false,
+        run: unit_log::run,
     },
 ];
 
