@@ -51,6 +51,8 @@ fn run() -> Result<(), Error> {
             "--verify" => loop {
                 std::thread::park();
             },
+            // The service of fd-store.
+            "--store" => return softboot_tests::guest::store(),
             "--count" => {
                 let text = value()?;
                 options.count = text

@@ -101,6 +101,15 @@ impl Unit {
         self.text("description")
     }
 
+    pub(super) fn sub(&self) -> &str {
+        self.text("sub")
+    }
+
+    /// How the last run ended.
+    pub(super) fn result(&self) -> &str {
+        self.text("result")
+    }
+
     pub(super) fn load(&self) -> &str {
         self.text("load")
     }
@@ -186,6 +195,11 @@ pub(super) fn start(name: &str) -> Result<(), Error> {
 /// Stops a unit, and waits for the end of the job.
 pub(super) fn stop(name: &str) -> Result<(), Error> {
     enqueue(name, "stop")
+}
+
+/// Restarts a unit, and waits for the end of the job.
+pub(super) fn restart(name: &str) -> Result<(), Error> {
+    enqueue(name, "restart")
 }
 
 fn enqueue(name: &str, job: &str) -> Result<(), Error> {

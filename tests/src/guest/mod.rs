@@ -6,6 +6,8 @@ mod census;
 mod check;
 mod clients;
 mod control;
+mod doublings;
+mod fd_store;
 mod net;
 mod page;
 mod pid1_signals;
@@ -13,6 +15,7 @@ mod processes;
 mod programs;
 mod reexec_queue;
 mod refused_handoff;
+mod services;
 mod soft_reboots;
 mod softctl;
 mod status_exit;
@@ -21,6 +24,7 @@ mod unit_log;
 mod units;
 
 pub use check::Output;
+pub use fd_store::store;
 
 use crate::error::Error;
 
@@ -132,6 +136,27 @@ pub const SCENARIOS: &[Scenario] = &[
         in_container: true,
         in_vm: false,
         run: unit_log::run,
+    },
+    Scenario {
+        name: "fd-store",
+        holds: "fd stores take, order, limit and keep descriptors as the unit says",
+        in_container: true,
+        in_vm: false,
+        run: fd_store::run,
+    },
+    Scenario {
+        name: "doublings",
+        holds: "requests that meet each other have clear answers and end in a running system",
+        in_container: true,
+        in_vm: false,
+        run: doublings::run,
+    },
+    Scenario {
+        name: "services",
+        holds: "restarts, limits, exit codes, users, lists of commands and time-outs are as the unit says",
+        in_container: true,
+        in_vm: false,
+        run: services::run,
     },
 ];
 
