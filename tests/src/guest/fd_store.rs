@@ -1,6 +1,5 @@
 //! Fd stores: what is taken, in which order it comes back, and how long it is kept (semantics 3.5 to 3.7).
 
-use std::ffi::OsString;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -146,7 +145,7 @@ impl Stored {
 /// [`Error::Check`] for an unknown step; the others if a step cannot be taken.
 pub fn store() -> Result<(), Error> {
     let failed = |error: fdstore::notify::NotifyError| Error::Check(error.to_string());
-    let address = std::env::var_os("NOTIFY_SOCKET").unwrap_or_else(OsString::new);
+    let address = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
     let manager = Notifier::connect(address).map_err(failed)?;
     fs::write(NAMES, std::env::var("LISTEN_FDNAMES").unwrap_or_default()).doing("writing the names")?;
     let mut last: Option<OwnedFd> = None;
