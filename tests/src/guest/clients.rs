@@ -15,6 +15,8 @@ const FOLLOW: &[u8] = b"{\"method\":\"io.softboot.Manager.Logs\",\"more\":true,\
 /// nobody
 const NOBODY: u32 = 65534;
 const CLIENTS: usize = 100;
+/// More than PID 1 takes.
+const CROWD: usize = 600;
 
 pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     control::wait_running()?;
@@ -22,6 +24,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     half_closed(output)?;
     without_rights(output)?;
     deaf(output)?;
+    crowd(output)?;
 
     let mut clients = (0..CLIENTS).map(|_| connect()).collect::<Result<Vec<_>, _>>()?;
     for (what, handoff) in [
@@ -151,6 +154,27 @@ fn deaf(output: &mut Output) -> Result<(), Error> {
             std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset
         ),
         format!("a client that never reads is dropped after {asked} calls ({error}), others are answered"),
+    )
+}
+
+/// However many connections others hold, root is heard.
+fn crowd(output: &mut Output) -> Result<(), Error> {
+    let crowd = std::thread::spawn(|| {
+        // Of this thread only, and it ends here.
+        let uid = rustix::process::Uid::from_raw(NOBODY);
+        rustix::thread::set_thread_uid(uid).doing("becoming nobody")?;
+        (0..CROWD).map(|_| connect()).collect::<Result<Vec<_>, _>>()
+    });
+    let crowd = crowd
+        .join()
+        .map_err(|_| Error::Check("the crowd panicked".to_owned()))??;
+    let mut client = connect()?;
+    client.write_all(PING).doing("sending a call")?;
+    answers(&client, 1)?;
+    drop(crowd);
+    output.check(
+        true,
+        format!("root is answered while nobody holds {CROWD} connections"),
     )
 }
 

@@ -26,6 +26,8 @@ use crate::run::{Manager, Source};
 
 /// More clients than this are turned away: a connection that waits costs memory in PID 1.
 const MAX_CLIENTS: usize = 512;
+/// Of these, so many may belong to others than root, so that nobody can lock root out.
+const MAX_UNPRIVILEGED: usize = MAX_CLIENTS / 2;
 /// Calls of one client answered in one turn.
 const CALLS_PER_TURN: usize = 32;
 
@@ -72,6 +74,12 @@ impl Clients {
         self.by_id.get(&client)?.waiting.as_ref()
     }
 
+    /// How many belong to others than root.
+    fn unprivileged(&self) -> usize {
+        let clients = self.by_id.values();
+        clients.filter(|client| client.connection.peer().uid != 0).count()
+    }
+
     /// What a client waits for that has taken all its answers so far.
     fn idle_waiting(&self, client: u64) -> Option<&Waiting> {
         let client = self.by_id.get(&client)?;
@@ -112,13 +120,20 @@ impl Manager {
                 return;
             }
         };
+        let Ok(credentials) = sockopt::socket_peercred(&fd) else {
+            return;
+        };
         if self.clients.by_id.len() >= MAX_CLIENTS {
             warn!("too many control clients ({MAX_CLIENTS}); one more is turned away");
             return;
         }
-        let Ok(credentials) = sockopt::socket_peercred(&fd) else {
+        if !credentials.uid.is_root() && self.clients.unprivileged() >= MAX_UNPRIVILEGED {
+            // Not worth a line in the kernel log, which the same user could fill with it.
+            debug!(
+                "too many control clients of others than root ({MAX_UNPRIVILEGED}); one more is turned away"
+            );
             return;
-        };
+        }
         let peer = Peer {
             pid: rustix::process::Pid::as_raw(Some(credentials.pid)),
             uid: credentials.uid.as_raw(),
