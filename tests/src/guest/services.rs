@@ -1,6 +1,7 @@
 //! What a service's settings promise: restarts and their limit, exit codes, users, lists of commands, time-outs.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -11,6 +12,7 @@ use super::{Options, control};
 use crate::error::{Context, Error};
 
 const UNIT: &str = "promise.service";
+const CGROUP: &str = "/sys/fs/cgroup/system.slice/promise.service";
 const TRACE: &str = "/run/softboot-trace";
 
 pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
@@ -39,6 +41,14 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
         )?;
         expect(output, "failed", "exit-code", what)?;
     }
+
+    let _unit = fresh("ExecStart=/bin/busybox false\nRestart=always\nRestartSec=1h")?;
+    control::start(UNIT)?;
+    wait_for("the time between two runs", || {
+        Ok((control::Unit::get(UNIT)?.sub() == "auto-restart").then_some(()))
+    })?;
+    control::stop(UNIT)?;
+    expect(output, "inactive", "exit-code", "a stop between two runs")?;
 
     let _unit = fresh(&format!(
         "Type=oneshot\nUser=nobody\nExecStart={}",
@@ -127,6 +137,7 @@ fn start_limit(output: &mut Output) -> Result<(), Error> {
         status.contains("start-limit-hit") && status.contains("exited 7"),
         format!("status says that the limit was hit and what the last run ended with:\n{status}"),
     )?;
+    expect(output, "failed", "start-limit-hit", "too many starts")?;
     output.same(&softctl(&["start", UNIT])?.code, &1, "another start is refused")?;
     output.same(&trace(), &"run run run".to_owned(), "and runs nothing")?;
     output.same(
@@ -167,6 +178,11 @@ fn trace() -> String {
 
 fn expect(output: &mut Output, active: &str, result: &str, after: &str) -> Result<(), Error> {
     let unit = control::Unit::get(UNIT)?;
+    if active != "active" {
+        wait_for(format!("the cgroup of {UNIT} to be gone after {after}"), || {
+            Ok((!Path::new(CGROUP).exists()).then_some(()))
+        })?;
+    }
     output.same(
         &(unit.active(), unit.result()),
         &(active, result),
