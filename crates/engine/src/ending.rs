@@ -209,7 +209,7 @@ impl Engine {
             self.cancel_watchdog(unit);
             self.set_service_state(unit, ServiceState::FinalSigterm);
         } else if matches!(state, ServiceState::AutoRestart | ServiceState::AutoRestartQueued) {
-            self.enter_dead(unit);
+            self.leave_auto_restart(unit);
         }
     }
 

@@ -237,6 +237,11 @@ impl Connection {
         Ok(Some(call))
     }
 
+    /// Whether a complete call can be taken now.
+    pub fn has_call(&self) -> bool {
+        self.outstanding.is_none() && self.input.contains(&0)
+    }
+
     /// Answers the outstanding call and ends it.
     pub fn reply(&mut self, parameters: &impl Serialize) -> Result<(), ConnectionError> {
         self.push(None, parameters, false)

@@ -43,9 +43,16 @@ fn run() -> Result<(), Error> {
                 println!("{USAGE}");
                 SCENARIOS
                     .iter()
-                    .for_each(|scenario| println!("  {:<14} {}", scenario.name, scenario.holds));
+                    .for_each(|scenario| println!("  {:<15} {}", scenario.name, scenario.holds));
                 return Ok(());
             }
+            // What a softbootd is asked before it may take over: refused-handoff puts this program in its place, as one
+            // that never answers.
+            "--verify" => loop {
+                std::thread::park();
+            },
+            // The service of fd-store.
+            "--store" => return softboot_tests::guest::store(),
             "--count" => {
                 let text = value()?;
                 options.count = text

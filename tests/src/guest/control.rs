@@ -97,6 +97,19 @@ impl Unit {
         self.text("active")
     }
 
+    pub(super) fn description(&self) -> &str {
+        self.text("description")
+    }
+
+    pub(super) fn sub(&self) -> &str {
+        self.text("sub")
+    }
+
+    /// How the last run ended.
+    pub(super) fn result(&self) -> &str {
+        self.text("result")
+    }
+
     pub(super) fn load(&self) -> &str {
         self.text("load")
     }
@@ -149,6 +162,12 @@ pub(super) fn status() -> Result<(String, u64), Error> {
     ))
 }
 
+/// How often this userspace's manager was re-executed.
+pub(super) fn reexecs() -> Result<u64, Error> {
+    let answer = call("Describe", json!({}))?;
+    Ok(field(&answer, "reexecs").and_then(Value::as_u64).unwrap_or(0))
+}
+
 /// Names of all loaded units.
 pub(super) fn unit_names() -> Result<Vec<String>, Error> {
     let answer = call("ListUnits", json!({ "all": true }))?;
@@ -176,6 +195,11 @@ pub(super) fn start(name: &str) -> Result<(), Error> {
 /// Stops a unit, and waits for the end of the job.
 pub(super) fn stop(name: &str) -> Result<(), Error> {
     enqueue(name, "stop")
+}
+
+/// Restarts a unit, and waits for the end of the job.
+pub(super) fn restart(name: &str) -> Result<(), Error> {
+    enqueue(name, "restart")
 }
 
 fn enqueue(name: &str, job: &str) -> Result<(), Error> {

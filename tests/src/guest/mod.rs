@@ -4,17 +4,27 @@
 mod bad_input;
 mod census;
 mod check;
+mod clients;
 mod control;
+mod doublings;
+mod fd_store;
 mod net;
 mod page;
+mod pid1_signals;
 mod processes;
 mod programs;
 mod reexec_queue;
+mod refused_handoff;
+mod services;
 mod soft_reboots;
+mod softctl;
 mod status_exit;
 mod stubborn;
+mod unit_log;
+mod units;
 
 pub use check::Output;
+pub use fd_store::store;
 
 use crate::error::Error;
 
@@ -27,6 +37,8 @@ pub struct Scenario {
     pub holds: &'static str,
     /// Whether it is one of those that a container passes too.
     pub in_container: bool,
+    /// Whether the virtual machine, which is slow, runs it too.
+    pub in_vm: bool,
     run: fn(&mut Output, &Options) -> Result<(), Error>,
 }
 
@@ -59,37 +71,92 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "status-exit",
         holds: "softctl status prints a running system and exits 0; a failing command's status comes back",
         in_container: false,
+        in_vm: true,
         run: status_exit::run,
     },
     Scenario {
         name: "page",
         holds: "the page is served before, during and after; nobody is refused",
         in_container: true,
+        in_vm: true,
         run: page::run,
     },
     Scenario {
         name: "soft-reboots",
         holds: "soft-reboots in a row keep connections, sockets, memory files and survivors, and leak nothing",
         in_container: true,
+        in_vm: true,
         run: soft_reboots::run,
     },
     Scenario {
         name: "stubborn",
         holds: "a service that ignores SIGTERM, and a fork bomb's children, are gone after the stop time-out",
         in_container: false,
+        in_vm: true,
         run: stubborn::run,
     },
     Scenario {
         name: "reexec-queue",
         holds: "connections queued during daemon-reexec are answered, and a death during it is noticed",
         in_container: true,
+        in_vm: true,
         run: reexec_queue::run,
     },
     Scenario {
         name: "bad-input",
         holds: "mistakes in unit files are reported with their place, and random bytes do not kill PID 1",
         in_container: false,
+        in_vm: true,
         run: bad_input::run,
+    },
+    Scenario {
+        name: "clients",
+        holds: "control clients cross re-exec and soft-reboot; who may not, or does not read, hurts nobody",
+        in_container: true,
+        in_vm: false,
+        run: clients::run,
+    },
+    Scenario {
+        name: "refused-handoff",
+        holds: "a next program that cannot take over is refused with the reason, and nothing changes",
+        in_container: true,
+        in_vm: false,
+        run: refused_handoff::run,
+    },
+    Scenario {
+        name: "pid1-signals",
+        holds: "each signal to PID 1 does what it stands for, and others do nothing",
+        in_container: true,
+        in_vm: false,
+        run: pid1_signals::run,
+    },
+    Scenario {
+        name: "unit-log",
+        holds: "a unit's log is capped, whole within the cap, and followed through re-exec and soft-reboot",
+        in_container: true,
+        in_vm: false,
+        run: unit_log::run,
+    },
+    Scenario {
+        name: "fd-store",
+        holds: "fd stores take, order, limit and keep descriptors as the unit says",
+        in_container: true,
+        in_vm: false,
+        run: fd_store::run,
+    },
+    Scenario {
+        name: "doublings",
+        holds: "requests that meet each other have clear answers and end in a running system",
+        in_container: true,
+        in_vm: false,
+        run: doublings::run,
+    },
+    Scenario {
+        name: "services",
+        holds: "restarts, limits, exit codes, users, lists of commands and time-outs are as the unit says",
+        in_container: true,
+        in_vm: false,
+        run: services::run,
     },
 ];
 

@@ -11,6 +11,21 @@ use crate::state::{JobKind, ServiceResult};
 impl Engine {
     /// Nothing of the run is left.
     pub(crate) fn enter_dead(&mut self, unit: UnitId) {
+        let failed = self.service(unit).is_some_and(|service| {
+            !matches!(
+                service.result,
+                ServiceResult::Success | ServiceResult::ExecCondition
+            )
+        });
+        self.end_run(unit, failed);
+    }
+
+    /// A stop between two runs: inactive at once, however the run before ended (semantics 4.7).
+    pub(crate) fn leave_auto_restart(&mut self, unit: UnitId) {
+        self.end_run(unit, false);
+    }
+
+    fn end_run(&mut self, unit: UnitId, failed: bool) {
         self.cancel_state_timer(unit);
         self.cancel_watchdog(unit);
         let restart = self.wants_restart(unit);
@@ -29,10 +44,6 @@ impl Engine {
             .collect();
         service.access = None;
         service.status_text = None;
-        let failed = !matches!(
-            service.result,
-            ServiceResult::Success | ServiceResult::ExecCondition
-        );
         let pinned = service.stored_fds > 0
             && (preserve == FdStorePreserve::Yes || (preserve == FdStorePreserve::OnSuccess && !failed));
         let stored = service.stored_fds > 0;

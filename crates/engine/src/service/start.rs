@@ -72,11 +72,12 @@ impl Engine {
             Some(unit),
             "started too often in too short a time; `softctl reset-failed` clears this",
         );
-        self.cancel_state_timer(unit);
         if let Some(service) = self.service_mut(unit) {
             service.result = ServiceResult::StartLimitHit;
+            service.forbid_restart = true;
         }
-        self.set_service_state(unit, ServiceState::Failed);
+        // What the run before kept for this one goes.
+        self.enter_dead(unit);
         let action = self.units[unit].definition.unit.start_limit_action;
         self.emergency(action, Some(unit), "it was started too often");
     }

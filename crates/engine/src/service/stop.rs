@@ -27,7 +27,7 @@ impl Engine {
             | S::ReloadNotify => {
                 self.enter_signal(unit, S::StopSigterm, ServiceResult::Success);
             }
-            S::AutoRestart | S::AutoRestartQueued => self.enter_dead(unit),
+            S::AutoRestart | S::AutoRestartQueued => self.leave_auto_restart(unit),
             _ => {}
         }
     }

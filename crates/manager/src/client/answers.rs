@@ -7,7 +7,7 @@ use softboot_unit::UnitName;
 use super::Waiting;
 use super::describe::{log_line, word};
 use crate::run::Manager;
-use crate::unit_log;
+use crate::unit_log::{self, Line, Next};
 
 impl Manager {
     /// The job of a request is in the table.
@@ -90,22 +90,42 @@ impl Manager {
     pub(crate) fn followers_notice(&mut self, unit: &UnitName) {
         let of_unit =
             |waiting: &Waiting| matches!(waiting, Waiting::Follow { unit: followed, .. } if followed == unit);
-        for (client, waiting) in self.clients.waiting_for(of_unit) {
-            let Waiting::Follow { position, .. } = waiting else {
-                continue;
-            };
-            let (lines, end) = unit_log::since(unit, position);
+        for (client, _) in self.clients.waiting_for(of_unit) {
+            self.feed_follower(client);
+        }
+    }
+
+    /// Gives a follower what is new. One that has not taken the last lines yet gets the next when it has, from the
+    /// file: a service that writes faster than its follower reads fills no memory here.
+    pub(super) fn feed_follower(&mut self, client: u64) {
+        while let Some(Waiting::Follow { unit, position }) = self.clients.idle_waiting(client).cloned() {
+            let written = self.logs.written(&unit);
+            let Next {
+                mut lines,
+                behind,
+                lost,
+            } = unit_log::next(&unit, written.saturating_sub(position));
+            if let (true, Some(first)) = (lost, lines.first()) {
+                let text =
+                    "softbootd: lines before this one were thrown away before they were read".to_owned();
+                lines.insert(
+                    0,
+                    Line {
+                        time: first.time,
+                        text,
+                    },
+                );
+            }
+            if lines.is_empty() {
+                return;
+            }
+            let position = written.saturating_sub(behind);
+            self.clients
+                .set_waiting(client, Some(Waiting::Follow { unit, position }));
             let reply = LogsReply {
                 lines: lines.into_iter().map(log_line).collect(),
             };
             self.send(client, |connection| connection.reply_continues(&reply));
-            self.clients.set_waiting(
-                client,
-                Some(Waiting::Follow {
-                    unit: unit.clone(),
-                    position: end,
-                }),
-            );
             self.serve(client);
         }
     }

@@ -269,8 +269,8 @@ impl Manager {
         let lines = unit_log::tail(&unit, count).into_iter().map(log_line).collect();
         let reply = LogsReply { lines };
         if wanted.follow {
-            let position = unit_log::end(&unit);
             self.send(client, |connection| connection.reply_continues(&reply));
+            let position = self.logs.written(&unit);
             self.clients
                 .set_waiting(client, Some(Waiting::Follow { unit, position }));
         } else {

@@ -26,6 +26,8 @@ use crate::run::{Manager, Source};
 
 /// More clients than this are turned away: a connection that waits costs memory in PID 1.
 const MAX_CLIENTS: usize = 512;
+/// Of these, so many may belong to others than root, so that nobody can lock root out.
+const MAX_UNPRIVILEGED: usize = MAX_CLIENTS / 2;
 /// Calls of one client answered in one turn.
 const CALLS_PER_TURN: usize = 32;
 
@@ -63,13 +65,28 @@ pub(crate) enum Waiting {
     SoftReboot,
     /// A boot being complete.
     Boot,
-    /// New lines of a unit's log.
+    /// Lines of a unit's log after the first `position` bytes that were ever written to it.
     Follow { unit: UnitName, position: u64 },
 }
 
 impl Clients {
     pub(crate) fn waiting(&self, client: u64) -> Option<&Waiting> {
         self.by_id.get(&client)?.waiting.as_ref()
+    }
+
+    /// How many belong to others than root.
+    fn unprivileged(&self) -> usize {
+        let clients = self.by_id.values();
+        clients.filter(|client| client.connection.peer().uid != 0).count()
+    }
+
+    /// What a client waits for that has taken all its answers so far.
+    fn idle_waiting(&self, client: u64) -> Option<&Waiting> {
+        let client = self.by_id.get(&client)?;
+        client
+            .waiting
+            .as_ref()
+            .filter(|_| !client.connection.wants_write())
     }
 
     pub(crate) fn set_waiting(&mut self, client: u64, waiting: Option<Waiting>) {
@@ -103,13 +120,20 @@ impl Manager {
                 return;
             }
         };
+        let Ok(credentials) = sockopt::socket_peercred(&fd) else {
+            return;
+        };
         if self.clients.by_id.len() >= MAX_CLIENTS {
             warn!("too many control clients ({MAX_CLIENTS}); one more is turned away");
             return;
         }
-        let Ok(credentials) = sockopt::socket_peercred(&fd) else {
+        if !credentials.uid.is_root() && self.clients.unprivileged() >= MAX_UNPRIVILEGED {
+            // Not worth a line in the kernel log, which the same user could fill with it.
+            debug!(
+                "too many control clients of others than root ({MAX_UNPRIVILEGED}); one more is turned away"
+            );
             return;
-        };
+        }
         let peer = Peer {
             pid: rustix::process::Pid::as_raw(Some(credentials.pid)),
             uid: credentials.uid.as_raw(),
@@ -139,6 +163,7 @@ impl Manager {
             return;
         }
         self.serve(id);
+        self.feed_follower(id);
     }
 
     /// False when the client is gone or talks nonsense.
@@ -199,12 +224,15 @@ impl Manager {
         let Some(client) = self.clients.by_id.get(&id) else {
             return;
         };
-        let out = if client.connection.wants_write() {
-            EventFlags::OUT
-        } else {
-            EventFlags::empty()
-        };
-        self.watch_entry(Source::Client(id), client.entry, EventFlags::IN | out);
+        let mut flags = EventFlags::empty();
+        // What is not going to be read must not wake anybody again and again.
+        flags.set(EventFlags::IN, client.connection.wants_read());
+        // Calls that were left for the next turn have no event of their own; room for their answers is one.
+        flags.set(
+            EventFlags::OUT,
+            client.connection.wants_write() || client.connection.has_call(),
+        );
+        self.watch_entry(Source::Client(id), client.entry, flags);
     }
 
     /// Closes a client. What it waited for goes on without it.

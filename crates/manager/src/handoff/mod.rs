@@ -86,6 +86,7 @@ impl Manager {
                     self.poll
                         .watch(Source::Verification, verification.as_fd(), EventFlags::IN)
                 {
+                    verification.kill();
                     self.refuse_handoff(client, vec![format!("cannot watch the verifying child: {error}")]);
                     return;
                 }
@@ -235,21 +236,32 @@ impl Manager {
         else {
             return;
         };
-        if verification.pid() == pid {
-            self.verification_readable();
+        if verification.pid() != pid {
+            return;
         }
+        self.verification_readable();
+        if self.is_verifying() {
+            // Something that it started holds the pipe open.
+            let reason = "the next program ended without an answer".to_owned();
+            self.verification_failed(vec![reason]);
+        }
+    }
+
+    fn is_verifying(&self) -> bool {
+        matches!(
+            &self.handoff,
+            Some(Handoff {
+                phase: Phase::Verifying(_),
+                ..
+            })
+        )
     }
 
     /// The child had its time.
     pub(crate) fn verification_overdue(&mut self) {
-        let Some(Handoff {
-            phase: Phase::Verifying(verification),
-            ..
-        }) = &self.handoff
-        else {
+        if !self.is_verifying() {
             return;
-        };
-        verification.kill();
+        }
         self.verification_failed(vec![format!(
             "the next program gave no answer in {VERIFICATION_LIMIT}"
         )]);
@@ -260,6 +272,10 @@ impl Manager {
         let Some(handoff) = self.handoff.take() else {
             return;
         };
+        if let Phase::Verifying(verification) = &handoff.phase {
+            // A child that said no, or nonsense, and stays would hold every descriptor open.
+            verification.kill();
+        }
         self.refuse_handoff(handoff.client, reasons.clone());
         if self.objective == Some(Objective::SoftReboot) {
             self.abandon_soft_reboot(&reasons.join("; "));
@@ -284,10 +300,7 @@ impl Manager {
             reasons.join("; ")
         );
         if let Some(client) = client {
-            let message = format!(
-                "handoff refused, the running manager is unchanged: {}",
-                reasons.join("; ")
-            );
+            let message = "handoff refused".to_owned();
             self.finish_error(client, &ApiError::HandoffRefused { reasons, message });
         }
     }

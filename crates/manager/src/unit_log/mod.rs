@@ -8,7 +8,7 @@
 mod file;
 mod lines;
 
-pub(crate) use file::{Line, append, end, since, tail};
+pub(crate) use file::{Line, Next, append, next, tail};
 pub(crate) use lines::Lines;
 
 use std::collections::BTreeMap;
@@ -39,6 +39,16 @@ pub(crate) struct UnitLogs {
     /// Lines that could not be written, since the last one that could.
     #[serde(default)]
     lost: BTreeMap<UnitName, usize>,
+    /// Bytes ever written to each log; followers count by it, because files are moved aside.
+    #[serde(default)]
+    written: BTreeMap<UnitName, u64>,
+}
+
+impl UnitLogs {
+    /// Bytes ever written to this log.
+    pub(crate) fn written(&self, unit: &UnitName) -> u64 {
+        self.written.get(unit).copied().unwrap_or(0)
+    }
 }
 
 impl Manager {
@@ -116,7 +126,9 @@ impl Manager {
             (lost > 0).then(|| format!("softbootd: {lost} line(s) before this one could not be written"));
         let with_note: Vec<String> = note.into_iter().chain(lines.iter().cloned()).collect();
         match append(name, clock::monotonic(), &with_note) {
-            Ok(()) => {
+            Ok(written) => {
+                let total = self.logs.written.entry(name.clone()).or_default();
+                *total = total.saturating_add(written);
                 self.logs.lost.remove(name);
             }
             Err(error) => {
