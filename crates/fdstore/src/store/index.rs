@@ -34,13 +34,16 @@ impl OwnerIndex {
 
     /// Adds entries of one name to an index that nobody has searched yet.
     pub(super) fn add_run(&mut self, name: &FdName, ids: impl Iterator<Item = EntryId> + Clone) {
-        // One that is made at once is made in linear time.
-        let mut run: BTreeSet<EntryId> = ids.clone().collect();
-        self.ids.append(&mut run);
-        self.names
-            .entry(name.clone())
-            .or_default()
-            .append(&mut ids.collect());
+        let named = self.names.entry(name.clone()).or_default();
+        // One that is made at once is made in linear time; to append to one that is there would make it anew.
+        match named.is_empty() {
+            true => *named = ids.clone().collect(),
+            false => named.extend(ids.clone()),
+        }
+        match self.ids.is_empty() {
+            true => self.ids = ids.collect(),
+            false => self.ids.extend(ids),
+        }
     }
 
     pub(super) fn remove(&mut self, entry: &Entry) {
