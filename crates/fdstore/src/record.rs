@@ -16,14 +16,20 @@ pub(crate) struct Record {
     pub(crate) id: EntryId,
     /// Its number in a manifest; what the store itself holds has its number from the kernel.
     pub(crate) fd: i32,
-    pub(crate) owner: Arc<str>,
-    pub(crate) name: FdName,
+    pub(crate) who: Arc<Who>,
     pub(crate) identity: Identity,
-    pub(crate) poll: bool,
-    pub(crate) lifetime: Lifetime,
     pub(crate) entered_usec: u64,
     /// What most descriptors have none of.
     pub(crate) extra: Option<Box<Extra>>,
+}
+
+/// What the entries of one name usually have in common, and share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Who {
+    pub(crate) owner: Arc<str>,
+    pub(crate) name: FdName,
+    pub(crate) poll: bool,
+    pub(crate) lifetime: Lifetime,
 }
 
 /// The rare members of a [`Record`].
@@ -49,9 +55,9 @@ impl Record {
     /// What an insertion has to say to make one like this.
     pub(crate) fn options(&self) -> InsertOptions {
         InsertOptions {
-            poll: self.poll,
+            poll: self.who.poll,
             labels: self.labels().clone(),
-            lifetime: self.lifetime,
+            lifetime: self.who.lifetime,
             expires_usec: self.expires_usec(),
             ..InsertOptions::default()
         }
@@ -98,11 +104,13 @@ impl From<Members> for Record {
         Record {
             id: members.id,
             fd: members.fd,
-            owner: members.owner.into(),
-            name: members.name,
+            who: Arc::new(Who {
+                owner: members.owner.into(),
+                name: members.name,
+                poll: members.poll,
+                lifetime: members.lifetime,
+            }),
             identity: members.identity,
-            poll: members.poll,
-            lifetime: members.lifetime,
             entered_usec: members.entered_usec,
             extra: extra.boxed(),
         }

@@ -3,8 +3,9 @@
 mod kind;
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{FileType, OFlags, fcntl_get_seals, fcntl_getfl, fstat};
+use rustix::fs::{FileType, MemfdFlags, OFlags, fcntl_get_seals, fcntl_getfl, fstat, memfd_create};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 use serde::{Deserialize, Serialize};
@@ -36,22 +37,72 @@ pub(crate) struct InodeKey {
     access: Access,
 }
 
+/// What many descriptors have in common; entries of a store share it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Common {
+    pub(crate) kind: FdKind,
+    pub(crate) device: u64,
+    pub(crate) rdev: u64,
+    pub(crate) access: Access,
+    /// Seals of a memfd.
+    pub(crate) seals: Option<u32>,
+}
+
 /// What a descriptor is. Two that differ in any part are not the same thing; two that are equal may still be two
 /// open file descriptions of one inode (see `kcmp(2)`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "Members", into = "Members")]
 pub struct Identity {
-    pub(crate) kind: FdKind,
-    pub(crate) device: u64,
+    pub(crate) common: Arc<Common>,
     pub(crate) inode: u64,
-    #[serde(default)]
-    pub(crate) rdev: u64,
     /// SO_COOKIE of a socket: never used again while the kernel runs.
-    #[serde(default)]
     pub(crate) cookie: Option<u64>,
-    pub(crate) access: Access,
-    /// Seals of a memfd.
+}
+
+/// The form in which an identity is written.
+#[derive(Clone, Serialize, Deserialize)]
+struct Members {
+    kind: FdKind,
+    device: u64,
+    inode: u64,
     #[serde(default)]
-    pub(crate) seals: Option<u32>,
+    rdev: u64,
+    #[serde(default)]
+    cookie: Option<u64>,
+    access: Access,
+    #[serde(default)]
+    seals: Option<u32>,
+}
+
+impl From<Members> for Identity {
+    fn from(members: Members) -> Identity {
+        Identity {
+            common: Arc::new(Common {
+                kind: members.kind,
+                device: members.device,
+                rdev: members.rdev,
+                access: members.access,
+                seals: members.seals,
+            }),
+            inode: members.inode,
+            cookie: members.cookie,
+        }
+    }
+}
+
+impl From<Identity> for Members {
+    fn from(identity: Identity) -> Members {
+        let common = Common::clone(&identity.common);
+        Members {
+            kind: common.kind,
+            device: common.device,
+            inode: identity.inode,
+            rdev: common.rdev,
+            cookie: identity.cookie,
+            access: common.access,
+            seals: common.seals,
+        }
+    }
 }
 
 impl Identity {
@@ -61,45 +112,50 @@ impl Identity {
         let stat = fstat(fd)?;
         let flags = fcntl_getfl(fd)?;
         let access = access(flags);
+        // Only files in memory know the question (EINVAL for the others); asked of nothing else.
+        let seals = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => fcntl_get_seals(fd).ok().map(|seals| seals.bits()),
+            _ => None,
+        };
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Socket if access != Access::Path => socket_kind(fd)?,
             FileType::Fifo => FdKind::Pipe,
+            FileType::RegularFile if seals.is_some() && Some(stat.st_dev) == memfd_device() => FdKind::Memfd,
             FileType::RegularFile => linked_kind(fd, FdKind::File),
             FileType::Directory => FdKind::Directory,
             FileType::CharacterDevice | FileType::BlockDevice => FdKind::Device,
             _ => linked_kind(fd, FdKind::Other),
         };
-        let is_socket = matches!(kind, FdKind::Socket { .. });
-        let seals = (kind == FdKind::Memfd)
-            .then(|| fcntl_get_seals(fd).ok().map(|seals| seals.bits()))
-            .flatten();
+        let seals = seals.filter(|_| kind == FdKind::Memfd);
+        let cookie = match kind {
+            FdKind::Socket { .. } => sockopt::socket_cookie(fd).ok(),
+            _ => None,
+        };
         Ok(Identity {
-            device: stat.st_dev,
+            common: Arc::new(Common {
+                kind,
+                device: stat.st_dev,
+                rdev: stat.st_rdev,
+                access,
+                seals,
+            }),
             inode: stat.st_ino,
-            rdev: stat.st_rdev,
-            cookie: if is_socket {
-                sockopt::socket_cookie(fd).ok()
-            } else {
-                None
-            },
-            access,
-            seals,
-            kind,
+            cookie,
         })
     }
 
     pub(crate) fn key(&self) -> InodeKey {
         InodeKey {
-            device: self.device,
+            device: self.common.device,
             inode: self.inode,
             cookie: self.cookie,
-            access: self.access,
+            access: self.common.access,
         }
     }
 
     /// What it is.
     pub fn kind(&self) -> &FdKind {
-        &self.kind
+        &self.common.kind
     }
 
     /// st_ino.
@@ -109,7 +165,7 @@ impl Identity {
 
     /// st_dev.
     pub fn device(&self) -> u64 {
-        self.device
+        self.common.device
     }
 
     /// SO_COOKIE of a socket.
@@ -119,7 +175,7 @@ impl Identity {
 
     /// How it may be used.
     pub fn access(&self) -> Access {
-        self.access
+        self.common.access
     }
 
     /// Checks that `fd` still is what this says. Says what differs otherwise.
@@ -132,13 +188,16 @@ impl Identity {
             return Ok(());
         }
         let found = Identity::of(fd).map_err(|error| format!("it is not open: {error}"))?;
-        if !same_kind(&self.kind, &found.kind) {
-            return Err(format!("it was a {}, it is a {}", self.kind, found.kind));
+        if !same_kind(&self.common.kind, &found.common.kind) {
+            return Err(format!(
+                "it was a {}, it is a {}",
+                self.common.kind, found.common.kind
+            ));
         }
         let numbers = [
-            ("device", self.device, found.device),
+            ("device", self.common.device, found.common.device),
             ("inode", self.inode, found.inode),
-            ("device number", self.rdev, found.rdev),
+            ("device number", self.common.rdev, found.common.rdev),
         ];
         for (what, expected, is) in numbers {
             if expected != is {
@@ -151,13 +210,13 @@ impl Identity {
                 self.cookie, found.cookie
             ));
         }
-        if self.access != found.access {
+        if self.common.access != found.common.access {
             return Err(format!(
                 "its access mode was {:?}, it is {:?}",
-                self.access, found.access
+                self.common.access, found.common.access
             ));
         }
-        let (before, now) = (self.seals.unwrap_or(0), found.seals.unwrap_or(0));
+        let (before, now) = (self.common.seals.unwrap_or(0), found.common.seals.unwrap_or(0));
         if before & now != before {
             return Err("it has lost seals".to_owned());
         }
@@ -166,7 +225,7 @@ impl Identity {
 
     /// Whether one or two system calls prove that `fd` is this. `false` proves nothing.
     fn evident(&self, fd: BorrowedFd<'_>) -> bool {
-        match (&self.kind, self.cookie) {
+        match (&self.common.kind, self.cookie) {
             // No two sockets share a cookie while the kernel runs, and a socket never changes its family, its type or
             // its inode.
             (FdKind::Socket { .. }, Some(cookie)) => sockopt::socket_cookie(fd) == Ok(cookie),
@@ -175,11 +234,21 @@ impl Identity {
             // An inode number is the inode's own; only who opened it and how may differ. Seals are never taken off.
             _ => {
                 fstat(fd).is_ok_and(|stat| {
-                    (stat.st_dev, stat.st_ino, stat.st_rdev) == (self.device, self.inode, self.rdev)
-                }) && fcntl_getfl(fd).is_ok_and(|flags| access(flags) == self.access)
+                    (stat.st_dev, stat.st_ino, stat.st_rdev)
+                        == (self.common.device, self.inode, self.common.rdev)
+                }) && fcntl_getfl(fd).is_ok_and(|flags| access(flags) == self.common.access)
             }
         }
     }
+}
+
+/// The kernel's own tmpfs, on which every memfd is but those of huge pages, and nothing that has a path. Asked once.
+fn memfd_device() -> Option<u64> {
+    static DEVICE: OnceLock<Option<u64>> = OnceLock::new();
+    *DEVICE.get_or_init(|| {
+        let fd = memfd_create("fdstore", MemfdFlags::CLOEXEC).ok()?;
+        Some(fstat(fd).ok()?.st_dev)
+    })
 }
 
 fn access(flags: OFlags) -> Access {

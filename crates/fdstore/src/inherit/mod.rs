@@ -206,8 +206,8 @@ pub(crate) fn adopt(manifest: Manifest, malformed: Vec<Malformed>, source: &mut 
     for (record, reason) in refused {
         quarantined.push(Quarantined {
             fd: leftover(source, record.fd),
-            owner: Some(record.owner.as_ref().to_owned()),
-            name: Some(record.name),
+            owner: Some(record.who.owner.as_ref().to_owned()),
+            name: Some(record.who.name.clone()),
             identity: Some(record.identity),
             reason,
         });

@@ -114,11 +114,13 @@ fn record(id: u64, fd: i32, identity: &Identity) -> Record {
     Record {
         id: EntryId(id),
         fd,
-        owner: "o".into(),
-        name: name("x"),
+        who: std::sync::Arc::new(crate::record::Who {
+            owner: "o".into(),
+            name: name("x"),
+            poll: false,
+            lifetime: crate::Lifetime::default(),
+        }),
         identity: identity.clone(),
-        poll: false,
-        lifetime: crate::Lifetime::default(),
         entered_usec: 0,
         extra: None,
     }

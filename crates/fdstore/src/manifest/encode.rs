@@ -1,6 +1,7 @@
 //! Writing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::ser::{SerializeSeq as _, SerializeTuple as _, Serializer};
@@ -84,43 +85,32 @@ impl Serialize for Row<'_> {
 
 /// Whether two entries differ in nothing but what a row says.
 fn alike((a, _): &Numbered<'_>, (b, _): &Numbered<'_>) -> bool {
-    let shared = |record: &Record| {
-        let identity = &record.identity;
-        (
-            identity.device,
-            identity.rdev,
-            identity.access,
-            identity.seals,
-            identity.cookie.is_some(),
-            record.poll,
-            record.lifetime,
-        )
-    };
-    shared(a) == shared(b)
-        && a.owner == b.owner
-        && a.name == b.name
-        && a.identity.kind == b.identity.kind
+    let (one, other) = (&a.identity, &b.identity);
+    // Entries that are alike usually share what they have in common.
+    (Arc::ptr_eq(&a.who, &b.who) || a.who == b.who)
+        && (Arc::ptr_eq(&one.common, &other.common) || one.common == other.common)
+        && one.cookie.is_some() == other.cookie.is_some()
         && a.extra == b.extra
 }
 
 fn group<'m>(entries: &'m [Numbered<'m>]) -> Option<Group<'m>> {
     let (record, _) = entries.first()?;
-    let identity = &record.identity;
-    let columns = if identity.cookie.is_some() {
+    let (who, common) = (&record.who, &record.identity.common);
+    let columns = if record.identity.cookie.is_some() {
         COLUMNS.len()
     } else {
         COLUMNS.len().saturating_sub(1)
     };
     Some(Group {
-        owner: &record.owner,
-        name: &record.name,
-        kind: &identity.kind,
-        device: identity.device,
-        rdev: identity.rdev,
-        access: identity.access,
-        seals: identity.seals,
-        poll: record.poll,
-        lifetime: record.lifetime,
+        owner: &who.owner,
+        name: &who.name,
+        kind: &common.kind,
+        device: common.device,
+        rdev: common.rdev,
+        access: common.access,
+        seals: common.seals,
+        poll: who.poll,
+        lifetime: who.lifetime,
         labels: record.labels(),
         expires_usec: record.expires_usec(),
         unknown: record.extra.as_ref().map(|extra| &extra.unknown),

@@ -2,7 +2,7 @@ use super::*;
 use crate::Identity;
 use crate::memfd::{read_sealed, sealed_memfd};
 use crate::name::FdName;
-use crate::record::Extra;
+use crate::record::{Extra, Who};
 use crate::store::{EntryId, Lifetime};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -153,15 +153,17 @@ fn record(id: u64, shape: u8) -> Record {
     Record {
         id: EntryId(id),
         fd: 7,
-        owner: if shape & 32 == 0 { "a".into() } else { "b".into() },
-        name: FdName::new(if shape & 64 == 0 { "x" } else { "y" }).unwrap(),
+        who: std::sync::Arc::new(Who {
+            owner: if shape & 32 == 0 { "a".into() } else { "b".into() },
+            name: FdName::new(if shape & 64 == 0 { "x" } else { "y" }).unwrap(),
+            poll: shape & 128 == 0,
+            lifetime: if shape & 4 == 0 {
+                Lifetime::Yes
+            } else {
+                Lifetime::No
+            },
+        }),
         identity: Identity::of(file).unwrap(),
-        poll: shape & 128 == 0,
-        lifetime: if shape & 4 == 0 {
-            Lifetime::Yes
-        } else {
-            Lifetime::No
-        },
         entered_usec: id,
         extra: extra.boxed(),
     }

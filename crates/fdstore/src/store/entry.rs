@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::realtime_usec;
 use crate::identity::Identity;
 use crate::name::FdName;
-use crate::record::{Extra, Record};
+use crate::record::{Extra, Record, Who};
 
 /// Names an entry, in this program and in those that it hands over to. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -151,8 +151,7 @@ impl Entry {
     /// Of a descriptor that comes in now.
     pub(super) fn new(
         id: EntryId,
-        owner: Arc<str>,
-        name: &FdName,
+        who: Arc<Who>,
         fd: OwnedFd,
         identity: Identity,
         options: InsertOptions,
@@ -165,11 +164,8 @@ impl Entry {
         let record = Record {
             id,
             fd: fd.as_raw_fd(),
-            owner,
-            name: name.clone(),
+            who,
             identity,
-            poll: options.poll,
-            lifetime: options.lifetime,
             entered_usec: realtime_usec(),
             extra: extra.boxed(),
         };
@@ -188,12 +184,12 @@ impl Entry {
 
     /// Whose.
     pub fn owner(&self) -> &str {
-        &self.record.owner
+        &self.record.who.owner
     }
 
     /// Its name.
     pub fn name(&self) -> &FdName {
-        &self.record.name
+        &self.record.who.name
     }
 
     /// The descriptor.
@@ -208,7 +204,7 @@ impl Entry {
 
     /// Whether it is to be watched for hang-up.
     pub fn poll(&self) -> bool {
-        self.record.poll
+        self.record.who.poll
     }
 
     /// Free-form data.
@@ -218,7 +214,7 @@ impl Entry {
 
     /// What the end of its owner's run means for it.
     pub fn lifetime(&self) -> Lifetime {
-        self.record.lifetime
+        self.record.who.lifetime
     }
 
     /// When it is to leave, in microseconds of CLOCK_BOOTTIME.

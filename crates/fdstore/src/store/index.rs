@@ -69,6 +69,11 @@ impl OwnerIndex {
         self.ids.iter().copied()
     }
 
+    /// The newest entry.
+    pub(super) fn last(&self) -> Option<EntryId> {
+        self.ids.last().copied()
+    }
+
     pub(super) fn named(&self, name: &FdName) -> impl Iterator<Item = EntryId> + '_ {
         self.names.get(name).into_iter().flatten().copied()
     }

@@ -12,6 +12,7 @@ use softboot_sys::kcmp;
 
 use crate::identity::Identity;
 use crate::name::FdName;
+use crate::record::Who;
 
 pub use entry::{Entry, EntryId, InsertError, InsertOptions, Inserted, Lifetime, Rule, RunEnd};
 use equals::Found;
@@ -87,14 +88,37 @@ impl FdStore {
         }
         let id = EntryId(self.next);
         self.next = self.next.saturating_add(1);
-        // Those of one owner share its name.
-        let owner = match self.owners.get_key_value(owner) {
-            Some((owner, _)) => Arc::clone(owner),
-            None => owner.into(),
-        };
-        let entry = Entry::new(id, owner, name, fd, identity, options);
+        let (who, identity) = self.shared(owner, name, identity, &options);
+        let entry = Entry::new(id, who, fd, identity, options);
         self.put_at(entry, place);
         Ok(Inserted::New(id))
+    }
+
+    /// What a new entry has in common with the last one of this owner, as the same piece of memory.
+    fn shared(
+        &self,
+        owner: &str,
+        name: &FdName,
+        mut identity: Identity,
+        options: &InsertOptions,
+    ) -> (Arc<Who>, Identity) {
+        let known = self.owners.get_key_value(owner);
+        let last = known.and_then(|(_, index)| self.entry(index.last()?));
+        if let Some(last) = last
+            && last.identity().common == identity.common
+        {
+            identity.common = Arc::clone(&last.identity().common);
+        }
+        let who = Who {
+            owner: known.map_or_else(|| owner.into(), |(owner, _)| Arc::clone(owner)),
+            name: name.clone(),
+            poll: options.poll,
+            lifetime: options.lifetime,
+        };
+        match last {
+            Some(last) if *last.record.who == who => (Arc::clone(&last.record.who), identity),
+            _ => (Arc::new(who), identity),
+        }
     }
 
     /// An entry of this owner that is the same open file description, or the place of one that is new. Constant
@@ -122,7 +146,7 @@ impl FdStore {
             None => {
                 let mut index = OwnerIndex::default();
                 index.add(&entry, place);
-                self.owners.insert(Arc::clone(&entry.record.owner), index);
+                self.owners.insert(Arc::clone(&entry.record.who.owner), index);
             }
         }
         if let Some(at) = entry.expires_usec() {
@@ -138,7 +162,7 @@ impl FdStore {
         let alike = |a: &Entry, b: &Entry| a.owner() == b.owner() && a.name() == b.name();
         for run in entries.chunk_by(alike) {
             let Some(first) = run.first() else { continue };
-            let owner = Arc::clone(&first.record.owner);
+            let owner = Arc::clone(&first.record.who.owner);
             let index = self.owners.entry(owner).or_default();
             index.add_run(first.name(), run.iter().map(|entry| entry.id()));
         }

@@ -253,8 +253,8 @@ impl AsFd for Receiver {
 /// The descriptor itself stays with the sender.
 fn quarantined(record: Record, reason: String) -> Quarantined {
     Quarantined {
-        owner: Some(record.owner.as_ref().to_owned()),
-        name: Some(record.name),
+        owner: Some(record.who.owner.as_ref().to_owned()),
+        name: Some(record.who.name.clone()),
         identity: Some(record.identity),
         fd: None,
         reason,
