@@ -49,6 +49,18 @@ impl Program {
         self
     }
 
+    /// Takes these for all of its arguments, its own name first.
+    #[must_use]
+    pub fn argv(mut self, argv: impl IntoIterator<Item = impl Into<OsString>>) -> Program {
+        self.argv = argv.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Its arguments, without its own name.
+    pub fn arguments(&self) -> impl Iterator<Item = &OsStr> {
+        self.argv.iter().skip(1).map(OsString::as_os_str)
+    }
+
     /// Sets a variable.
     #[must_use]
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Program {

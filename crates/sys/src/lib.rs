@@ -16,6 +16,7 @@
 
 pub mod command;
 pub mod exec;
+pub mod ffi;
 pub mod inherited;
 pub mod kcmp;
 pub mod net;

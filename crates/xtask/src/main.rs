@@ -1,6 +1,7 @@
 //! The project's own commands: dispatch only, one file a task.
 
 mod bench;
+mod c;
 mod exit;
 mod guest;
 mod initrd;
@@ -52,6 +53,11 @@ enum Task {
     /// Run everything that must hold: rules, format, lints, unit tests, container and VM scenarios
     #[command(after_help = test::HELP)]
     Test(test::Options),
+    /// Write the header of the C library, or check it
+    CHeader(c::header::Options),
+    /// Build the C library and install it
+    #[command(after_help = c::install::HELP)]
+    CInstall(c::install::Options),
     /// Measure, beside the bare kernel and beside others
     #[command(after_help = bench::HELP)]
     Bench(bench::Options),
@@ -65,6 +71,8 @@ fn main() -> ExitCode {
         Task::Vm(options) => vm::run(&options),
         Task::Initrd(options) => initrd::run(&options),
         Task::Test(options) => test::run(&options),
+        Task::CHeader(options) => c::header::run(&options),
+        Task::CInstall(options) => c::install::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Tidy(options) => tidy::run(&options),
     };

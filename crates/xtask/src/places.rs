@@ -31,6 +31,11 @@ impl Places {
         self.target.join("guest/programs")
     }
 
+    /// Cargo's directory for libfdstore, and where it is installed for a trial.
+    pub(crate) fn c_target(&self) -> PathBuf {
+        self.target.join("c")
+    }
+
     /// Kernels and packages.
     pub(crate) fn packages(&self) -> PathBuf {
         self.target.join("vm/packages")

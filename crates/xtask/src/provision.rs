@@ -18,8 +18,13 @@ const QEMU: &str = "qemu-system-x86_64";
 
 /// QEMU, installed if it is missing and this is root; else the command to type.
 pub(crate) fn ensure_qemu(reporter: &Reporter) -> Result<(), Failure> {
+    ensure(reporter, "QEMU", QEMU, "qemu-system-x86")
+}
+
+/// Installs a program of the host's distribution if it is missing and we are root; else says what to type.
+pub(crate) fn ensure(reporter: &Reporter, what: &str, program: &str, package: &str) -> Result<(), Failure> {
     let found = || {
-        Command::new(QEMU)
+        Command::new(program)
             .arg("--version")
             .stdout(Stdio::null())
             .status()
@@ -28,14 +33,14 @@ pub(crate) fn ensure_qemu(reporter: &Reporter) -> Result<(), Failure> {
     if found() {
         return Ok(());
     }
-    let arguments = ["install", "--yes", "--no-install-recommends", "qemu-system-x86"];
+    let arguments = ["install", "--yes", "--no-install-recommends", package];
     let manual = format!("apt-get {}", arguments.join(" "));
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::Missing(format!(
-            "QEMU is not installed. Type:\n\n    sudo {manual}\n"
+            "{what} is not installed. Type:\n\n    sudo {manual}\n"
         )));
     }
-    reporter.say(&format!("Installing QEMU: {manual}"));
+    reporter.say(&format!("Installing {what}: {manual}"));
     let install = || {
         Command::new("apt-get")
             .args(arguments)
@@ -56,7 +61,7 @@ pub(crate) fn ensure_qemu(reporter: &Reporter) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Missing(format!(
-        "QEMU could not be installed. See the messages above, then type:\n\n    {manual}\n"
+        "{what} could not be installed. See the messages above, then type:\n\n    {manual}\n"
     )))
 }
 

@@ -50,17 +50,20 @@ enum Step {
     Lint,
     /// Unit tests, property tests, simulations
     Unit,
+    /// The C library as its users meet it: installed, linked shared and static, and run
+    C,
     /// Scenarios in a container on this kernel (needs root)
     Container,
     /// Scenarios in the virtual machine
     Vm,
 }
 
-const ALL: [Step; 6] = [
+const ALL: [Step; 7] = [
     Step::Tidy,
     Step::Format,
     Step::Lint,
     Step::Unit,
+    Step::C,
     Step::Container,
     Step::Vm,
 ];
@@ -129,6 +132,13 @@ fn run_step(step: Step, options: &Options, places: &Places, tally: &mut Tally) -
             tally,
             &["test", "--quiet", "--workspace", "--no-fail-fast"],
         ),
+        Step::C => {
+            for (name, holds) in crate::c::check::run(places)? {
+                println!("   {}   {name}", if holds { "ok  " } else { "FAIL" });
+                tally.count(&name, holds);
+            }
+            Ok(())
+        }
         Step::Container => container(options, places, tally),
         Step::Vm => vm(options, places, tally),
     }

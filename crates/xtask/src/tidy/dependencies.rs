@@ -34,6 +34,7 @@ pub(super) const TABLE: &[Row] = &[
     ("softboot-softctl", &["softboot-control"]),
     ("softboot-dbus", &["softboot-control"]),
     ("softboot-greyout", &["softboot-sys"]),
+    ("fdstore-c", &["fdstore", "softboot-sys"]),
     // It measures what the others do, and nothing depends on it.
     ("softboot-bench", &["fdstore", "softboot-sys"]),
     ("softboot-initrd", &[]),
