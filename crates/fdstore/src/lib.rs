@@ -44,6 +44,7 @@
 
 mod adopt;
 mod clock;
+mod closer;
 mod envelope;
 pub mod guide;
 mod handoff;
@@ -64,6 +65,7 @@ pub mod upgrade;
 
 pub use adopt::{Adopt, AdoptError};
 pub use clock::boottime_usec;
+pub use closer::Closer;
 pub use envelope::{ManifestError, read_enveloped, write_enveloped};
 pub use handoff::{Handoff, HandoffError};
 pub use identity::{Access, FdKind, Identity};

@@ -22,7 +22,10 @@ impl Manager {
         for _ in 0..BATCH {
             match self.notify.recv() {
                 Ok(Some(Ok(datagram))) => self.notified(datagram),
-                Ok(Some(Err(rejected))) => debug!("notification rejected: {rejected}"),
+                Ok(Some(Err(rejected))) => {
+                    debug!("notification rejected: {rejected}");
+                    self.close_elsewhere(rejected.fds);
+                }
                 Ok(None) => return,
                 Err(error) => {
                     warn!("cannot read the notification socket: {error}");
@@ -32,23 +35,27 @@ impl Manager {
         }
     }
 
-    fn notified(&mut self, datagram: Datagram) {
+    fn notified(&mut self, mut datagram: Datagram) {
+        let fds = std::mem::take(&mut datagram.fds);
+        let left = self.notified_with(&datagram, fds);
+        self.close_elsewhere(left);
+    }
+
+    /// Does what a message says; the descriptors that nobody claimed.
+    fn notified_with(&mut self, datagram: &Datagram, fds: Vec<OwnedFd>) -> Vec<OwnedFd> {
         let Datagram {
-            message,
-            credentials,
-            fds,
-            ..
+            message, credentials, ..
         } = datagram;
         if message.is_barrier() {
             // Closing the descriptor is the answer (semantics 3.3).
-            return;
+            return fds;
         }
         let Some((unit, name, sender)) = self.sender(credentials.pid) else {
             debug!("notification of process {} belongs to no unit", credentials.pid);
-            return;
+            return fds;
         };
         let Some(access) = self.notify_access(unit) else {
-            return;
+            return fds;
         };
         let allowed = match access {
             NotifyAccess::None => false,
@@ -64,17 +71,18 @@ impl Manager {
                     credentials.pid
                 ),
             );
-            return;
+            return fds;
         }
-        self.main_pid_message(unit, &name, &message, credentials.uid);
-        self.store_message(unit, &name, &message, fds);
-        if let Some(event) = notification(&message) {
+        self.main_pid_message(unit, &name, message, credentials.uid);
+        let left = self.store_message(unit, &name, message, fds);
+        if let Some(event) = notification(message) {
             self.feed(Event::Notify {
                 unit,
                 sender,
                 message: event,
             });
         }
+        left
     }
 
     /// The unit a process belongs to: a process it asked for, else the owner of its cgroup.
@@ -153,13 +161,21 @@ impl Manager {
             .any(|(id, _, main)| id == process && main)
     }
 
-    /// FDSTORE=1 and FDSTOREREMOVE=1. Descriptors nobody claims are closed when `fds` is dropped.
-    fn store_message(&mut self, unit: UnitId, name: &UnitName, message: &Message, fds: Vec<OwnedFd>) {
+    /// FDSTORE=1 and FDSTOREREMOVE=1. Gives back the descriptors that are not stored.
+    fn store_message(
+        &mut self,
+        unit: UnitId,
+        name: &UnitName,
+        message: &Message,
+        fds: Vec<OwnedFd>,
+    ) -> Vec<OwnedFd> {
+        let mut left = Vec::new();
         let owner = Role::Store.of(name);
         if message.fd_store_remove() {
             let Some(Ok(fd_name)) = message.fd_name() else {
-                return;
+                return fds;
             };
+            left = fds;
             let ids: Vec<_> = self
                 .store
                 .entries_of(&owner)
@@ -182,15 +198,23 @@ impl Manager {
                 None => FdName::stored(),
             };
             for fd in fds {
-                self.store_one(name, &owner, &fd_name, fd, message.fd_poll());
+                left.extend(self.store_one(name, &owner, &fd_name, fd, message.fd_poll()));
             }
         } else {
-            return;
+            return fds;
         }
         self.tell_store_count(unit, name);
+        left
     }
 
-    fn store_one(&mut self, name: &UnitName, owner: &str, fd_name: &FdName, fd: OwnedFd, poll: bool) {
+    fn store_one(
+        &mut self,
+        name: &UnitName,
+        owner: &str,
+        fd_name: &FdName,
+        fd: OwnedFd,
+        poll: bool,
+    ) -> Option<OwnedFd> {
         let limit = self.service_of(name).map_or(0, |service| service.fd_store_max);
         let options = InsertOptions {
             poll,
@@ -199,9 +223,17 @@ impl Manager {
             ..InsertOptions::default()
         };
         match self.store.insert(owner, fd_name, fd, options) {
-            Ok(Inserted::New(id)) if poll => self.watch_entry(Source::Stored(id), id, EventFlags::empty()),
-            Ok(_) => {}
-            Err(error) => self.unit_log_line(name, &format!("descriptor not stored: {error}")),
+            Ok(Inserted::New(id)) => {
+                if poll {
+                    self.watch_entry(Source::Stored(id), id, EventFlags::empty());
+                }
+                None
+            }
+            Ok(Inserted::Duplicate(_, fd)) => Some(fd),
+            Err(error) => {
+                self.unit_log_line(name, &format!("descriptor not stored: {}", error.rule));
+                Some(error.fd)
+            }
         }
     }
 

@@ -96,7 +96,7 @@ fn through_the_store(kind: Kind, size: usize) -> Result<f64, Error> {
                 };
                 match store.insert("unit", &fd_name, fd, options).context("inserting")? {
                     Inserted::New(_) => {}
-                    Inserted::Duplicate(_) => return None.context("a new entry"),
+                    Inserted::Duplicate(..) => return None.context("a new entry"),
                 }
             }
             Ok(())

@@ -165,7 +165,7 @@ fn insert(
     let fd = own_descriptor(fd).ok_or_else(|| Failure::from(Errno::BADF))?;
     match store.startup.store.insert(&store.owner, &name, fd, options) {
         Ok(Inserted::New(_)) => Ok(0),
-        Ok(Inserted::Duplicate(_)) => Ok(1),
+        Ok(Inserted::Duplicate(..)) => Ok(1),
         Err(error) => {
             // It stays the caller's.
             let _ = error.fd.into_raw_fd();

@@ -7,7 +7,7 @@ mod receiver;
 
 pub use message::{MAX_MESSAGE, Message, MessageError};
 pub use notifier::{Notifier, NotifyError};
-pub use receiver::{Datagram, Receiver, Rejected};
+pub use receiver::{Datagram, Reason, Receiver, Rejected};
 
 #[cfg(test)]
 mod tests;

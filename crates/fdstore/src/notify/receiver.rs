@@ -1,5 +1,6 @@
 //! The manager's side: a socket that says who sent what.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -27,9 +28,26 @@ pub struct Datagram {
     pub fds: Vec<OwnedFd>,
 }
 
-/// Why a datagram was thrown away, its descriptors closed.
+/// A datagram that is thrown away, with what came with it: to close that may block (see [`crate::Closer`]).
+#[derive(Debug)]
+pub struct Rejected {
+    /// Why.
+    pub reason: Reason,
+    /// Its descriptors.
+    pub fds: Vec<OwnedFd>,
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)
+    }
+}
+
+impl std::error::Error for Rejected {}
+
+/// Why a datagram is thrown away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejected {
+pub enum Reason {
     /// Its text is no message.
     #[error(transparent)]
     Message(#[from] MessageError),
@@ -86,26 +104,25 @@ impl Receiver {
             Err(Errno::AGAIN | Errno::INTR) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        if received.control_truncated {
-            return Ok(Some(Err(Rejected::ControlTruncated)));
-        }
-        let Some(credentials) = received.credentials else {
-            return Ok(Some(Err(Rejected::NoCredentials)));
+        let text = buffer.get(..received.len).unwrap_or(&[]);
+        let read = match received.credentials {
+            _ if received.control_truncated => Err(Reason::ControlTruncated),
+            None => Err(Reason::NoCredentials),
+            Some(_) if received.truncated => Err(MessageError::TooLong.into()),
+            Some(credentials) => Message::parse(text)
+                .map(|message| (message, credentials))
+                .map_err(Reason::from),
         };
-        if received.truncated {
-            return Ok(Some(Err(MessageError::TooLong.into())));
-        }
-        Ok(Some(
-            match Message::parse(buffer.get(..received.len).unwrap_or(&[])) {
-                Ok(message) => Ok(Datagram {
-                    message,
-                    credentials,
-                    pidfd: received.pidfd,
-                    fds: received.fds,
-                }),
-                Err(error) => Err(error.into()),
-            },
-        ))
+        let fds = received.fds;
+        Ok(Some(match read {
+            Ok((message, credentials)) => Ok(Datagram {
+                message,
+                credentials,
+                pidfd: received.pidfd,
+                fds,
+            }),
+            Err(reason) => Err(Rejected { reason, fds }),
+        }))
     }
 }
 

@@ -1,5 +1,5 @@
 use super::message::MAX_MESSAGE;
-use super::{Message, Notifier, NotifyError, Receiver, Rejected};
+use super::{Message, Notifier, NotifyError, Reason, Receiver};
 use crate::name::FdName;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::SendFlags;
@@ -62,7 +62,7 @@ fn a_message_that_is_too_long_is_rejected_on_both_sides() {
     let bytes = long.to_bytes();
     rustix::net::send(&notifier, &bytes, SendFlags::empty()).unwrap();
     let rejected = receiver.recv().unwrap().unwrap().unwrap_err();
-    assert!(matches!(rejected, Rejected::Message(_)));
+    assert!(matches!(rejected.reason, Reason::Message(_)));
 }
 
 #[test]

@@ -83,19 +83,20 @@ pub struct InsertOptions {
 }
 
 /// What an insertion did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Inserted {
     /// There is a new entry.
     New(EntryId),
-    /// The same open file description was there already: it keeps its name, and the new descriptor is closed.
-    Duplicate(EntryId),
+    /// The same open file description was there already: it keeps its name. The new descriptor comes back; to close it
+    /// may block (see [`crate::Closer`]).
+    Duplicate(EntryId, OwnedFd),
 }
 
 impl Inserted {
     /// The entry, new or old.
-    pub fn id(self) -> EntryId {
+    pub fn id(&self) -> EntryId {
         match self {
-            Inserted::New(id) | Inserted::Duplicate(id) => id,
+            Inserted::New(id) | Inserted::Duplicate(id, _) => *id,
         }
     }
 }

@@ -58,7 +58,7 @@ impl FdStore {
         };
         let place = match options.deduplicate {
             true => match self.find_same(owner, &identity, fd.as_fd()) {
-                Some(Found::Same(known)) => return Ok(Inserted::Duplicate(known)),
+                Some(Found::Same(known)) => return Ok(Inserted::Duplicate(known, fd)),
                 Some(Found::Place(place)) => Some(place),
                 None => None,
             },

@@ -1,4 +1,9 @@
 use super::*;
+
+/// It is the entry that was there.
+fn known(inserted: Inserted, id: EntryId) -> bool {
+    matches!(inserted, Inserted::Duplicate(known, _) if known == id)
+}
 use std::fs::File;
 
 fn name(text: &str) -> FdName {
@@ -38,10 +43,10 @@ fn the_same_description_twice_is_one_entry_with_its_first_name() {
     let fd = file();
     let copy = fd.try_clone().unwrap();
     let first = store.insert("o", &name("first"), fd, dedup()).unwrap();
-    assert_eq!(
+    assert!(known(
         store.insert("o", &name("second"), copy, dedup()).unwrap(),
-        Inserted::Duplicate(first.id())
-    );
+        first.id()
+    ));
     assert_eq!(store.entry(first.id()).unwrap().name().as_str(), "first");
     assert_eq!(store.count("o"), 1);
 }
@@ -88,7 +93,7 @@ fn over_the_limit_the_descriptor_comes_back() {
     // One that is there already needs no room.
     assert!(matches!(
         store.insert("o", &name("z"), duplicate, limited()),
-        Ok(Inserted::Duplicate(_))
+        Ok(Inserted::Duplicate(..))
     ));
 }
 
@@ -136,7 +141,7 @@ fn among_two_thousand_that_look_alike_each_is_found_again() {
     let ids: Vec<EntryId> = fds.iter().map(|fd| insert(&mut store, fd).id()).collect();
     assert_eq!(store.count("o"), 2_000);
     for (fd, id) in fds.iter().zip(&ids) {
-        assert_eq!(insert(&mut store, fd), Inserted::Duplicate(*id));
+        assert!(known(insert(&mut store, fd), *id));
     }
     // One that left is new when it comes again; the others are still known.
     let (first, second) = (*ids.first().unwrap(), *ids.get(1).unwrap());
@@ -145,10 +150,7 @@ fn among_two_thousand_that_look_alike_each_is_found_again() {
         insert(&mut store, fds.first().unwrap()),
         Inserted::New(_)
     ));
-    assert_eq!(
-        insert(&mut store, fds.get(1).unwrap()),
-        Inserted::Duplicate(second)
-    );
+    assert!(known(insert(&mut store, fds.get(1).unwrap()), second));
 }
 
 #[test]
@@ -160,17 +162,17 @@ fn a_memfd_that_was_sealed_meanwhile_is_still_the_same() {
         .insert("o", &name("x"), fd.try_clone().unwrap(), dedup())
         .unwrap();
     fcntl_add_seals(&fd, SealFlags::GROW).unwrap();
-    assert_eq!(
+    assert!(known(
         store.insert("o", &name("x"), fd, dedup()).unwrap(),
-        Inserted::Duplicate(first.id())
-    );
+        first.id()
+    ));
 }
 
 fn insert_with(store: &mut FdStore, fd_name: &str, options: InsertOptions) -> Result<EntryId, Rule> {
     let fd = tempfile::tempfile().unwrap().into();
     store
         .insert("o", &name(fd_name), fd, options)
-        .map(Inserted::id)
+        .map(|inserted| inserted.id())
         .map_err(|refused| refused.rule)
 }
 

@@ -206,6 +206,7 @@ impl Manager {
             facts,
         } = parts;
         let mut manager = Manager {
+            closer: std::cell::OnceCell::new(),
             engine,
             store,
             poll: Poll::new().map_err(|error| format!("epoll: {error}"))?,

@@ -10,11 +10,12 @@ pub(crate) use begin::{Parts, boot_facts, boot_units, init_main};
 pub(crate) use poll::Source;
 pub(crate) use timers::Alarm;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
-use fdstore::FdStore;
 use fdstore::notify::Receiver;
+use fdstore::{Closer, FdStore};
 use softboot_engine::{Engine, Event, FdToken, Objective, RequestId};
 use softboot_sys::signals::SignalFd;
 use softboot_unit::{UnitName, Usec};
@@ -55,6 +56,8 @@ pub(crate) struct Manager {
     pub(crate) engine: Engine,
     /// Holds every descriptor that has to cross an execve.
     pub(crate) store: FdStore,
+    /// Closes what services have given us: that may block, and nobody here may wait.
+    pub(crate) closer: OnceCell<Option<Closer>>,
     /// What can become ready.
     pub(crate) poll: Poll,
     /// When.

@@ -1,9 +1,9 @@
 //! The open ports of socket units.
 
 use std::collections::BTreeMap;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 
-use fdstore::{EntryId, FdName, InsertOptions};
+use fdstore::{Closer, EntryId, FdName, InsertOptions};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags, accept_with, recv};
@@ -221,6 +221,23 @@ impl Manager {
         if let Some(source) = source {
             self.poll.forget(source, self.store.fd(id));
         }
-        drop(self.store.remove(id));
+        let Some(entry) = self.store.detach(id) else {
+            return;
+        };
+        match crate::owner::parse(entry.owner()) {
+            // Somebody else's descriptor: a socket may linger, a file system may not answer.
+            Some((Role::Store | Role::Connection, _)) => self.close_elsewhere([entry.into_fd()]),
+            // Our own, none of which blocks; a port has to be free at once.
+            _ => drop(entry),
+        }
+    }
+
+    /// Closes descriptors of others, without waiting.
+    pub(crate) fn close_elsewhere(&self, fds: impl IntoIterator<Item = OwnedFd>) {
+        // Most systems never need it.
+        match self.closer.get_or_init(|| Closer::start().ok()) {
+            Some(closer) => closer.close(fds),
+            None => fds.into_iter().for_each(drop),
+        }
     }
 }

@@ -14,7 +14,6 @@
 
 mod answer;
 mod client;
-mod closer;
 mod complaints;
 mod connections;
 mod entries;
@@ -44,8 +43,8 @@ use softboot_sys::signals::SignalFd;
 
 use crate::config::{Config, ConfigError};
 use client::Client;
-use closer::Closer;
 use complaints::Complaints;
+use fdstore::Closer;
 use poll::{Poll, Token};
 use sockets::Sockets;
 use timer::Timer;

@@ -109,7 +109,7 @@ impl Daemon {
                     self.watch_entry(id);
                     self.tell_of(Event::Put, id);
                 }
-                Ok(Inserted::Duplicate(_)) => {}
+                Ok(Inserted::Duplicate(_, fd)) => self.closer.close([fd]),
                 Err(refused) => {
                     self.complaints
                         .log(format_args!("storing {name} for user {}: {refused}", who.uid));

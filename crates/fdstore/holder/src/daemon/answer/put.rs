@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 
-use fdstore::{EntryId, FdName, Inserted, Rule};
+use fdstore::{FdName, Inserted, Rule};
 
 use super::{Answer, reply};
 use crate::api::{ApiError, Event, NewEntry, PutReply, Stored};
@@ -56,10 +56,13 @@ impl Daemon {
         let mut stored = Vec::with_capacity(inserted.len());
         for inserted in inserted {
             let id = inserted.id();
-            let duplicate = matches!(inserted, Inserted::Duplicate(_));
+            let duplicate = matches!(inserted, Inserted::Duplicate(..));
             let watched = match inserted {
                 Inserted::New(id) => self.watch_entry(id),
-                Inserted::Duplicate(id) => self.store.entry(id).is_some_and(|entry| entry.poll()),
+                Inserted::Duplicate(id, fd) => {
+                    self.closer.close([fd]);
+                    self.store.entry(id).is_some_and(|entry| entry.poll())
+                }
             };
             stored.push(Stored {
                 id: id.0,
@@ -133,7 +136,7 @@ impl Daemon {
                 Err(refused) => {
                     self.closer.close([refused.fd]);
                     self.closer.close(checked.map(|rest| rest.fd));
-                    self.undo(&done);
+                    self.undo(done);
                     return Err(refusal(&label, owner, &refused.rule));
                 }
             }
@@ -142,10 +145,11 @@ impl Daemon {
     }
 
     /// Nobody was told of them yet, and they are not watched.
-    fn undo(&mut self, done: &[Inserted]) {
+    fn undo(&mut self, done: Vec<Inserted>) {
         for inserted in done {
-            if let Inserted::New(id) = inserted {
-                self.closer.close(self.store.remove(EntryId(id.0)));
+            match inserted {
+                Inserted::New(id) => self.closer.close(self.store.remove(id)),
+                Inserted::Duplicate(_, fd) => self.closer.close([fd]),
             }
         }
     }

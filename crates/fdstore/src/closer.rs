@@ -1,3 +1,5 @@
+//! Closing without waiting.
+//!
 //! Closing a descriptor may block: a network file system writes back, a socket lingers. Threads do it; a few, so that
 //! one that hangs does not keep what others have let go.
 
@@ -9,13 +11,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 const THREADS: usize = 4;
 
-pub(super) struct Closer {
+/// Closes what is given to it, on threads of its own. For programs that must not wait: a manager, a holder, an event
+/// loop. Dropped, it leaves its threads to finish what they have.
+#[derive(Debug)]
+pub struct Closer {
     queue: Sender<OwnedFd>,
     waiting: Arc<AtomicUsize>,
 }
 
 impl Closer {
-    pub(super) fn start() -> io::Result<Closer> {
+    /// Starts the threads. Fails where no thread can be made.
+    pub fn start() -> io::Result<Closer> {
         let (queue, closing) = channel();
         let closing = Arc::new(Mutex::new(closing));
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -34,7 +40,7 @@ impl Closer {
     }
 
     /// Closes these, soon.
-    pub(super) fn close(&self, fds: impl IntoIterator<Item = OwnedFd>) {
+    pub fn close(&self, fds: impl IntoIterator<Item = OwnedFd>) {
         for fd in fds {
             self.waiting.fetch_add(1, Ordering::Relaxed);
             // If the threads were gone, the descriptor would come back in the error and be closed here.
@@ -46,7 +52,7 @@ impl Closer {
 
     /// How many are not closed yet. They count as stored: somebody whose closing hangs cannot make us hold more than
     /// the limit.
-    pub(super) fn waiting(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 }
