@@ -1,7 +1,10 @@
 //! Fd stores: what is taken, in which order it comes back, and how long it is kept (semantics 3.5 to 3.7).
 
 use std::fs;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use fdstore::notify::{Message, Notifier};
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -78,6 +81,12 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     yes.start("kept:c", "")?;
     restart.start("", "new a")?;
     output.check(true, "names and order are the same after a soft-reboot")?;
+    // When it is removed, PID 1 has the last descriptor of it.
+    yes.start("kept:c", "lingering l\nnew m\nremove l\nremove m")?;
+    output.check(
+        true,
+        "PID 1 does not wait for a socket that lingers when it is closed",
+    )?;
 
     for (unit, names, state) in [(yes, "kept:c", "dead-resources-pinned"), (restart, "", "dead")] {
         control::stop(unit.0)?;
@@ -157,6 +166,7 @@ pub fn store() -> Result<(), Error> {
         let (message, fd) = match verb {
             "new" => (store, memfd_create(name, MemfdFlags::CLOEXEC).ok()),
             "again" => (store, last.take()),
+            "lingering" => (store, Some(lingering()?)),
             // The other end is closed at once.
             "dead" => (
                 store,
@@ -181,4 +191,19 @@ pub fn store() -> Result<(), Error> {
     loop {
         std::thread::park();
     }
+}
+
+/// A connection whose last close takes ten minutes, because its peer does not read (socket(7), SO_LINGER).
+fn lingering() -> Result<OwnedFd, Error> {
+    let listener = TcpListener::bind("127.0.0.1:0").doing("listening")?;
+    let address = listener.local_addr().doing("asking for the address")?;
+    let stream = TcpStream::connect(address).doing("connecting")?;
+    let (peer, _) = listener.accept().doing("accepting")?;
+    std::mem::forget(peer);
+    let linger = Some(Duration::from_secs(600));
+    rustix::net::sockopt::set_socket_linger(&stream, linger).doing("setting SO_LINGER")?;
+    stream.set_nonblocking(true).doing("making it non-blocking")?;
+    while (&stream).write(&[0; 65_536]).is_ok() {}
+    stream.set_nonblocking(false).doing("making it blocking")?;
+    Ok(stream.into())
 }
