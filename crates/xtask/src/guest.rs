@@ -105,7 +105,7 @@ fn collect(executables: &[PathBuf], to: &Path) -> std::io::Result<()> {
 }
 
 /// The triple that rustc builds for when nobody says otherwise.
-fn host_triple() -> Result<String, Failure> {
+pub(crate) fn host_triple() -> Result<String, Failure> {
     let output = Command::new("rustc")
         .arg("-vV")
         .output()

@@ -3,6 +3,7 @@
 mod bench;
 mod c;
 mod exit;
+mod fuzz;
 mod guest;
 mod initrd;
 mod places;
@@ -58,6 +59,9 @@ enum Task {
     /// Build the C library and install it
     #[command(after_help = c::install::HELP)]
     CInstall(c::install::Options),
+    /// Look for inputs that break a rule
+    #[command(after_help = fuzz::HELP)]
+    Fuzz(fuzz::Options),
     /// Measure, beside the bare kernel and beside others
     #[command(after_help = bench::HELP)]
     Bench(bench::Options),
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::CHeader(options) => c::header::run(&options),
         Task::CInstall(options) => c::install::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Tidy(options) => tidy::run(&options),
     };

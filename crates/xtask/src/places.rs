@@ -36,6 +36,11 @@ impl Places {
         self.target.join("c")
     }
 
+    /// What fuzzing builds and finds.
+    pub(crate) fn fuzz(&self, name: &str) -> PathBuf {
+        self.target.join("fuzz").join(name)
+    }
+
     /// Kernels and packages.
     pub(crate) fn packages(&self) -> PathBuf {
         self.target.join("vm/packages")

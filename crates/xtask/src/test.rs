@@ -52,21 +52,27 @@ enum Step {
     Unit,
     /// The C library as its users meet it: installed, linked shared and static, and run
     C,
+    /// Each fuzz target over its corpus, and a few seconds further
+    Fuzz,
     /// Scenarios in a container on this kernel (needs root)
     Container,
     /// Scenarios in the virtual machine
     Vm,
 }
 
-const ALL: [Step; 7] = [
+const ALL: [Step; 8] = [
     Step::Tidy,
     Step::Format,
     Step::Lint,
     Step::Unit,
     Step::C,
+    Step::Fuzz,
     Step::Container,
     Step::Vm,
 ];
+
+/// How long each fuzz target explores in the test command.
+const FUZZ_SECONDS: u32 = 6;
 
 /// What came of everything so far.
 #[derive(Default)]
@@ -133,10 +139,11 @@ fn run_step(step: Step, options: &Options, places: &Places, tally: &mut Tally) -
             &["test", "--quiet", "--workspace", "--no-fail-fast"],
         ),
         Step::C => {
-            for (name, holds) in crate::c::check::run(places)? {
-                println!("   {}   {name}", if holds { "ok  " } else { "FAIL" });
-                tally.count(&name, holds);
-            }
+            tally.count_all(crate::c::check::run(places)?);
+            Ok(())
+        }
+        Step::Fuzz => {
+            tally.count_all(crate::fuzz::test(places, FUZZ_SECONDS)?);
             Ok(())
         }
         Step::Container => container(options, places, tally),
@@ -150,6 +157,13 @@ impl Tally {
             self.passed += 1;
         } else {
             self.failed.push(name.to_owned());
+        }
+    }
+
+    fn count_all(&mut self, results: Vec<(String, bool)>) {
+        for (name, holds) in results {
+            println!("   {} {name}", if holds { "ok  " } else { "FAIL" });
+            self.count(&name, holds);
         }
     }
 

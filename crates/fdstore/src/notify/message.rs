@@ -49,8 +49,9 @@ impl Message {
             return Err(MessageError::Nul);
         }
         let text = std::str::from_utf8(bytes).map_err(|_| MessageError::Utf8)?;
+        // Not lines(): that would take a carriage return for a part of the line's end.
         let assignments = text
-            .lines()
+            .split('\n')
             .filter_map(|line| line.split_once('='))
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect();
@@ -194,6 +195,13 @@ mod tests {
         assert_eq!(message.status(), Some("c"));
         assert_eq!(message.get("X_ODD"), Some("1"));
         assert_eq!(message.assignments().count(), 4);
+    }
+
+    #[test]
+    fn a_carriage_return_is_part_of_the_value() {
+        let message = Message::parse(b"A=\r\nB=x\r\r\n").unwrap();
+        assert_eq!((message.get("A"), message.get("B")), (Some("\r"), Some("x\r\r")));
+        assert_eq!(Message::parse(&message.to_bytes()), Ok(message));
     }
 
     #[test]

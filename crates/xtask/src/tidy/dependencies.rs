@@ -34,6 +34,10 @@ pub(super) const TABLE: &[Row] = &[
     ("softboot-softctl", &["softboot-control"]),
     ("softboot-dbus", &["softboot-control"]),
     ("softboot-greyout", &["softboot-sys"]),
+    (
+        "softboot-fuzz",
+        &["fdstore", "softboot-control", "softboot-reexec", "softboot-unit"],
+    ),
     ("fdstore-c", &["fdstore", "softboot-sys"]),
     // It measures what the others do, and nothing depends on it.
     ("softboot-bench", &["fdstore", "softboot-sys"]),
