@@ -100,6 +100,9 @@ fn arguments(options: &Options, json: Option<String>) -> Vec<String> {
 
 fn on_host(options: &Options, places: &Places) -> Result<u8, Failure> {
     let json = options.json.as_ref().map(|file| file.display().to_string());
+    // Static, as they would be shipped.
+    let hello = guest::build_one(places, "softboot-bench")?;
+    let programs = hello.parent().unwrap_or(&hello);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // The directory is the caller's, so that a relative FILE is meant as it stands.
     let status = Command::new(cargo)
@@ -109,11 +112,15 @@ fn on_host(options: &Options, places: &Places) -> Result<u8, Failure> {
             "--release",
             "--package",
             "softboot-bench",
+            "--bin",
+            "softboot-bench",
             "--manifest-path",
         ])
         .arg(places.root.join("Cargo.toml"))
         .arg("--")
         .args(arguments(options, json))
+        .arg("--programs")
+        .arg(programs)
         .stdin(Stdio::null())
         .status()
         .map_err(|error| Failure::host("running cargo", error))?;

@@ -34,6 +34,9 @@ enum Command {
         /// How often each is done
         #[arg(long, default_value_t = 7)]
         runs: usize,
+        /// Where hello-fdstore and hello-plain are, to compare their sizes
+        #[arg(long, value_name = "DIRECTORY")]
+        programs: Option<PathBuf>,
         /// Write the figures as JSON; `-` is standard output
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
@@ -67,10 +70,16 @@ fn run(command: Command) -> Result<(), Error> {
             sizes,
             kinds,
             runs,
+            programs,
             json,
         } => {
             raise_limit()?;
-            let plan = fdstore::Plan { sizes, kinds, runs };
+            let plan = fdstore::Plan {
+                sizes,
+                kinds,
+                runs,
+                programs,
+            };
             let records = fdstore::run(&plan, &mut progress)?;
             if std::io::stderr().is_terminal() {
                 eprint!("\r\x1b[K");

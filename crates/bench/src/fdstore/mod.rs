@@ -5,10 +5,13 @@ mod kinds;
 mod memory;
 mod push;
 mod role;
+mod size;
 mod transfer;
 
 pub use kinds::Kind;
 pub use role::Role;
+
+use std::path::PathBuf;
 
 use crate::error::Error;
 use crate::record::Record;
@@ -22,6 +25,8 @@ pub struct Plan {
     pub kinds: Vec<Kind>,
     /// How often.
     pub runs: usize,
+    /// Where `hello-fdstore` and `hello-plain` are, to compare their sizes.
+    pub programs: Option<PathBuf>,
 }
 
 /// Measures; `note` is told what is under way.
@@ -56,6 +61,9 @@ pub fn run(plan: &Plan, note: &mut dyn FnMut(&str)) -> Result<Vec<Record>, Error
             note(&format!("memory of {size} x {kind}"));
             records.push(memory::measure(*kind, *size, plan.runs)?);
         }
+    }
+    if let Some(programs) = &plan.programs {
+        records.push(size::measure(programs)?);
     }
     Ok(records)
 }

@@ -3,6 +3,7 @@
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use fdstore::notify::{Notifier, Receiver};
 use fdstore::{FdName, FdStore, InsertOptions, Inserted};
@@ -12,7 +13,7 @@ use rustix::net::{
 };
 use softboot_sys::recv::{pass_credentials, recv_message};
 
-use super::Kind;
+use super::{Kind, Role};
 use crate::error::{Context as _, Error};
 use crate::measure::{Stopwatch, in_turns};
 use crate::record::Record;
@@ -21,26 +22,54 @@ use crate::record::Record;
 const BATCH: usize = 200;
 
 pub(super) fn measure(kind: Kind, size: usize, runs: usize) -> Result<Record, Error> {
-    let [ours, floor] = <[Vec<f64>; 2]>::try_from(in_turns(
+    let results = in_turns(
         runs,
         &mut [
             Box::new(|| through_the_store(kind, size)),
             Box::new(|| bare(kind, size)),
+            Box::new(|| Role::PushPeer.spawn_with(kind, size, &[("NOTIFY_SOCKET", &path("peer"))])),
         ],
-    )?)
-    .map_err(|_| "two contestants")
-    .map_err(|reason| Error {
-        what: "running in turns".to_owned(),
-        reason: reason.to_owned(),
-    })?;
-    Ok(Record::new(
+    )?;
+    let of = |position: usize| results.get(position).map_or(&[][..], Vec::as_slice);
+    let record = Record::new(
         format!("push/{kind}/{size}"),
         "time-per-descriptor",
         "us",
-        &ours,
-        &floor,
-    )
-    .aim(3.0))
+        of(0),
+        of(1),
+    );
+    Ok(record.peer("sd-notify", of(2)).aim(3.0))
+}
+
+fn path(what: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("softboot-bench-{}-{what}", std::process::id()))
+}
+
+/// The same with another library on the service's side, and bare calls on the manager's: what it costs to send.
+pub(super) fn peer(kind: Kind, size: usize) -> Result<f64, Error> {
+    use sd_notify::NotifyState;
+    let path = std::env::var_os("NOTIFY_SOCKET").context("NOTIFY_SOCKET")?;
+    let receiver = Receiver::bind(path.as_ref(), 0o600).context("binding a notify socket")?;
+    let mut kept: Vec<OwnedFd> = Vec::with_capacity(size);
+    let time = each(
+        kind,
+        size,
+        |fd| {
+            let message = [NotifyState::FdStore, NotifyState::FdName("connection")];
+            sd_notify::notify_with_fds(false, &message, &[fd]).context("pushing")
+        },
+        || {
+            let mut buffer = [0; 4097];
+            let received = recv_message(&receiver, &mut buffer).context("recvmsg")?;
+            for fd in &received.fds {
+                rustix::fs::fstat(fd).context("fstat")?;
+            }
+            kept.extend(received.fds);
+            Ok(())
+        },
+    );
+    std::fs::remove_file(&path).context("removing the socket")?;
+    time
 }
 
 /// Sends `size` descriptors one by one; `send` sends one, `receive` takes one. Microseconds for each.
@@ -66,7 +95,7 @@ fn each(
 }
 
 fn through_the_store(kind: Kind, size: usize) -> Result<f64, Error> {
-    let path = std::env::temp_dir().join(format!("softboot-bench-{}", std::process::id()));
+    let path = path("push");
     let mut receiver = Receiver::bind(&path, 0o600).context("binding a notify socket")?;
     let notifier = Notifier::connect(path.clone().into_os_string()).context("connecting to it");
     std::fs::remove_file(&path).context("removing its name")?;

@@ -1,8 +1,9 @@
 //! Parts of a case that need a process of their own: this program again, with a role.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{Kind, handoff, memory, transfer};
+use super::{Kind, handoff, memory, push, transfer};
 use crate::error::{Context as _, Error};
 
 /// What a child process does. It prints one number.
@@ -20,6 +21,8 @@ pub enum Role {
     MemoryFloor,
     /// Receives a store over standard input; says when it is there and when it is done.
     Receive,
+    /// Pushes descriptors to itself with another library.
+    PushPeer,
     /// Receives bare batches of descriptors.
     ReceiveFloor,
 }
@@ -33,6 +36,7 @@ impl Role {
             Role::HandoffFloorCloexec => handoff::floor(kind, size, true),
             Role::Memory => memory::ours(kind, size),
             Role::MemoryFloor => memory::floor(kind, size),
+            Role::PushPeer => push::peer(kind, size),
             Role::Receive => return transfer::receive(size),
             Role::ReceiveFloor => return transfer::receive_floor(size),
         };
@@ -48,10 +52,21 @@ impl Role {
 
     /// Plays it in a process of its own.
     pub(super) fn spawn(self, kind: Kind, size: usize) -> Result<f64, Error> {
+        self.spawn_with(kind, size, &[])
+    }
+
+    /// The same with more of an environment.
+    pub(super) fn spawn_with(
+        self,
+        kind: Kind,
+        size: usize,
+        environment: &[(&str, &Path)],
+    ) -> Result<f64, Error> {
         let name = self.name()?;
         let output = Command::new("/proc/self/exe")
             .args(["role", &name, "--kind", &kind.to_string(), "--size"])
             .arg(size.to_string())
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
             .output()
