@@ -120,8 +120,8 @@ fn receiver(role: &str) -> Outcomes {
     let mut receiver = Receiver::new(socket).map_err(text)?;
     if let Some(count) = role.strip_prefix("die-") {
         let count: usize = count.parse().map_err(text)?;
-        let mut receiver = receiver.filter(move |_, store| {
-            if store.entries().count() == count {
+        let mut receiver = receiver.filter(move |_, accepted| {
+            if accepted == count {
                 std::process::exit(0);
             }
             Ok(())

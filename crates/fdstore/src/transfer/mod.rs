@@ -3,9 +3,10 @@
 //! ```text
 //! sender                                    receiver
 //!   hello, manifest           ──────────▶   checks seal, version, checksum
-//!                             ◀──────────   welcome, or why not
-//!   batch 0: 253 descriptors  ──────────▶   checks each against its entry
+//!   batch 0: 253 descriptors  ──────────▶
 //!   batch 1: 253 descriptors  ──────────▶
+//!                             ◀──────────   welcome, or why not
+//!                                           checks each descriptor against its entry
 //!                             ◀──────────   batch 0: which ones it refused, and why
 //!   …
 //!   end                       ──────────▶

@@ -1,6 +1,6 @@
 //! The side that gets the store.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::record::Record;
 use crate::store::{Entry, EntryId, FdStore};
 
 /// Decides about an entry that is what it claims to be; the reason goes to the sender.
-type Filter = Box<dyn FnMut(&Entry, &FdStore) -> Result<(), String> + Send>;
+type Filter = Box<dyn FnMut(&Entry, usize) -> Result<(), String> + Send>;
 
 /// Receives a store. See the [module](super) for the protocol.
 pub struct Receiver {
@@ -26,7 +26,36 @@ pub struct Receiver {
     filter: Option<Filter>,
     /// Answers that could not be sent yet. At most one for each batch of the window, and a last one.
     answers: VecDeque<Message>,
+    /// What came, and the ids of it if they do not ascend.
+    accepted: Vec<Entry>,
+    ids: Ids,
     inherited: Inherited,
+}
+
+/// The ids that are in use. They ascend from every honest sender, and then the last one says all.
+#[derive(Debug, Default)]
+struct Ids {
+    last: u64,
+    all: Option<BTreeSet<EntryId>>,
+}
+
+impl Ids {
+    /// Whether it is new beside those that were accepted.
+    fn is_new(&mut self, id: EntryId, accepted: &[Entry]) -> bool {
+        match &mut self.all {
+            None if id.0 > self.last => {
+                self.last = id.0;
+                true
+            }
+            None => {
+                let mut all: BTreeSet<EntryId> = accepted.iter().map(Entry::id).collect();
+                let new = all.insert(id);
+                self.all = Some(all);
+                new
+            }
+            Some(all) => all.insert(id),
+        }
+    }
 }
 
 impl fmt::Debug for Receiver {
@@ -54,6 +83,8 @@ impl Receiver {
             expected: Vec::new(),
             filter: None,
             answers: VecDeque::new(),
+            accepted: Vec::new(),
+            ids: Ids::default(),
             inherited: Inherited {
                 store: FdStore::new(),
                 quarantined: Vec::new(),
@@ -63,11 +94,12 @@ impl Receiver {
         })
     }
 
-    /// Asks `filter` about each entry: a limit, an owner that is not allowed. What it refuses stays with the sender.
+    /// Asks `filter` about each entry, and says how many were accepted before it: a limit, an owner that is not allowed.
+    /// What it refuses stays with the sender.
     #[must_use]
     pub fn filter(
         mut self,
-        filter: impl FnMut(&Entry, &FdStore) -> Result<(), String> + Send + 'static,
+        filter: impl FnMut(&Entry, usize) -> Result<(), String> + Send + 'static,
     ) -> Receiver {
         self.filter = Some(Box::new(filter));
         self
@@ -204,7 +236,7 @@ impl Receiver {
                 "the receiver has no free descriptor number (RLIMIT_NOFILE)".to_owned(),
             );
         };
-        if record.id.0 > EntryId::MAX || self.inherited.store.entry(record.id).is_some() {
+        if record.id.0 > EntryId::MAX || !self.ids.is_new(record.id, &self.accepted) {
             let reason = format!("its id {} is out of range or in use", record.id.0);
             return aside(record, reason);
         }
@@ -213,11 +245,11 @@ impl Receiver {
         }
         let entry = Entry::inherited(record, fd);
         if let Some(filter) = &mut self.filter
-            && let Err(reason) = filter(&entry, &self.inherited.store)
+            && let Err(reason) = filter(&entry, self.accepted.len())
         {
             return aside(entry.record, reason);
         }
-        self.inherited.store.put(entry);
+        self.accepted.push(entry);
         Ok(())
     }
 
@@ -240,6 +272,7 @@ impl Receiver {
         let missing = self.expected.into_iter().flatten();
         let missing = missing.map(|record| quarantined(record, "it did not come".to_owned()));
         self.inherited.quarantined.extend(missing);
+        self.inherited.store.fill(self.accepted);
         (self.line, self.inherited)
     }
 }

@@ -44,6 +44,8 @@ pub struct Sender {
     /// By position.
     ids: Vec<EntryId>,
     state: State,
+    /// The other side can use the manifest.
+    welcome: bool,
     /// The first position that was not sent.
     next: usize,
     /// How many go into a message.
@@ -59,7 +61,7 @@ pub struct Sender {
 #[derive(Debug)]
 enum State {
     Greeting(OwnedFd),
-    Waiting,
+    /// The first batches go without waiting for the welcome: the receiver reads the manifest meanwhile.
     Sending,
     Ending,
     Done,
@@ -90,6 +92,7 @@ impl Sender {
             line,
             ids,
             state: State::Greeting(manifest),
+            welcome: false,
             next: 0,
             batch: BATCH,
             number: 0,
@@ -105,7 +108,6 @@ impl Sender {
             self.answers()?;
             let sent = match &self.state {
                 State::Done => return Ok(Progress::Done),
-                State::Waiting => return Ok(pending(false, None)),
                 State::Greeting(manifest) => self
                     .line
                     .send(&Message::Hello { version: VERSION }, &[manifest.as_fd()]),
@@ -126,7 +128,7 @@ impl Sender {
                 Ok(()) => {
                     self.retry = None;
                     if matches!(self.state, State::Greeting(_)) {
-                        self.state = State::Waiting;
+                        self.state = State::Sending;
                     }
                 }
                 Err(Errno::AGAIN | Errno::NOBUFS) => return Ok(pending(true, None)),
@@ -188,8 +190,10 @@ impl Sender {
             };
             match (message, &self.state) {
                 (Message::Refused { reason }, _) => return Err(TransferError::Refused(reason)),
-                (Message::Welcome {}, State::Waiting) => self.state = State::Sending,
-                (Message::Ack { number, refused }, State::Sending) => self.acknowledged(number, refused)?,
+                (Message::Welcome {}, State::Sending | State::Ending) if !self.welcome => self.welcome = true,
+                (Message::Ack { number, refused }, State::Sending) if self.welcome => {
+                    self.acknowledged(number, refused)?;
+                }
                 (Message::Done {}, State::Ending) => self.state = State::Done,
                 (other, _) => return Err(TransferError::Protocol(format!("{other:?} is out of turn"))),
             }

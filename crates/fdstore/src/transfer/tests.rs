@@ -98,13 +98,14 @@ fn what_the_receiver_refuses_and_what_left_meanwhile_stay_with_their_reason() {
     let ids: Vec<EntryId> = store.entries().map(crate::Entry::id).collect();
     let (ours, theirs) = pair();
     let mut sender = Sender::new(ours, &store).unwrap();
-    let mut receiver = Receiver::new(theirs).unwrap().filter(|entry, store| {
-        match (entry.owner(), store.entries().count()) {
-            ("a", _) => Err("a is not allowed".to_owned()),
-            (_, 4..) => Err("four are enough".to_owned()),
-            _ => Ok(()),
-        }
-    });
+    let mut receiver =
+        Receiver::new(theirs)
+            .unwrap()
+            .filter(|entry, accepted| match (entry.owner(), accepted) {
+                ("a", _) => Err("a is not allowed".to_owned()),
+                (_, 4..) => Err("four are enough".to_owned()),
+                _ => Ok(()),
+            });
     // The last one leaves before it is sent.
     let last = *ids.last().unwrap();
     store.remove(last);

@@ -55,7 +55,11 @@ pub(crate) fn short(reason: &str) -> String {
 
 /// A connected socket, made non-blocking.
 #[derive(Debug)]
-pub(crate) struct Line(OwnedFd);
+pub(crate) struct Line {
+    socket: OwnedFd,
+    /// Where a message is received; allocated once.
+    buffer: Vec<u8>,
+}
 
 impl Line {
     pub(crate) fn new(socket: OwnedFd) -> Result<Line, TransferError> {
@@ -63,7 +67,10 @@ impl Line {
             return Err(TransferError::SocketType);
         }
         rustix::io::ioctl_fionbio(&socket, true).map_err(std::io::Error::from)?;
-        Ok(Line(socket))
+        Ok(Line {
+            socket,
+            buffer: vec![0; MAX_PACKET],
+        })
     }
 
     /// Sends one message; an error of the system is the caller's to judge.
@@ -76,7 +83,7 @@ impl Line {
                 return Err(Errno::INVAL);
             }
             let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-            match sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut ancillary, flags) {
+            match sendmsg(&self.socket, &[IoSlice::new(&bytes)], &mut ancillary, flags) {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error),
@@ -85,10 +92,11 @@ impl Line {
     }
 
     /// The next message with its descriptors; `None` when there is none now.
-    pub(crate) fn receive<M: DeserializeOwned>(&self) -> Result<Option<(M, Vec<OwnedFd>)>, TransferError> {
-        let mut buffer = vec![0; MAX_PACKET];
+    pub(crate) fn receive<M: DeserializeOwned>(
+        &mut self,
+    ) -> Result<Option<(M, Vec<OwnedFd>)>, TransferError> {
         let received = loop {
-            match recv_message(&self.0, &mut buffer) {
+            match recv_message(&self.socket, &mut self.buffer) {
                 Ok(received) => break received,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(None),
@@ -104,7 +112,7 @@ impl Line {
                 "a message is longer than {MAX_PACKET} bytes"
             )));
         }
-        let text = buffer.get(..received.len).unwrap_or_default();
+        let text = self.buffer.get(..received.len).unwrap_or_default();
         let message = serde_json::from_slice(text)
             .map_err(|error| TransferError::Protocol(format!("a message cannot be decoded: {error}")))?;
         Ok(Some((message, received.fds)))
@@ -113,7 +121,7 @@ impl Line {
 
 impl AsFd for Line {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
 }
 

@@ -172,7 +172,7 @@ impl Upgrade {
     }
 
     /// The child, once [`Upgrade::advance`] has said that all is done; before that the upgrade itself.
-    pub fn finish(mut self) -> Result<Upgraded, Upgrade> {
+    pub fn finish(mut self) -> Result<Upgraded, Box<Upgrade>> {
         match (matches!(self.phase, Phase::Over), self.child.0.take()) {
             (true, Some(child)) => Ok(Upgraded {
                 child,
@@ -181,7 +181,7 @@ impl Upgrade {
             }),
             (_, child) => {
                 self.child.0 = child;
-                Err(self)
+                Err(Box::new(self))
             }
         }
     }
