@@ -2,7 +2,8 @@
 //!
 //! This program runs itself as the receiver, which prints what it got.
 
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const ROLE: &str = "FDSTORE_TEST_RECEIVER";
+/// A sender of its own, with a receiver of its own.
+const CROWDED: &str = "crowded";
 const LIMIT: Duration = Duration::from_secs(120);
 
 type Outcomes = Result<(), String>;
@@ -36,13 +39,14 @@ fn text(error: impl std::fmt::Display) -> String {
 }
 
 fn all() -> Outcomes {
-    let tests: [(&str, Test); 4] = [
+    let tests: [(&str, Test); 5] = [
         ("ten_thousand_descriptors_cross_and_are_verified", ten_thousand),
         (
             "a_receiver_without_numbers_refuses_and_nothing_is_lost",
             few_numbers,
         ),
         ("a_receiver_that_dies_costs_nothing", dies),
+        ("others_may_have_all_that_may_be_in_flight", in_flight),
         ("a_socket_in_its_own_store_is_no_obstacle", itself),
     ];
     let own = open_now()?;
@@ -105,8 +109,65 @@ fn transfer(store: &FdStore, role: &str) -> Result<(Result<(), TransferError>, O
     ))
 }
 
+/// The kernel counts descriptors in flight for each user, root's not. So this goes on as another user.
+fn in_flight() -> Outcomes {
+    let mut command = Command::new("/proc/self/exe");
+    command.env(ROLE, CROWDED);
+    if rustix::process::geteuid().is_root() {
+        command.uid(65_534).gid(65_534);
+    }
+    let status = command.status().map_err(text)?;
+    expect(status.success(), &status.to_string())
+}
+
+/// A user with more in flight than a process may have open (unix(7), ETOOMANYREFS), until somebody fetches them.
+fn crowded() -> Outcomes {
+    const LIMIT_OF_USER: u64 = 450;
+    let store = filled(390)?;
+    let limit = Rlimit {
+        current: Some(LIMIT_OF_USER),
+        maximum: getrlimit(Resource::Nofile).maximum,
+    };
+    setrlimit(Resource::Nofile, limit).map_err(text)?;
+    let flags = SocketFlags::CLOEXEC;
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).map_err(text)?;
+    let fds: Vec<_> = store.entries().map(fdstore::Entry::fd).take(253).collect();
+    for _ in 0..2 {
+        park(&ours, &fds)?;
+    }
+    let refused = park(&ours, &fds);
+    expect(refused.is_err(), "the kernel does not count what is in flight")?;
+    let fetch = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(150));
+        // Closed, they are in flight no more.
+        drop(theirs);
+    });
+    let (result, outcome, said) = transfer(&store, "all")?;
+    fetch.join().map_err(|_| "a panic")?;
+    result.map_err(text)?;
+    expect(
+        outcome.accepted.len() == 390,
+        &format!("{} were accepted", outcome.accepted.len()),
+    )?;
+    expect(said == "390 0", &said)
+}
+
+fn park(socket: &OwnedFd, fds: &[BorrowedFd<'_>]) -> Outcomes {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    ancillary.push(SendAncillaryMessage::ScmRights(fds));
+    let bytes = [std::io::IoSlice::new(b"x")];
+    sendmsg(socket, &bytes, &mut ancillary, SendFlags::DONTWAIT)
+        .map(drop)
+        .map_err(text)
+}
+
 /// The other process: receives over standard input.
 fn receiver(role: &str) -> Outcomes {
+    if role == CROWDED {
+        return crowded();
+    }
     if let Some(limit) = role.strip_prefix("limit-") {
         let current: u64 = limit.parse().map_err(text)?;
         let maximum = getrlimit(Resource::Nofile).maximum;
