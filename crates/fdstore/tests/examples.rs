@@ -3,6 +3,8 @@
 //!
 //! One program that starts others: it is the reaper of those whose parents have ended.
 
+mod common;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -10,14 +12,12 @@ use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use common::{Outcome, Test, exit, expect, open_now, run, text};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, set_child_subreaper, wait};
 
 const UPGRADES: usize = 100;
 /// For one step; a busy machine is slow.
 const LIMIT: Duration = Duration::from_secs(60);
-
-type Outcome = Result<(), String>;
-type Test = fn() -> Outcome;
 
 fn main() -> ExitCode {
     let tests: [(&str, Test); 5] = [
@@ -31,28 +31,10 @@ fn main() -> ExitCode {
         ("udp_mio_answers_every_datagram_through_a_hundred_execs", udp),
         ("stateful_goes_on_counting_for_clients_that_stay", stateful),
     ];
-    let mut failed = false;
-    for (name, test) in tests {
-        match set_child_subreaper(Some(rustix::process::getpid()))
-            .map_err(text)
-            .and_then(|()| test())
-        {
-            Ok(()) => println!("test {name} ... ok"),
-            Err(reason) => {
-                println!("test {name} ... FAILED: {reason}");
-                failed = true;
-            }
-        }
+    if let Err(error) = set_child_subreaper(Some(rustix::process::getpid())) {
+        return exit(Err(text(error)));
     }
-    ExitCode::from(u8::from(failed))
-}
-
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
-
-fn expect(holds: bool, what: impl FnOnce() -> String) -> Outcome {
-    if holds { Ok(()) } else { Err(what()) }
+    run(&tests, open_now)
 }
 
 /// An example that runs, and the newest process of it.

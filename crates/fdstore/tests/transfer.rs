@@ -2,11 +2,14 @@
 //!
 //! This program runs itself as the receiver, which prints what it got.
 
+mod common;
+
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use common::{Outcome as Checked, Test, exit, expect, open_now, run, text};
 use fdstore::transfer::{Outcome, Receiver, Sender, TransferError};
 use fdstore::{FdName, FdStore, InsertOptions};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -17,28 +20,7 @@ const ROLE: &str = "FDSTORE_TEST_RECEIVER";
 const CROWDED: &str = "crowded";
 const LIMIT: Duration = Duration::from_secs(120);
 
-type Outcomes = Result<(), String>;
-type Test = fn() -> Outcomes;
-
 fn main() -> ExitCode {
-    let outcome = match std::env::var(ROLE) {
-        Ok(role) => receiver(&role),
-        Err(_) => all(),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            eprintln!("{reason}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
-
-fn all() -> Outcomes {
     let tests: [(&str, Test); 5] = [
         ("ten_thousand_descriptors_cross_and_are_verified", ten_thousand),
         (
@@ -49,22 +31,10 @@ fn all() -> Outcomes {
         ("others_may_have_all_that_may_be_in_flight", in_flight),
         ("a_socket_in_its_own_store_is_no_obstacle", itself),
     ];
-    let own = open_now()?;
-    for (name, test) in tests {
-        test().map_err(|reason| format!("test {name} ... FAILED: {reason}"))?;
-        expect(open_now()? == own, "descriptors leaked")?;
-        println!("test {name} ... ok");
+    match std::env::var(ROLE) {
+        Ok(role) => exit(receiver(&role)),
+        Err(_) => run(&tests, open_now),
     }
-    println!("\ntest result: ok. {} passed; 0 failed", tests.len());
-    Ok(())
-}
-
-fn expect(holds: bool, what: &str) -> Outcomes {
-    if holds { Ok(()) } else { Err(what.to_owned()) }
-}
-
-fn open_now() -> Result<usize, String> {
-    Ok(std::fs::read_dir("/proc/self/fd").map_err(text)?.count())
 }
 
 fn filled(count: usize) -> Result<FdStore, String> {
@@ -110,18 +80,18 @@ fn transfer(store: &FdStore, role: &str) -> Result<(Result<(), TransferError>, O
 }
 
 /// The kernel counts descriptors in flight for each user, root's not. So this goes on as another user.
-fn in_flight() -> Outcomes {
+fn in_flight() -> Checked {
     let mut command = Command::new("/proc/self/exe");
     command.env(ROLE, CROWDED);
     if rustix::process::geteuid().is_root() {
         command.uid(65_534).gid(65_534);
     }
     let status = command.status().map_err(text)?;
-    expect(status.success(), &status.to_string())
+    expect(status.success(), || status.to_string())
 }
 
 /// A user with more in flight than a process may have open (unix(7), ETOOMANYREFS), until somebody fetches them.
-fn crowded() -> Outcomes {
+fn crowded() -> Checked {
     const LIMIT_OF_USER: u64 = 450;
     let store = filled(390)?;
     let limit = Rlimit {
@@ -136,7 +106,9 @@ fn crowded() -> Outcomes {
         park(&ours, &fds)?;
     }
     let refused = park(&ours, &fds);
-    expect(refused.is_err(), "the kernel does not count what is in flight")?;
+    expect(refused.is_err(), || {
+        "the kernel does not count what is in flight".to_owned()
+    })?;
     let fetch = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(150));
         // Closed, they are in flight no more.
@@ -145,14 +117,13 @@ fn crowded() -> Outcomes {
     let (result, outcome, said) = transfer(&store, "all")?;
     fetch.join().map_err(|_| "a panic")?;
     result.map_err(text)?;
-    expect(
-        outcome.accepted.len() == 390,
-        &format!("{} were accepted", outcome.accepted.len()),
-    )?;
-    expect(said == "390 0", &said)
+    expect(outcome.accepted.len() == 390, || {
+        format!("{} were accepted", outcome.accepted.len())
+    })?;
+    expect(said == "390 0", || said.clone())
 }
 
-fn park(socket: &OwnedFd, fds: &[BorrowedFd<'_>]) -> Outcomes {
+fn park(socket: &OwnedFd, fds: &[BorrowedFd<'_>]) -> Checked {
     use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -164,7 +135,7 @@ fn park(socket: &OwnedFd, fds: &[BorrowedFd<'_>]) -> Outcomes {
 }
 
 /// The other process: receives over standard input.
-fn receiver(role: &str) -> Outcomes {
+fn receiver(role: &str) -> Checked {
     if role == CROWDED {
         return crowded();
     }
@@ -199,63 +170,67 @@ fn receiver(role: &str) -> Outcomes {
     Ok(())
 }
 
-fn ten_thousand() -> Outcomes {
+fn ten_thousand() -> Checked {
     let store = filled(10_000)?;
     let (result, outcome, said) = transfer(&store, "all")?;
     result.map_err(text)?;
     let ids: Vec<_> = store.entries().map(fdstore::Entry::id).collect();
-    expect(
-        outcome.accepted == ids,
-        "not all were accepted, or in another order",
-    )?;
-    expect(outcome.refused.is_empty(), "something was refused")?;
-    expect(said == "10000 0", &said)
+    expect(outcome.accepted == ids, || {
+        "not all were accepted, or in another order".to_owned()
+    })?;
+    expect(outcome.refused.is_empty(), || "something was refused".to_owned())?;
+    expect(said == "10000 0", || said.clone())
 }
 
-fn few_numbers() -> Outcomes {
+fn few_numbers() -> Checked {
     let store = filled(1_000)?;
     let (result, outcome, said) = transfer(&store, "limit-300")?;
     result.map_err(text)?;
     let (accepted, refused) = (outcome.accepted.len(), outcome.refused.len());
-    expect(accepted + refused == 1_000, "not every descriptor was decided on")?;
-    expect(
-        (200..300).contains(&accepted),
-        &format!("{accepted} were accepted"),
-    )?;
+    expect(accepted + refused == 1_000, || {
+        "not every descriptor was decided on".to_owned()
+    })?;
+    expect((200..300).contains(&accepted), || {
+        format!("{accepted} were accepted")
+    })?;
     expect(
         outcome
             .refused
             .iter()
             .all(|(_, reason)| reason.contains("RLIMIT_NOFILE")),
-        "a refusal has another reason",
+        || "a refusal has another reason".to_owned(),
     )?;
-    expect(said == format!("{accepted} {refused}"), &said)?;
-    expect(store.entries().count() == 1_000, "the sender has lost something")
+    expect(said == format!("{accepted} {refused}"), || said.clone())?;
+    expect(store.entries().count() == 1_000, || {
+        "the sender has lost something".to_owned()
+    })
 }
 
-fn dies() -> Outcomes {
+fn dies() -> Checked {
     let store = filled(2_000)?;
     let (result, outcome, _) = transfer(&store, "die-700")?;
-    expect(matches!(result, Err(TransferError::Gone)), &format!("{result:?}"))?;
+    expect(matches!(result, Err(TransferError::Gone)), || {
+        format!("{result:?}")
+    })?;
     // It died in the third batch, so at most two are acknowledged.
-    expect(
-        outcome.accepted.len() <= 506,
-        "more were accepted than were received",
-    )?;
-    expect(store.entries().count() == 2_000, "the sender has lost something")
+    expect(outcome.accepted.len() <= 506, || {
+        "more were accepted than were received".to_owned()
+    })?;
+    expect(store.entries().count() == 2_000, || {
+        "the sender has lost something".to_owned()
+    })
 }
 
 /// A store may hold the very socket that it crosses over.
-fn itself() -> Outcomes {
+fn itself() -> Checked {
     let mut store = filled(1)?;
     let flags = SocketFlags::CLOEXEC;
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).map_err(text)?;
     let name = FdName::new("line").map_err(text)?;
     let copy = ours.try_clone().map_err(text)?;
-    expect(
-        copy.as_raw_fd() != ours.as_raw_fd(),
-        "a duplicate has a number of its own",
-    )?;
+    expect(copy.as_raw_fd() != ours.as_raw_fd(), || {
+        "a duplicate has a number of its own".to_owned()
+    })?;
     store
         .insert("me", &name, copy, InsertOptions::default())
         .map_err(text)?;
@@ -270,5 +245,7 @@ fn itself() -> Outcomes {
         .map_err(text)?;
     drop(sender);
     let inherited = other.join().map_err(|_| "a panic")?.map_err(text)?;
-    expect(inherited.store.entries().count() == 2, "not both came")
+    expect(inherited.store.entries().count() == 2, || {
+        "not both came".to_owned()
+    })
 }

@@ -2,42 +2,20 @@
 //!
 //! This program runs itself as the next one, in a role.
 
+mod common;
+
 use std::os::fd::AsRawFd as _;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use common::{Outcome, Test, exit, expect, open_now, run, text};
 use fdstore::upgrade::{Successor, Upgrade, UpgradeError, Upgraded};
 use fdstore::{FdName, FdStore, InsertOptions};
 
 const ROLE: &str = "FDSTORE_TEST_SUCCESSOR";
 const LIMIT: Duration = Duration::from_secs(60);
 
-type Outcome = Result<(), String>;
-type Test = fn() -> Outcome;
-
 fn main() -> ExitCode {
-    let outcome = match std::env::var(ROLE) {
-        Ok(role) => successor(&role),
-        Err(_) => all(),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            eprintln!("{reason}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
-
-fn expect(holds: bool, what: impl FnOnce() -> String) -> Outcome {
-    if holds { Ok(()) } else { Err(what()) }
-}
-
-fn all() -> Outcome {
     let tests: [(&str, Test); 8] = [
         ("one_that_is_ready_has_everything", ready),
         ("one_that_exits_is_told_by_its_status", exits),
@@ -54,21 +32,10 @@ fn all() -> Outcome {
         ("one_that_does_not_exist_is_an_error", missing),
         ("an_upgrade_that_is_given_up_leaves_nothing", given_up),
     ];
-    let before = (open_now()?, children()?);
-    for (name, test) in tests {
-        test().map_err(|reason| format!("test {name} ... FAILED: {reason}"))?;
-        let after = (open_now()?, children()?);
-        expect(after == before, || {
-            format!("test {name} ... FAILED: {before:?} became {after:?}")
-        })?;
-        println!("test {name} ... ok");
+    match std::env::var(ROLE) {
+        Ok(role) => exit(successor(&role)),
+        Err(_) => run(&tests, || Ok((open_now()?, children()?))),
     }
-    println!("\ntest result: ok. {} passed; 0 failed", tests.len());
-    Ok(())
-}
-
-fn open_now() -> Result<usize, String> {
-    Ok(std::fs::read_dir("/proc/self/fd").map_err(text)?.count())
 }
 
 /// Zombies are children, too.

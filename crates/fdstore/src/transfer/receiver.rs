@@ -169,13 +169,13 @@ impl Receiver {
             )));
         };
         let (manifest, malformed) = Manifest::read(manifest)?;
-        self.expect(manifest, malformed);
+        self.announce(manifest, malformed);
         self.state = State::Receiving;
         self.answers.push_back(Message::Welcome {});
         Ok(())
     }
 
-    fn expect(&mut self, manifest: Manifest, malformed: Vec<Malformed>) {
+    fn announce(&mut self, manifest: Manifest, malformed: Vec<Malformed>) {
         let aside = &mut self.inherited.quarantined;
         aside.extend(malformed.into_iter().map(|bad| Quarantined {
             owner: bad.owner,
