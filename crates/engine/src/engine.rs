@@ -129,6 +129,7 @@ impl Engine {
             Event::Exited { process, status } => self.exited(process, status),
             Event::CgroupEmpty { unit } => self.cgroup_empty(unit),
             Event::MainAdopted { unit, process, pid } => self.main_adopted(unit, process, pid),
+            Event::MainUnknown { unit, waits } => self.main_unknown(unit, waits),
             Event::Notify {
                 unit,
                 sender,

@@ -8,6 +8,7 @@ mod clients;
 mod control;
 mod doublings;
 mod fd_store;
+mod forking;
 mod net;
 mod page;
 mod pid1_signals;
@@ -157,6 +158,13 @@ pub const SCENARIOS: &[Scenario] = &[
         in_container: true,
         in_vm: false,
         run: services::run,
+    },
+    Scenario {
+        name: "forking",
+        holds: "daemons that leave their start command are found by their PID file or in their cgroup",
+        in_container: true,
+        in_vm: false,
+        run: forking::run,
     },
 ];
 

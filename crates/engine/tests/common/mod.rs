@@ -50,6 +50,10 @@ pub(crate) struct World {
     pub(crate) stubborn: BTreeSet<String>,
     /// Units whose main process ends at once with this code.
     pub(crate) crash: BTreeMap<String, i32>,
+    /// Forking units that have left a daemon behind.
+    pub(crate) daemons: BTreeSet<String>,
+    /// Forking units with a PID file.
+    pub(crate) pid_files: BTreeSet<String>,
     /// Units whose conditions do not hold.
     pub(crate) unmet: BTreeSet<String>,
     pub(crate) objective: Option<Objective>,
@@ -76,6 +80,8 @@ impl World {
             hold: BTreeSet::new(),
             stubborn: BTreeSet::new(),
             crash: BTreeMap::new(),
+            daemons: BTreeSet::new(),
+            pid_files: BTreeSet::new(),
             unmet: BTreeSet::new(),
             objective: None,
             done: BTreeMap::new(),
@@ -283,6 +289,7 @@ impl World {
         let Some((unit, _)) = self.processes.remove(&process) else {
             return;
         };
+        self.daemons.remove(&unit);
         let id = self.id(&unit);
         let lane = u64::from(id.0);
         self.pending.push_back((lane, Event::Exited { process, status }));
@@ -324,6 +331,7 @@ impl World {
                 );
             }
             Action::Spawn(spawn) => self.spawn(&spawn),
+            Action::FindMain { unit } => self.find_main(unit),
             Action::Kill {
                 unit, whom, signal, ..
             } => self.kill(unit, whom, signal),
@@ -360,6 +368,7 @@ impl World {
     fn spawn(&mut self, spawn: &Spawn) {
         let (unit, process, list) = (spawn.unit, spawn.process, spawn.command.list);
         let text = self.text(unit);
+        let forking = self.service_type(unit) == Some(ServiceType::Forking);
         if list == ExecList::Start {
             let double = self
                 .processes
@@ -374,6 +383,10 @@ impl World {
         self.answer(unit, Event::Executed { process });
         if let Some(code) = self.crash.get(&text).copied().filter(|_| list == ExecList::Start) {
             self.end(process, ExitStatus::Exited(code));
+            return;
+        }
+        if forking && list == ExecList::Start {
+            self.start_command_forks(process, unit);
             return;
         }
         if list != ExecList::Start {
@@ -401,6 +414,47 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// It ends and leaves a daemon behind, which the cgroup has and the engine does not know yet.
+    fn start_command_forks(&mut self, process: ProcId, unit: UnitId) {
+        self.processes.remove(&process);
+        let status = ExitStatus::Exited(0);
+        self.answer(unit, Event::Exited { process, status });
+        let text = self.text(unit);
+        if self.daemons.insert(text.clone()) {
+            let daemon = self.engine.allocate_process();
+            self.processes.insert(daemon, (text, ExecList::Start));
+        }
+    }
+
+    /// What a PID file says, unless the unit is held back.
+    fn find_main(&mut self, unit: UnitId) {
+        let text = self.text(unit);
+        let daemon = self
+            .processes
+            .iter()
+            .find(|(_, (owner, list))| *owner == text && *list == ExecList::Start)
+            .map(|(process, _)| *process);
+        let event = match daemon {
+            Some(process) if !self.hold.contains(&text) => Event::MainAdopted {
+                unit,
+                process,
+                pid: 5000 + process.0 as i32,
+            },
+            _ => {
+                let waits = self.pid_files.contains(&text);
+                Event::MainUnknown { unit, waits }
+            }
+        };
+        self.answer(unit, event);
+    }
+
+    /// The PID file is there now.
+    pub(crate) fn write_pid_file(&mut self, unit: &str) {
+        self.hold.remove(unit);
+        self.find_main(self.id(unit));
+        self.settle();
     }
 
     fn kill(&mut self, unit: UnitId, whom: KillWhom, signal: i32) {

@@ -21,7 +21,7 @@ use super::timers::Timers;
 use super::{Facts, Manager, Source};
 use crate::cgroup::Cgroups;
 use crate::client::Clients;
-use crate::process::Processes;
+use crate::process::{PidFiles, Processes};
 use crate::unit_log::UnitLogs;
 use crate::{clock, handoff, owner, paths, setup};
 
@@ -214,6 +214,7 @@ impl Manager {
             signals,
             notify,
             cgroups: Cgroups::open().map_err(|error| format!("cgroups: {error}"))?,
+            pid_files: PidFiles::new().map_err(|error| format!("inotify: {error}"))?,
             processes: Processes::default(),
             logs: UnitLogs::default(),
             clients: Clients::default(),
@@ -239,6 +240,8 @@ impl Manager {
             .watch(Source::Timers, self.timers.as_fd(), EventFlags::IN)?;
         self.poll
             .watch(Source::Cgroups, self.cgroups.events(), EventFlags::IN)?;
+        self.poll
+            .watch(Source::PidFiles, self.pid_files.events(), EventFlags::IN)?;
         if let Some(listener) = self.manager_entry("control") {
             self.watch_entry(Source::ControlListener, listener, EventFlags::IN);
         }

@@ -77,6 +77,7 @@ impl Manager {
             Source::Signals => self.receive_signals(),
             Source::Alien(process) => self.process_ended(process, ExitStatus::Exited(0)),
             Source::Victim(pid) => self.victim_gone(pid),
+            Source::PidFiles => self.pid_files_changed(),
             Source::Cgroups => self.cgroups_changed(),
             Source::Timers => self.timers_due(),
             Source::Verification => self.verification_readable(),
