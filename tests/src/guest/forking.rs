@@ -15,7 +15,7 @@ use crate::error::{Context as _, Error};
 const UNIT: &str = "daemon.service";
 const PID_FILE: &str = "/run/daemon/daemon.pid";
 /// A daemon, and the number of its process in `$!`.
-const DAEMON: &str = "/bin/busybox setsid /bin/busybox sleep 1000 >/dev/null 2>&1 &";
+const DAEMON: &str = "/bin/busybox sleep 1000 >/dev/null 2>&1 &";
 
 pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     control::wait_running()?;
@@ -119,11 +119,11 @@ fn guessed(output: &mut Output) -> Result<(), Error> {
     let _unit = unit(&format!("{DAEMON} exit 0"), "")?;
     control::start(UNIT)?;
     let main = Unit::get(UNIT)?.main_pid();
-    let name = fs::read_to_string(format!("/proc/{main}/cmdline")).unwrap_or_default();
-    output.check(
-        name.contains("sleep"),
-        format!("without a PID file the only process left is main ({name:?})"),
-    )?;
+    wait_for("the process that was left, sleep, to be main", || {
+        let name = fs::read_to_string(format!("/proc/{main}/cmdline")).unwrap_or_default();
+        Ok((name == "/bin/busybox\0sleep\x001000\0").then_some(()))
+    })?;
+    output.check(true, "without a PID file the only process left is main")?;
     control::stop(UNIT)?;
 
     let _unit = unit(&format!("{DAEMON} {DAEMON} exit 0"), "")?;

@@ -10,6 +10,7 @@ mod doublings;
 mod fd_store;
 mod forking;
 mod net;
+mod packages;
 mod page;
 mod pid1_signals;
 mod processes;
@@ -40,6 +41,8 @@ pub struct Scenario {
     pub in_container: bool,
     /// Whether the virtual machine, which is slow, runs it too.
     pub in_vm: bool,
+    /// Packages of the distribution that it needs in the image, beside the usual ones.
+    pub packages: &'static [&'static str],
     run: fn(&mut Output, &Options) -> Result<(), Error>,
 }
 
@@ -73,6 +76,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "softctl status prints a running system and exits 0; a failing command's status comes back",
         in_container: false,
         in_vm: true,
+        packages: &[],
         run: status_exit::run,
     },
     Scenario {
@@ -80,6 +84,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "the page is served before, during and after; nobody is refused",
         in_container: true,
         in_vm: true,
+        packages: &[],
         run: page::run,
     },
     Scenario {
@@ -87,6 +92,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "soft-reboots in a row keep connections, sockets, memory files and survivors, and leak nothing",
         in_container: true,
         in_vm: true,
+        packages: &[],
         run: soft_reboots::run,
     },
     Scenario {
@@ -94,6 +100,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "a service that ignores SIGTERM, and a fork bomb's children, are gone after the stop time-out",
         in_container: false,
         in_vm: true,
+        packages: &[],
         run: stubborn::run,
     },
     Scenario {
@@ -101,6 +108,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "connections queued during daemon-reexec are answered, and a death during it is noticed",
         in_container: true,
         in_vm: true,
+        packages: &[],
         run: reexec_queue::run,
     },
     Scenario {
@@ -108,6 +116,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "mistakes in unit files are reported with their place, and random bytes do not kill PID 1",
         in_container: false,
         in_vm: true,
+        packages: &[],
         run: bad_input::run,
     },
     Scenario {
@@ -115,6 +124,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "control clients cross re-exec and soft-reboot; who may not, or does not read, hurts nobody",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: clients::run,
     },
     Scenario {
@@ -122,6 +132,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "a next program that cannot take over is refused with the reason, and nothing changes",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: refused_handoff::run,
     },
     Scenario {
@@ -129,6 +140,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "each signal to PID 1 does what it stands for, and others do nothing",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: pid1_signals::run,
     },
     Scenario {
@@ -136,6 +148,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "a unit's log is capped, whole within the cap, and followed through re-exec and soft-reboot",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: unit_log::run,
     },
     Scenario {
@@ -143,6 +156,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "fd stores take, order, limit and keep descriptors as the unit says",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: fd_store::run,
     },
     Scenario {
@@ -150,6 +164,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "requests that meet each other have clear answers and end in a running system",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: doublings::run,
     },
     Scenario {
@@ -157,6 +172,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "restarts, limits, exit codes, users, lists of commands and time-outs are as the unit says",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: services::run,
     },
     Scenario {
@@ -164,7 +180,16 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "daemons that leave their start command are found by their PID file or in their cgroup",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: forking::run,
+    },
+    Scenario {
+        name: "packages",
+        holds: "daemons of the distribution start, serve, reload, stop and are cleaned up by their own unit files",
+        in_container: true,
+        in_vm: true,
+        packages: packages::PACKAGES,
+        run: packages::run,
     },
 ];
 

@@ -27,7 +27,7 @@ pub struct ExecCommand {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "path")]
 pub enum StdStream {
-    /// As standard input or output, whichever is asked for (StandardError=inherit).
+    /// Output: as standard input if that is a terminal or a connection, else the log. Error: as standard output.
     Inherit,
     /// /dev/null.
     Null,
@@ -66,7 +66,7 @@ pub struct ExecContext {
     pub root_directory: Option<String>,
     /// `StandardInput=` (default null).
     pub stdin: StdStream,
-    /// `StandardOutput=` (default log).
+    /// `StandardOutput=` (default inherit: inetd-style services name their input only).
     pub stdout: StdStream,
     /// `StandardError=` (default inherit).
     pub stderr: StdStream,
@@ -103,7 +103,7 @@ impl Default for ExecContext {
             working_directory_optional: false,
             root_directory: None,
             stdin: StdStream::Null,
-            stdout: StdStream::Log,
+            stdout: StdStream::Inherit,
             stderr: StdStream::Inherit,
             tty_path: "/dev/console".to_owned(),
             umask: 0o022,
