@@ -173,12 +173,11 @@ impl<'a> Draft<'a> {
                         let message = format!("unknown setting {key}= in [{section}]{hint}");
                         Some(about_key(Severity::Warning, message))
                     }
-                    (_, status) => {
-                        let message = format!("{key}= is understood but nothing acts on it yet");
+                    (_, status) => known::remark(section, key, value, status).map(|message| {
                         let mut diagnostic = about_key(Severity::Unsupported, message);
                         diagnostic.security = status == Some(Status::Security);
-                        Some(diagnostic)
-                    }
+                        diagnostic
+                    }),
                 }
             }
             Err(fault) => {
@@ -197,6 +196,19 @@ impl<'a> Draft<'a> {
         match section {
             "Unit" => unit::apply(&mut self.unit, key, value),
             "Install" => install::apply(&mut self.unit.section.install, key, value),
+            // Where these stood before they moved to [Unit].
+            "Service"
+                if matches!(
+                    key,
+                    "StartLimitInterval"
+                        | "StartLimitBurst"
+                        | "StartLimitAction"
+                        | "FailureAction"
+                        | "RebootArgument"
+                ) =>
+            {
+                unit::apply(&mut self.unit, key, value)
+            }
             "Service" => service::apply(&mut self.service, key, value),
             "Socket" => socket::apply(&mut self.socket, key, value),
             "Mount" => mount::apply(&mut self.mount, key, value),

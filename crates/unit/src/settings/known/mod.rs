@@ -6,7 +6,7 @@ mod sections;
 
 use crate::model::{ConditionKind, Severity};
 use crate::name::UnitKind;
-use crate::value::did_you_mean;
+use crate::value::{boolean, did_you_mean};
 
 /// What becomes of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +124,22 @@ pub(super) fn hint(section: &str, key: &str) -> String {
         .into_iter()
         .find(|other| *other != section && names(other).any(|name| name == key))
         .map_or_else(String::new, |other| format!(" (it belongs in [{other}])"))
+}
+
+/// What to say of a setting that is understood without effect; `None` when it asks for nothing.
+pub(super) fn remark(section: &str, key: &str, value: &str, status: Option<Status>) -> Option<String> {
+    if status == Some(Status::Security) {
+        // An empty bounding set takes everything away; elsewhere an empty value is the default.
+        let asks = boolean(value) != Ok(false) && (!value.is_empty() || key == "CapabilityBoundingSet");
+        return asks.then(|| {
+            format!("{key}= is understood but not enforced: the processes are not restricted as it says")
+        });
+    }
+    if section == "Unit" && (key.starts_with("Condition") || key.starts_with("Assert")) {
+        return (!value.is_empty())
+            .then(|| format!("{key}= is understood but cannot be tested yet: it counts as not met"));
+    }
+    Some(format!("{key}= is understood but nothing acts on it yet"))
 }
 
 /// A mistake in one of these leaves nothing sensible to run, or would run it with rights it must not have.
