@@ -19,7 +19,7 @@ pub enum CredentialSource {
     Path(String),
     /// A credential of this name that the manager was given.
     Manager(String),
-    /// The contents themselves; used when no other source of the same id has any.
+    /// The contents themselves.
     Text(String),
 }
 

@@ -128,8 +128,10 @@ pub struct ExecContext {
     pub pass_environment: Vec<String>,
     /// `UnsetEnvironment=`: `NAME` or `NAME=value`, removed at the very end.
     pub unset_environment: Vec<String>,
-    /// `LoadCredential=` and `SetCredential=`; an id comes once for each of the two.
-    pub credentials: Vec<Credential>,
+    /// `LoadCredential=`.
+    pub load_credentials: Vec<Credential>,
+    /// `SetCredential=`: what credentials are when nothing was loaded under their names.
+    pub set_credentials: Vec<Credential>,
     /// `ImportCredential=`.
     pub credential_imports: Vec<CredentialImport>,
     /// `StandardInputText=` and `StandardInputData=`, in file order; each text ends in a newline.
@@ -192,7 +194,8 @@ impl Default for ExecContext {
             root_image: None,
             pass_environment: Vec::new(),
             unset_environment: Vec::new(),
-            credentials: Vec::new(),
+            load_credentials: Vec::new(),
+            set_credentials: Vec::new(),
             credential_imports: Vec::new(),
             stdin_data: Vec::new(),
             tty_reset: false,

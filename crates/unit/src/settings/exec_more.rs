@@ -64,7 +64,7 @@ pub(super) fn apply(exec: &mut ExecContext, key: &str, value: &str) -> Outcome {
                 "encrypted credentials are not supported; use the setting without Encrypted",
             ));
         }
-        "LoadCredential" if value.is_empty() => exec.credentials.retain(is_text),
+        "LoadCredential" if value.is_empty() => exec.load_credentials.clear(),
         "LoadCredential" => {
             let (id, source) = value.split_once(':').unwrap_or((value, value));
             let source = match source {
@@ -72,17 +72,17 @@ pub(super) fn apply(exec: &mut ExecContext, key: &str, value: &str) -> Outcome {
                 path if path.starts_with('/') => CredentialSource::Path(path.to_owned()),
                 name => CredentialSource::Manager(credential_id(name)?.to_owned()),
             };
-            exec.credentials.push(Credential {
+            exec.load_credentials.push(Credential {
                 id: credential_id(id)?.to_owned(),
                 source,
             });
         }
-        "SetCredential" if value.is_empty() => exec.credentials.retain(|credential| !is_text(credential)),
+        "SetCredential" if value.is_empty() => exec.set_credentials.clear(),
         "SetCredential" => {
             let (id, text) = value
                 .split_once(':')
                 .ok_or_else(|| Fault::at(value, format!("{} is no NAME:contents", shown(value))))?;
-            exec.credentials.push(Credential {
+            exec.set_credentials.push(Credential {
                 id: credential_id(id)?.to_owned(),
                 source: CredentialSource::Text(crate::value::unescape_text(text)?),
             });
@@ -152,10 +152,6 @@ fn scheduling(exec: &mut ExecContext, key: &str, value: &str) -> Outcome {
 
 fn some(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
-}
-
-fn is_text(credential: &Credential) -> bool {
-    matches!(credential.source, CredentialSource::Text(_))
 }
 
 fn words(list: &mut Vec<String>, value: &str) -> Result<(), Fault> {

@@ -108,7 +108,10 @@ impl RawService {
             ServiceType::Dbus
         } else if section.exec_start.is_empty() {
             ServiceType::Oneshot
-        } else if !(section.exec.credentials.is_empty() && section.exec.credential_imports.is_empty()) {
+        } else if !(section.exec.load_credentials.is_empty()
+            && section.exec.set_credentials.is_empty()
+            && section.exec.credential_imports.is_empty())
+        {
             ServiceType::Exec
         } else {
             ServiceType::Simple
