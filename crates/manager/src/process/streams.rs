@@ -91,6 +91,7 @@ fn open_one(
             )),
         },
         StdStream::File(path) => open_file(path, direction, OFlags::empty()),
+        StdStream::Data | StdStream::Fd(_) => Err(name("data and fd: are not supported yet")),
         StdStream::Append(path) => open_file(path, direction, OFlags::APPEND),
         StdStream::Truncate(path) => open_file(path, direction, OFlags::TRUNC),
     }
