@@ -292,6 +292,7 @@ fn mentioned(definition: &Definition) -> Vec<UnitName> {
         .iter()
         .map(|d| d.on.clone())
         .collect();
+    names.extend(definition.unit.joins_namespace_of.iter().cloned());
     match &definition.kind {
         KindSection::Service(service) => names.extend(service.sockets.iter().cloned()),
         KindSection::Socket(socket) => names.push(socket.service.clone()),

@@ -284,6 +284,14 @@ fn mounts_are_required_where_they_have_a_file() {
 }
 
 #[test]
+fn a_socket_of_one_interface_is_bound_to_its_device() {
+    let unit = load("a.socket", "[Socket]\nListenStream=1\nBindToDevice=eth0\n");
+    assert!(has(&unit, D::BindsTo, "sys-subsystem-net-devices-eth0.device"));
+    let local = load("a.socket", "[Socket]\nListenStream=1\nBindToDevice=lo\n");
+    assert!(!local.unit.dependencies.iter().any(|d| d.kind == D::BindsTo));
+}
+
+#[test]
 fn devices_need_no_file() {
     let unit = common::load_among("dev-sda1.device", "", &[]);
     assert_eq!((unit.load, unit.kind), (LoadState::Loaded, KindSection::Device));
