@@ -98,9 +98,7 @@ fn exit_status(value: &str) -> Result<Option<u8>, String> {
 }
 
 fn paths(list: &mut Vec<String>, value: &str) -> Result<(), Fault> {
-    if value.is_empty() {
-        list.clear();
-    }
+    // They are dependencies, which an empty value does not take back.
     for word in split_words(value)? {
         let path = simple_path(&word).ok_or_else(|| {
             Fault::at(
