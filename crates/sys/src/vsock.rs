@@ -11,12 +11,15 @@ pub enum VsockType {
     Stream,
     /// SOCK_SEQPACKET, since Linux 5.14.
     SeqPacket,
+    /// SOCK_DGRAM, which few transports have.
+    Datagram,
 }
 
 fn socket(kind: VsockType) -> Result<OwnedFd, Errno> {
     let kind = match kind {
         VsockType::Stream => libc::SOCK_STREAM,
         VsockType::SeqPacket => libc::SOCK_SEQPACKET,
+        VsockType::Datagram => libc::SOCK_DGRAM,
     };
     // SAFETY: socket(2) takes numbers only.
     let fd = unsafe { libc::socket(libc::AF_VSOCK, kind | libc::SOCK_CLOEXEC, 0) };
@@ -49,6 +52,34 @@ pub fn connect(cid: u32, port: u32, kind: VsockType) -> Result<OwnedFd, Errno> {
     match connected {
         0 => Ok(fd),
         _ => Err(crate::exec::last_errno()),
+    }
+}
+
+/// A socket with this address, `None` for any of this machine; it does not listen yet, and never waits.
+pub fn bound(cid: Option<u32>, port: u32, kind: VsockType) -> Result<OwnedFd, Errno> {
+    let fd = socket(kind)?;
+    rustix::fs::fcntl_setfl(&fd, rustix::fs::OFlags::NONBLOCK)?;
+    let address = address(cid.unwrap_or(libc::VMADDR_CID_ANY), port);
+    // SAFETY: as in `connect`.
+    match unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), LEN) } {
+        0 => Ok(fd),
+        _ => Err(crate::exec::last_errno()),
+    }
+}
+
+/// Context and port of this end and of the other end of a connection.
+pub fn ends(fd: BorrowedFd<'_>) -> Result<[(u32, u32); 2], Errno> {
+    let (mut local, mut peer) = (address(0, 0), address(0, 0));
+    let (mut local_len, mut peer_len) = (LEN, LEN);
+    // SAFETY: the kernel writes at most the given lengths, the sizes of the two addresses.
+    let named = unsafe {
+        libc::getsockname(fd.as_raw_fd(), (&raw mut local).cast(), &raw mut local_len) == 0
+            && libc::getpeername(fd.as_raw_fd(), (&raw mut peer).cast(), &raw mut peer_len) == 0
+    };
+    if named {
+        Ok([(local.svm_cid, local.svm_port), (peer.svm_cid, peer.svm_port)])
+    } else {
+        Err(crate::exec::last_errno())
     }
 }
 

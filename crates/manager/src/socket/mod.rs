@@ -7,4 +7,4 @@ mod accept;
 mod open;
 mod ports;
 
-pub(crate) use open::{describe as describe_port, kind_word, open_port};
+pub(crate) use open::{describe as describe_port, kind_word};

@@ -8,10 +8,10 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags, accept_with, recv};
 use softboot_engine::{Event, UnitId};
-use softboot_unit::{Address, KindSection, Port, PortKind, SocketSection, UnitName};
+use softboot_unit::{KindSection, Port, PortKind, SocketSection, UnitName};
 use tracing::warn;
 
-use super::open_port;
+use super::open::{Owner, make_symlinks, open_port, remove_nodes};
 use crate::owner::Role;
 use crate::run::{Manager, Source};
 
@@ -62,6 +62,14 @@ impl Manager {
             return;
         };
         self.drop_unmatched_ports(unit, &name, &section);
+        let nodes = match owner_of_nodes(&section) {
+            Ok(nodes) => nodes,
+            Err(error) => {
+                self.close_sockets(unit);
+                self.feed(Event::SocketOpenFailed { unit, error });
+                return;
+            }
+        };
         let owner = Role::Port.of(&name);
         for (position, port) in section.ports.iter().enumerate() {
             let Ok(fd_name) = FdName::new(&position.to_string()) else {
@@ -70,7 +78,7 @@ impl Manager {
             if self.store.find(&owner, &fd_name).is_some() {
                 continue;
             }
-            let opened = open_port(port, &section).and_then(|fd| {
+            let opened = open_port(port, &section, nodes).and_then(|fd| {
                 let label = serde_json::to_string(port).map_err(|error| error.to_string())?;
                 let labels = BTreeMap::from([(PORT_LABEL.to_owned(), label)]);
                 let options = InsertOptions {
@@ -87,6 +95,7 @@ impl Manager {
                 return;
             }
         }
+        make_symlinks(&section);
         self.feed(Event::SocketOpened { unit });
     }
 
@@ -121,11 +130,7 @@ impl Manager {
             self.drop_entry(Some(Source::Port(unit, id)), id);
         }
         if section.remove_on_stop {
-            for port in &section.ports {
-                if let Address::Path(path) = &port.address {
-                    let _ = rustix::fs::unlink(path.as_str());
-                }
-            }
+            remove_nodes(&section);
         }
     }
 
@@ -191,7 +196,10 @@ impl Manager {
                     Some(PortKind::Stream | PortKind::SequentialPacket) => {
                         accept_with(fd, SocketFlags::CLOEXEC).map(drop)
                     }
-                    Some(PortKind::Datagram) => recv(fd, &mut scrap[..], RecvFlags::DONTWAIT).map(drop),
+                    Some(PortKind::MessageQueue) => softboot_sys::mqueue::discard(fd),
+                    Some(PortKind::Datagram | PortKind::Netlink) => {
+                        recv(fd, &mut scrap[..], RecvFlags::DONTWAIT).map(drop)
+                    }
                     _ => rustix::io::read(fd, &mut [0_u8; 4096]).map(drop),
                 };
                 match taken {
@@ -240,4 +248,14 @@ impl Manager {
             None => fds.into_iter().for_each(drop),
         }
     }
+}
+
+/// SocketUser= and SocketGroup=. The user's own group is theirs unless another is named.
+fn owner_of_nodes(section: &SocketSection) -> Result<Owner, String> {
+    let user = section.user.as_deref().map(crate::users::user).transpose()?;
+    let group = section.group.as_deref().map(crate::users::group).transpose()?;
+    Ok(Owner {
+        uid: user.as_ref().map(|user| user.uid),
+        gid: group.or(user.map(|user| user.gid)),
+    })
 }

@@ -1,0 +1,164 @@
+use super::*;
+use rustix::net::sockopt;
+use softboot_sys::sockopt::{IntOption, set_int};
+use softboot_unit::{UnitName, Usec};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+
+fn section() -> SocketSection {
+    SocketSection::empty(&UnitName::new("a.socket").unwrap())
+}
+
+fn port(kind: PortKind, address: Address) -> Port {
+    Port { kind, address }
+}
+
+fn open(port: &Port, settings: &SocketSection) -> Result<OwnedFd, String> {
+    open_port(port, settings, Owner::default())
+}
+
+fn loopback(kind: PortKind) -> Port {
+    port(kind, Address::Inet("127.0.0.1:0".parse().unwrap()))
+}
+
+#[test]
+fn options_of_tcp_and_ip_are_set() {
+    let mut settings = section();
+    settings.no_delay = true;
+    settings.keep_alive = true;
+    settings.options.keep_alive_time = Some(Usec::from_secs(7));
+    settings.options.keep_alive_interval = Some(Usec::from_millis(1));
+    settings.options.keep_alive_probes = Some(3);
+    settings.options.ip_ttl = Some(9);
+    settings.options.tcp_congestion = Some("reno".to_owned());
+    let fd = open(&loopback(PortKind::Stream), &settings).unwrap();
+    assert!(sockopt::tcp_nodelay(&fd).unwrap());
+    assert_eq!(sockopt::tcp_keepidle(&fd).unwrap().as_secs(), 7);
+    assert_eq!(sockopt::tcp_keepintvl(&fd).unwrap().as_secs(), 1, "rounded up");
+    assert_eq!(sockopt::tcp_keepcnt(&fd).unwrap(), 3);
+    assert_eq!(sockopt::ip_ttl(&fd).unwrap(), 9);
+    assert_eq!(sockopt::tcp_congestion(&fd).unwrap(), "reno");
+    assert!(sockopt::socket_acceptconn(&fd).unwrap());
+}
+
+#[test]
+fn what_means_nothing_for_a_socket_is_left_out() {
+    let mut settings = section();
+    settings.no_delay = true;
+    settings.options.tcp_congestion = Some("reno".to_owned());
+    settings.options.broadcast = true;
+    let fd = open(&loopback(PortKind::Datagram), &settings).unwrap();
+    assert!(sockopt::socket_broadcast(&fd).unwrap());
+    assert!(!sockopt::socket_acceptconn(&fd).unwrap());
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_fatal() {
+    let mut settings = section();
+    settings.options.bind_to_device = Some("no-such0".to_owned());
+    assert!(open(&loopback(PortKind::Stream), &settings).is_err());
+    let at = Address::InetAt {
+        address: "[fe80::1]:80".parse().unwrap(),
+        interface: "no-such0".to_owned(),
+    };
+    assert!(
+        open(&port(PortKind::Stream, at), &section())
+            .unwrap_err()
+            .contains("no-such0")
+    );
+}
+
+#[test]
+fn a_node_has_its_mode_its_parents_and_its_links() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("deep/er/s");
+    let link = directory.path().join("links/s");
+    let mut settings = section();
+    settings.socket_mode = 0o640;
+    settings.ports = vec![port(
+        PortKind::Stream,
+        Address::Path(path.to_str().unwrap().to_owned()),
+    )];
+    settings.symlinks = vec![link.to_str().unwrap().to_owned()];
+    let _fd = open(&settings.ports[0], &settings).unwrap();
+    make_symlinks(&settings);
+    let about = std::fs::metadata(&link).unwrap();
+    assert!(about.file_type().is_socket());
+    assert_eq!(about.permissions().mode() & 0o777, 0o640);
+    // A second start finds the node and the link of the first.
+    let _again = open(&settings.ports[0], &settings).unwrap();
+    make_symlinks(&settings);
+    remove_nodes(&settings);
+    assert!(!path.exists() && std::fs::symlink_metadata(&link).is_err());
+}
+
+#[test]
+fn a_fifo_that_is_not_as_it_would_be_made_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("f").to_str().unwrap().to_owned();
+    let fifo = port(PortKind::Fifo, Address::Path(path.clone()));
+    let mut settings = section();
+    settings.socket_mode = 0o600;
+    let fd = open(&fifo, &settings).unwrap();
+    assert!(std::fs::metadata(&path).unwrap().file_type().is_fifo());
+    drop(fd);
+    open(&fifo, &settings).unwrap();
+    settings.socket_mode = 0o660;
+    assert!(open(&fifo, &settings).is_err());
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "").unwrap();
+    assert!(open(&fifo, &settings).is_err());
+}
+
+#[test]
+fn nodes_belong_to_whom_the_unit_says() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let owner = Owner {
+        uid: Some(65534),
+        gid: Some(12),
+    };
+    for kind in [PortKind::Stream, PortKind::Fifo] {
+        let path = directory.path().join(kind_word(kind));
+        let port = port(kind, Address::Path(path.to_str().unwrap().to_owned()));
+        open_port(&port, &section(), owner).unwrap();
+        let about = std::fs::metadata(&path).unwrap();
+        assert_eq!((about.uid(), about.gid()), (65534, 12));
+        open_port(&port, &section(), owner).unwrap();
+    }
+}
+
+#[test]
+fn special_files_and_the_kernels_events_can_be_listened_to() {
+    let null = port(PortKind::Special, Address::Path("/dev/null".to_owned()));
+    open(&null, &section()).unwrap();
+    let directory = port(PortKind::Special, Address::Path("/dev".to_owned()));
+    assert!(open(&directory, &section()).is_err());
+    let events = Address::Netlink { family: 15, group: 1 };
+    let fd = open(&port(PortKind::Netlink, events), &section()).unwrap();
+    assert_eq!(sockopt::socket_domain(&fd).unwrap(), AddressFamily::NETLINK);
+}
+
+#[test]
+fn a_message_queue_has_the_size_that_was_asked_for() {
+    let name = format!("/softboot-port-{}", std::process::id());
+    let mut settings = section();
+    settings.message_queue_max_messages = Some(3);
+    settings.message_queue_message_size = Some(64);
+    settings.ports = vec![port(PortKind::MessageQueue, Address::Path(name))];
+    match open(&settings.ports[0], &settings) {
+        Ok(_) => remove_nodes(&settings),
+        // A kernel without message queues.
+        Err(error) => assert!(error.contains("not implemented"), "{error}"),
+    }
+}
+
+#[test]
+fn marks_need_no_more_than_the_right_to_set_them() {
+    let mut settings = section();
+    settings.options.mark = Some(u32::MAX);
+    let fd = open(&loopback(PortKind::Stream), &settings).unwrap();
+    // Whoever may set it finds that it was set: setting it again works as well.
+    let _ = set_int(&fd, IntOption::Mark, -1);
+}

@@ -1,0 +1,165 @@
+//! Socket options that rustix does not know: plain integers and short texts.
+
+use std::os::fd::{AsFd, AsRawFd as _};
+
+use rustix::io::Errno;
+
+/// An option whose value is an int. Reference: socket(7), ip(7), ipv6(7), tcp(7), packet(7), netlink(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the kernel's own")]
+pub enum IntOption {
+    Mark,
+    Priority,
+    Timestamp,
+    TimestampNs,
+    PassSec,
+    PassPidfd,
+    /// SO_PASSRIGHTS, since Linux 6.16.
+    PassRights,
+    IpTos,
+    IpTtl,
+    Ipv6UnicastHops,
+    IpTransparent,
+    Ipv6Transparent,
+    IpPktinfo,
+    Ipv6RecvPktinfo,
+    NetlinkPktinfo,
+    TcpKeepIdle,
+    TcpKeepInterval,
+    TcpKeepCount,
+    TcpDeferAccept,
+}
+
+impl IntOption {
+    fn place(self) -> (libc::c_int, libc::c_int) {
+        // Too new for the library's constants (asm-generic/socket.h).
+        const SO_PASSRIGHTS: libc::c_int = 83;
+        use libc as l;
+        match self {
+            IntOption::Mark => (l::SOL_SOCKET, l::SO_MARK),
+            IntOption::Priority => (l::SOL_SOCKET, l::SO_PRIORITY),
+            IntOption::Timestamp => (l::SOL_SOCKET, l::SO_TIMESTAMP),
+            IntOption::TimestampNs => (l::SOL_SOCKET, l::SO_TIMESTAMPNS),
+            IntOption::PassSec => (l::SOL_SOCKET, l::SO_PASSSEC),
+            IntOption::PassPidfd => (l::SOL_SOCKET, SO_PASSPIDFD),
+            IntOption::PassRights => (l::SOL_SOCKET, SO_PASSRIGHTS),
+            IntOption::IpTos => (l::IPPROTO_IP, l::IP_TOS),
+            IntOption::IpTtl => (l::IPPROTO_IP, l::IP_TTL),
+            IntOption::Ipv6UnicastHops => (l::IPPROTO_IPV6, l::IPV6_UNICAST_HOPS),
+            IntOption::IpTransparent => (l::IPPROTO_IP, l::IP_TRANSPARENT),
+            IntOption::Ipv6Transparent => (l::IPPROTO_IPV6, l::IPV6_TRANSPARENT),
+            IntOption::IpPktinfo => (l::IPPROTO_IP, l::IP_PKTINFO),
+            IntOption::Ipv6RecvPktinfo => (l::IPPROTO_IPV6, l::IPV6_RECVPKTINFO),
+            IntOption::NetlinkPktinfo => (l::SOL_NETLINK, l::NETLINK_PKTINFO),
+            IntOption::TcpKeepIdle => (l::IPPROTO_TCP, l::TCP_KEEPIDLE),
+            IntOption::TcpKeepInterval => (l::IPPROTO_TCP, l::TCP_KEEPINTVL),
+            IntOption::TcpKeepCount => (l::IPPROTO_TCP, l::TCP_KEEPCNT),
+            IntOption::TcpDeferAccept => (l::IPPROTO_TCP, l::TCP_DEFER_ACCEPT),
+        }
+    }
+}
+
+/// asm-generic/socket.h, since Linux 6.5.
+const SO_PASSPIDFD: libc::c_int = 76;
+/// asm-generic/socket.h, since Linux 6.5.
+const SO_PEERPIDFD: libc::c_int = 77;
+
+/// Sets an integer option.
+pub fn set_int(socket: impl AsFd, option: IntOption, value: i32) -> Result<(), Errno> {
+    let (level, name) = option.place();
+    set_bytes(&socket, level, name, &value.to_ne_bytes())
+}
+
+/// Binds the socket to an interface (SO_BINDTODEVICE).
+pub fn bind_to_device(socket: impl AsFd, interface: &str) -> Result<(), Errno> {
+    set_bytes(
+        &socket,
+        libc::SOL_SOCKET,
+        libc::SO_BINDTODEVICE,
+        interface.as_bytes(),
+    )
+}
+
+/// Chooses the algorithm of congestion control (TCP_CONGESTION).
+pub fn set_congestion(socket: impl AsFd, algorithm: &str) -> Result<(), Errno> {
+    set_bytes(
+        &socket,
+        libc::IPPROTO_TCP,
+        libc::TCP_CONGESTION,
+        algorithm.as_bytes(),
+    )
+}
+
+fn set_bytes(socket: &impl AsFd, level: libc::c_int, name: libc::c_int, value: &[u8]) -> Result<(), Errno> {
+    let length = libc::socklen_t::try_from(value.len()).map_err(|_| Errno::INVAL)?;
+    // SAFETY: the kernel reads `length` bytes of `value`, which lives that long.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            level,
+            name,
+            value.as_ptr().cast(),
+            length,
+        )
+    };
+    match set {
+        0 => Ok(()),
+        _ => Err(crate::exec::last_errno()),
+    }
+}
+
+/// The id of the process at the other end of a connected AF_UNIX socket ([`crate::pidfd::id`]); `None` where the
+/// kernel cannot tell.
+pub fn peer_pidfd_id(socket: impl AsFd) -> Option<u64> {
+    use std::os::fd::{FromRawFd as _, OwnedFd};
+    let mut fd: libc::c_int = -1;
+    let mut length = libc::socklen_t::try_from(size_of::<libc::c_int>()).ok()?;
+    // SAFETY: the kernel writes at most `length` bytes, the size of `fd`.
+    let found = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_PEERPIDFD,
+            (&raw mut fd).cast(),
+            &raw mut length,
+        )
+    };
+    if found != 0 || fd < 0 {
+        return None;
+    }
+    // SAFETY: the kernel has just made this descriptor for us.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(fd) };
+    crate::pidfd::id(&pidfd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, UdpSocket};
+
+    #[test]
+    fn options_take_effect() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        set_int(&socket, IntOption::IpTtl, 7).unwrap();
+        assert_eq!(socket.ttl().unwrap(), 7);
+        set_int(&socket, IntOption::IpTos, 16).unwrap();
+        assert_eq!(rustix::net::sockopt::ip_tos(&socket), Ok(16));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        set_int(&listener, IntOption::TcpKeepCount, 5).unwrap();
+        set_int(&listener, IntOption::TcpDeferAccept, 3).unwrap();
+        set_congestion(&listener, "reno").unwrap();
+        assert_eq!(set_congestion(&listener, "no-such"), Err(Errno::NOENT));
+        assert_eq!(bind_to_device(&listener, "no-such0"), Err(Errno::NODEV));
+    }
+
+    #[test]
+    fn the_peer_of_a_pair_is_this_process() {
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let pid = rustix::process::getpid();
+        let own = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
+        // Older kernels have no SO_PEERPIDFD, or no pidfs.
+        if let Some(id) = peer_pidfd_id(&one) {
+            assert_eq!(Some(id), crate::pidfd::id(&own));
+        }
+    }
+}
