@@ -41,6 +41,12 @@ pub enum Action {
         /// Which.
         unit: UnitId,
     },
+    /// The ports of an open socket unit are configured anew: open what is new and close what is gone, or leave all as
+    /// it is and say why. The order is that of the configuration.
+    ReconcileSockets {
+        /// Which.
+        unit: UnitId,
+    },
     /// Close them (and remove nodes where RemoveOnStop= says so).
     CloseSockets {
         /// Which.

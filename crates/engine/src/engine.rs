@@ -202,9 +202,11 @@ impl Engine {
     }
 
     fn loaded(&mut self, definitions: Vec<softboot_unit::Definition>) {
+        let open = self.open_sockets();
         if self.units.load(definitions) {
             // Orders may have changed.
             self.jobs.queue_all_waiting();
+            self.sockets_reloaded(open);
         }
     }
 

@@ -25,6 +25,7 @@ mod units;
 pub use action::*;
 pub use engine::Engine;
 pub use event::*;
+pub use limit::Limiter;
 pub use query::JobInfo;
 pub use saved::{Resume, SavedEngine};
 pub use socket::{AcceptRefusal, Peer};

@@ -6,14 +6,14 @@ use softboot_unit::{RateLimit, Usec};
 /// How many events there were in the current window. The window begins with its first event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Limiter {
+pub struct Limiter {
     begin: Option<Usec>,
     count: u32,
 }
 
 impl Limiter {
     /// Counts one event at `now`; false when the limit does not allow it.
-    pub(crate) fn allow(&mut self, limit: RateLimit, now: Usec) -> bool {
+    pub fn allow(&mut self, limit: RateLimit, now: Usec) -> bool {
         if limit.interval == Usec::ZERO || limit.burst == 0 {
             return true;
         }
@@ -31,8 +31,13 @@ impl Limiter {
         true
     }
 
+    /// When the next event is allowed that is not now: the end of the window.
+    pub fn next_window(&self, limit: RateLimit) -> Usec {
+        self.begin.map_or(Usec::ZERO, |begin| begin.plus(limit.interval))
+    }
+
     /// Forgets everything.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         *self = Limiter::default();
     }
 }

@@ -162,3 +162,61 @@ fn only_the_first_trigger_takes_from_the_limit() {
     world.request(JobKind::Stop, "u.socket", JobMode::Replace);
     assert_eq!(world.sub("u.socket"), "dead");
 }
+
+#[test]
+fn a_changed_limit_counts_from_the_reload_on_and_an_unchanged_one_goes_on() {
+    let deferred = |after: Usec| {
+        let mut world = World::new(units(DeferTrigger::Patient, Usec::from_secs(60)));
+        world.hold.insert("conflict1.service".to_owned());
+        world.start("u.socket");
+        world.start("conflict1.service");
+        world.connect("u.socket");
+        assert_eq!(world.sub("u.socket"), "deferred");
+        world.advance(Usec::from_secs(50));
+        world.feed(Event::Loaded(units(DeferTrigger::Patient, after)));
+        world
+    };
+    let mut world = deferred(Usec::from_secs(60));
+    world.advance(Usec::from_secs(9));
+    assert_eq!(world.sub("u.socket"), "deferred");
+    world.advance(Usec::from_secs(1));
+    assert_eq!(world.status("u.socket").result.as_deref(), Some("timeout"));
+
+    let mut world = deferred(Usec::from_secs(30));
+    world.advance(Usec::from_secs(29));
+    world.reexec();
+    assert_eq!(world.sub("u.socket"), "deferred");
+    world.advance(Usec::from_secs(1));
+    assert_eq!(world.sub("u.socket"), "failed");
+
+    let mut world = deferred(Usec::INFINITY);
+    world.advance(Usec::from_secs(1000));
+    assert_eq!(world.sub("u.socket"), "deferred");
+}
+
+#[test]
+fn only_a_reload_that_changes_the_ports_of_an_open_socket_asks_for_others() {
+    use softboot_unit::{Address, Port, PortKind};
+    let mut world = world(DeferTrigger::No);
+    let asked = |world: &World| {
+        world
+            .trace
+            .iter()
+            .filter(|action| matches!(action, Action::ReconcileSockets { .. }))
+            .count()
+    };
+    world.feed(Event::Loaded(units(DeferTrigger::Yes, Usec::INFINITY)));
+    assert_eq!(asked(&world), 0);
+    let mut changed = units(DeferTrigger::Yes, Usec::INFINITY);
+    if let KindSection::Socket(section) = &mut changed[0].kind {
+        section.ports.push(Port {
+            kind: PortKind::Stream,
+            address: Address::Path("/run/y".to_owned()),
+        });
+    }
+    world.feed(Event::Loaded(changed.clone()));
+    assert_eq!(asked(&world), 1);
+    world.stop("u.socket");
+    world.feed(Event::Loaded(units(DeferTrigger::Yes, Usec::INFINITY)));
+    assert_eq!(asked(&world), 1, "a closed one opens its own at the next start");
+}

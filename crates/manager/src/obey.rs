@@ -21,6 +21,7 @@ impl Manager {
                 hangup,
             } => self.kill(unit, whom, signal, hangup),
             Action::OpenSockets { unit } => self.open_sockets(unit),
+            Action::ReconcileSockets { unit } => self.reconcile_sockets(unit),
             Action::CloseSockets { unit } => self.close_sockets(unit),
             Action::PollSockets { unit, on } => self.poll_sockets(unit, on),
             Action::FlushSockets { unit } => self.flush_sockets(unit),

@@ -22,6 +22,15 @@ pub enum Peer {
         /// The other end.
         remote: SocketAddr,
     },
+    /// AF_VSOCK: context and port of each end.
+    Vsock {
+        /// SO_COOKIE.
+        cookie: u64,
+        /// This end.
+        local: (u32, u32),
+        /// The other end.
+        remote: (u32, u32),
+    },
     /// AF_UNIX with credentials.
     Unix {
         /// SO_COOKIE.
@@ -198,6 +207,11 @@ fn instance_text(number: u32, peer: &Peer) -> String {
             remote.ip().to_canonical(),
             remote.port()
         ),
+        Peer::Vsock {
+            cookie,
+            local: (local_cid, local_port),
+            remote: (remote_cid, remote_port),
+        } => format!("{number}-{cookie}-{local_cid}:{local_port}-{remote_cid}:{remote_port}"),
         Peer::Unix {
             cookie,
             pid,
@@ -243,6 +257,12 @@ mod tests {
             uid: 1000,
         };
         assert_eq!(instance_text(0, &peer), "0-7-42_9-1000");
+        let peer = Peer::Vsock {
+            cookie: 7,
+            local: (1, 80),
+            remote: (2, 4711),
+        };
+        assert_eq!(instance_text(5, &peer), "5-7-1:80-2:4711");
         assert_eq!(instance_text(1, &Peer::Unknown { cookie: 2 }), "1-2-unknown");
     }
 }

@@ -14,6 +14,7 @@
 mod accept;
 mod defer;
 mod open;
+mod reload;
 mod trigger;
 
 pub use accept::{AcceptRefusal, Peer};
@@ -50,6 +51,13 @@ impl SocketState {
             SocketState::Listening | SocketState::Deferred | SocketState::Running => ActiveState::Active,
             SocketState::Failed => ActiveState::Failed,
         }
+    }
+
+    pub(crate) fn has_ports(self) -> bool {
+        matches!(
+            self,
+            SocketState::Listening | SocketState::Deferred | SocketState::Running
+        )
     }
 
     pub(crate) fn sub(self) -> &'static str {

@@ -220,6 +220,7 @@ impl Manager {
             clients: Clients::default(),
             invocations: BTreeMap::new(),
             remotes: BTreeMap::new(),
+            poll_limits: BTreeMap::new(),
             objective: None,
             final_kill: None,
             handoff: None,

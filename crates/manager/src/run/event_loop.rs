@@ -148,7 +148,7 @@ impl Manager {
                 Alarm::Engine(timer) => self.feed(Event::Timer(timer)),
                 Alarm::FinalKillGrace => self.final_kill_grace_over(),
                 Alarm::VerificationDeadline => self.verification_overdue(),
-                Alarm::ResumePort(unit) => self.poll_sockets(unit, true),
+                Alarm::ResumePort(unit) => self.resume_ports(unit),
             }
             self.drain();
         }

@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use fdstore::notify::Receiver;
-use fdstore::{Closer, FdStore};
-use softboot_engine::{Engine, Event, FdToken, Objective, RequestId};
+use fdstore::{Closer, EntryId, FdStore};
+use softboot_engine::{Engine, Event, FdToken, Limiter, Objective, RequestId};
 use softboot_sys::signals::SignalFd;
 use softboot_unit::{UnitName, Usec};
 
@@ -80,6 +80,8 @@ pub(crate) struct Manager {
     pub(crate) invocations: BTreeMap<UnitName, String>,
     /// Who is behind accepted connections.
     pub(crate) remotes: BTreeMap<FdToken, Remote>,
+    /// How often each port woke us lately (PollLimitBurst=).
+    pub(crate) poll_limits: BTreeMap<EntryId, Limiter>,
     /// What the engine wants of the whole manager.
     pub(crate) objective: Option<Objective>,
     /// The final kill, while it is under way.

@@ -132,10 +132,22 @@ fn describe_peer(connection: &OwnedFd) -> Result<(Peer, Remote, String), Errno> 
         let peer = Peer::Unix {
             cookie,
             pid,
-            pidfd_id: None,
+            pidfd_id: softboot_sys::sockopt::peer_pidfd_id(connection),
             uid,
         };
         return Ok((peer, remote, format!("uid {uid}")));
+    }
+    if family == AddressFamily::VSOCK {
+        let [local, peer] = softboot_sys::vsock::ends(connection.as_fd())?;
+        remote.address = Some(peer.0.to_string());
+        remote.port = u16::try_from(peer.1).ok();
+        let source = format!("cid {}", peer.0);
+        let peer = Peer::Vsock {
+            cookie,
+            local,
+            remote: peer,
+        };
+        return Ok((peer, remote, source));
     }
     let local = SocketAddr::try_from(getsockname(connection)?).map_err(|_| Errno::AFNOSUPPORT);
     let peer = getpeername(connection)?.ok_or(Errno::NOTCONN)?;

@@ -1,22 +1,20 @@
 //! The open ports of socket units.
 
-use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use fdstore::{Closer, EntryId, FdName, InsertOptions};
+use fdstore::{Closer, EntryId, FdName};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags, accept_with, recv};
 use softboot_engine::{Event, UnitId};
-use softboot_unit::{KindSection, Port, PortKind, SocketSection, UnitName};
+use softboot_unit::{KindSection, PortKind, SocketSection, UnitName};
 use tracing::warn;
 
-use super::open::{Owner, make_symlinks, open_port, remove_nodes};
+use super::matched::owner_of_nodes;
+use super::open::{make_symlinks, open_port, remove_nodes};
 use crate::owner::Role;
 use crate::run::{Manager, Source};
 
-/// The label that says which port a descriptor was opened for.
-const PORT_LABEL: &str = "port";
 /// A socket that is flushed gives up at most this much in one go; what comes later is new traffic.
 const FLUSH_MAX: usize = 4096;
 
@@ -30,7 +28,7 @@ impl Manager {
     }
 
     /// Name and section of a socket unit.
-    fn socket_unit(&self, unit: UnitId) -> Option<(UnitName, SocketSection)> {
+    pub(super) fn socket_unit(&self, unit: UnitId) -> Option<(UnitName, SocketSection)> {
         Some((
             self.engine.name(unit)?.clone(),
             self.socket_section(unit)?.clone(),
@@ -62,6 +60,7 @@ impl Manager {
             return;
         };
         self.drop_unmatched_ports(unit, &name, &section);
+        self.place_ports(unit, &name, &section);
         let nodes = match owner_of_nodes(&section) {
             Ok(nodes) => nodes,
             Err(error) => {
@@ -78,17 +77,8 @@ impl Manager {
             if self.store.find(&owner, &fd_name).is_some() {
                 continue;
             }
-            let opened = open_port(port, &section, nodes).and_then(|fd| {
-                let label = serde_json::to_string(port).map_err(|error| error.to_string())?;
-                let labels = BTreeMap::from([(PORT_LABEL.to_owned(), label)]);
-                let options = InsertOptions {
-                    labels,
-                    ..InsertOptions::default()
-                };
-                self.store
-                    .insert(&owner, &fd_name, fd, options)
-                    .map_err(|error| error.to_string())
-            });
+            let opened =
+                open_port(port, &section, nodes).and_then(|fd| self.keep_port(&name, position, port, fd));
             if let Err(error) = opened {
                 self.close_sockets(unit);
                 self.feed(Event::SocketOpenFailed { unit, error });
@@ -97,28 +87,6 @@ impl Manager {
         }
         make_symlinks(&section);
         self.feed(Event::SocketOpened { unit });
-    }
-
-    /// Closes descriptors whose port is not configured any more, and gives the others their place in the new order.
-    fn drop_unmatched_ports(&mut self, unit: UnitId, name: &UnitName, section: &SocketSection) {
-        let owner = Role::Port.of(name);
-        let held: Vec<(EntryId, String, Option<Port>)> = self
-            .store
-            .entries_of(&owner)
-            .map(|entry| {
-                let port = entry
-                    .labels()
-                    .get(PORT_LABEL)
-                    .and_then(|label| serde_json::from_str(label).ok());
-                (entry.id(), entry.name().to_string(), port)
-            })
-            .collect();
-        for (id, position, port) in held {
-            let place = port.and_then(|port| section.ports.iter().position(|wanted| *wanted == port));
-            if place.map(|place| place.to_string()) != Some(position) {
-                self.drop_entry(Some(Source::Port(unit, id)), id);
-            }
-        }
     }
 
     /// Closes the ports; with RemoveOnStop= their nodes go too.
@@ -157,6 +125,9 @@ impl Manager {
                 unit,
                 error: "hang-up or error on a listening port".to_owned(),
             });
+            return;
+        }
+        if !self.may_poll(unit, id) {
             return;
         }
         let accept = self.socket_section(unit).is_some_and(|section| section.accept);
@@ -229,6 +200,7 @@ impl Manager {
         if let Some(source) = source {
             self.poll.forget(source, self.store.fd(id));
         }
+        self.poll_limits.remove(&id);
         let Some(entry) = self.store.detach(id) else {
             return;
         };
@@ -248,14 +220,4 @@ impl Manager {
             None => fds.into_iter().for_each(drop),
         }
     }
-}
-
-/// SocketUser= and SocketGroup=. The user's own group is theirs unless another is named.
-fn owner_of_nodes(section: &SocketSection) -> Result<Owner, String> {
-    let user = section.user.as_deref().map(crate::users::user).transpose()?;
-    let group = section.group.as_deref().map(crate::users::group).transpose()?;
-    Ok(Owner {
-        uid: user.as_ref().map(|user| user.uid),
-        gid: group.or(user.map(|user| user.gid)),
-    })
 }

@@ -102,11 +102,6 @@ pub(super) const SERVICE: &[(&[&str], Status)] = &[
             "RestartForceExitStatus",
             "PIDFile",
             "BusName",
-        ],
-        Status::Acts,
-    ),
-    (
-        &[
             "RestartSteps",
             "RestartMaxDelaySec",
             "RestartRandomizedDelaySec",
@@ -119,6 +114,11 @@ pub(super) const SERVICE: &[(&[&str], Status)] = &[
             "ExecReloadPost",
             "ExitType",
             "GuessMainPID",
+        ],
+        Status::Acts,
+    ),
+    (
+        &[
             "OOMPolicy",
             "OpenFile",
             "LUOSession",
@@ -137,6 +137,7 @@ pub(super) const SOCKET: &[(&[&str], Status)] = &[
     (
         &[
             "ListenStream",
+            "BindToDevice",
             "ListenDatagram",
             "ListenSequentialPacket",
             "ListenFIFO",
@@ -165,15 +166,9 @@ pub(super) const SOCKET: &[(&[&str], Status)] = &[
             "TimeoutSec",
             "DeferTrigger",
             "DeferTriggerMaxSec",
-        ],
-        Status::Acts,
-    ),
-    (
-        &[
             "ListenSpecial",
             "ListenNetlink",
             "ListenMessageQueue",
-            "ListenUSBFunction",
             "SocketProtocol",
             "SocketUser",
             "SocketGroup",
@@ -186,9 +181,6 @@ pub(super) const SOCKET: &[(&[&str], Status)] = &[
             "IPTOS",
             "IPTTL",
             "Mark",
-            "SmackLabel",
-            "SmackLabelIPIn",
-            "SmackLabelIPOut",
             "Transparent",
             "Broadcast",
             "PassPIDFD",
@@ -196,20 +188,28 @@ pub(super) const SOCKET: &[(&[&str], Status)] = &[
             "PassPacketInfo",
             "AcceptFileDescriptors",
             "TCPCongestion",
-            "ExecStartPre",
-            "ExecStartPost",
-            "ExecStopPre",
-            "ExecStopPost",
             "Symlinks",
             "MessageQueueMaxMessages",
             "MessageQueueMessageSize",
             "Timestamping",
+        ],
+        Status::Acts,
+    ),
+    (
+        &[
+            "ListenUSBFunction",
+            "SmackLabel",
+            "SmackLabelIPIn",
+            "SmackLabelIPOut",
+            "ExecStartPre",
+            "ExecStartPost",
+            "ExecStopPre",
+            "ExecStopPost",
             "PassFileDescriptorsToExec",
             "SELinuxContextFromNet",
         ],
         Status::Later,
     ),
-    (&["BindToDevice"], Status::Security),
 ];
 
 /// `[Mount]`.
