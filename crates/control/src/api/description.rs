@@ -32,7 +32,10 @@ pub fn introspect(request: &Request) -> Result<Value, MethodError> {
 #[cfg(test)]
 mod tests {
     use super::super::request::METHODS;
-    use super::super::{ManagerInfo, UnitDetail, UnitInfo};
+    use super::super::{
+        EventReply, JobEvent, ManagerInfo, Setting, TimelineReply, TransientReply, TransientRequest,
+        UnitDetail, UnitInfo, UnitNode, UnitTimeline, UnitTimes,
+    };
     use super::*;
 
     /// The text between the parentheses after `start`.
@@ -86,6 +89,34 @@ mod tests {
             sorted(fields("method Describe() ->")),
             sorted(keys(&ManagerInfo::default()))
         );
+        for (text, real) in [
+            ("type UnitNode", keys(&UnitNode::default())),
+            ("type UnitTimes", keys(&UnitTimes::default())),
+            ("type UnitTimeline", keys(&UnitTimeline::default())),
+            ("type Setting", keys(&Setting::default())),
+            ("type JobEvent", keys(&JobEvent::default())),
+            ("method Timeline() ->", keys(&TimelineReply::default())),
+            ("method StartTransient", keys(&TransientRequest::default())),
+            (
+                "method Subscribe(units: ?[]string) ->",
+                keys(&EventReply::default()),
+            ),
+        ] {
+            assert_eq!(sorted(fields(text)), sorted(real), "{text}");
+        }
+        let transient = DESCRIPTION.split_once("method StartTransient").unwrap().1;
+        let reply = transient
+            .split_once(") -> (")
+            .unwrap()
+            .1
+            .split_once(')')
+            .unwrap()
+            .0;
+        let names: Vec<String> = reply
+            .split(',')
+            .map(|field| field.split(':').next().unwrap().trim().to_owned())
+            .collect();
+        assert_eq!(sorted(names), sorted(keys(&TransientReply::default())));
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub enum MethodError {
         /// Its name.
         interface: String,
     },
+    /// The method has many replies, and the call does not take them.
+    #[error("this method has many replies; call it with more")]
+    ExpectedMore {},
 }
 
 impl MethodError {
@@ -35,6 +38,7 @@ impl MethodError {
         match self {
             MethodError::MethodNotFound { .. } => "org.varlink.service.MethodNotFound",
             MethodError::InvalidParameter { .. } => "org.varlink.service.InvalidParameter",
+            MethodError::ExpectedMore {} => "org.varlink.service.ExpectedMore",
             MethodError::InterfaceNotFound { .. } => "org.varlink.service.InterfaceNotFound",
         }
     }
@@ -83,6 +87,10 @@ pub enum ApiError {
     AccessDenied { message: String },
     #[error("{message}")]
     HandoffRefused { reasons: Vec<String>, message: String },
+    #[error("{message}")]
+    UnitExists { message: String },
+    #[error("{message}")]
+    UnitBusy { message: String },
     #[error("{message}")]
     Failed { message: String },
 }

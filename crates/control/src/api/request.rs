@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::MethodError;
+use super::{EnqueueRequest, KillRequest, LogsRequest, MethodError, SubscribeRequest, TransientRequest};
 use crate::connection::Call;
 
 /// The interface's name.
@@ -73,46 +73,23 @@ pub enum Request {
         #[serde(default)]
         wait: bool,
     },
-}
-
-/// Parameters of `Enqueue`: a job for a unit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnqueueRequest {
-    /// The unit.
-    pub name: String,
-    /// `start`, `stop`, `restart`, `reload`, `try-restart`, `reload-or-start`, …
-    pub job: String,
-    /// `replace`, `fail`, `lenient`, `isolate`, …
-    #[serde(default = "replace")]
-    pub mode: String,
-    /// Answer when the job is finished, not when it is queued.
-    #[serde(default = "yes")]
-    pub wait: bool,
-}
-
-/// Parameters of `Logs`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogsRequest {
-    /// The unit.
-    pub name: String,
-    /// How many of the last lines.
-    #[serde(default = "hundred")]
-    pub lines: u32,
-    /// Go on with what is written from now on. Needs `more`.
-    #[serde(default)]
-    pub follow: bool,
-}
-
-fn replace() -> String {
-    "replace".to_owned()
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn hundred() -> u32 {
-    100
+    GetProperties {
+        #[serde(default)]
+        name: Option<String>,
+    },
+    ListDependencies {
+        #[serde(default)]
+        relations: Vec<String>,
+    },
+    Timeline {},
+    Kill(KillRequest),
+    Clean {
+        name: String,
+        #[serde(default)]
+        what: Vec<String>,
+    },
+    StartTransient(TransientRequest),
+    Subscribe(SubscribeRequest),
 }
 
 impl Request {
@@ -176,6 +153,10 @@ impl Request {
                 | Request::GetUnit { .. }
                 | Request::ListJobs {}
                 | Request::IsSystemRunning { .. }
+                | Request::GetProperties { .. }
+                | Request::ListDependencies { .. }
+                | Request::Timeline {}
+                | Request::Subscribe(_)
         )
     }
 
@@ -186,7 +167,7 @@ impl Request {
 }
 
 /// Every method of the interface.
-pub(super) const METHODS: [&str; 17] = [
+pub(super) const METHODS: [&str; 24] = [
     "Ping",
     "Describe",
     "ListUnits",
@@ -204,6 +185,13 @@ pub(super) const METHODS: [&str; 17] = [
     "Reboot",
     "Halt",
     "IsSystemRunning",
+    "GetProperties",
+    "ListDependencies",
+    "Timeline",
+    "Kill",
+    "Clean",
+    "StartTransient",
+    "Subscribe",
 ];
 
 fn parse_service(method: &str, parameters: &Value) -> Option<Result<Request, MethodError>> {
@@ -279,6 +267,25 @@ mod tests {
             Request::Reboot { force: false },
             Request::Halt { force: false },
             Request::IsSystemRunning { wait: true },
+            Request::GetProperties { name: None },
+            Request::ListDependencies {
+                relations: vec!["After".to_owned()],
+            },
+            Request::Timeline {},
+            Request::Kill(KillRequest {
+                name: "a.service".to_owned(),
+                whom: "main".to_owned(),
+                signal: 10,
+            }),
+            Request::Clean {
+                name: "a.service".to_owned(),
+                what: vec!["fdstore".to_owned()],
+            },
+            Request::StartTransient(TransientRequest {
+                command: vec!["true".to_owned()],
+                ..TransientRequest::default()
+            }),
+            Request::Subscribe(SubscribeRequest::default()),
         ];
         assert_eq!(requests.len(), METHODS.len());
         for request in requests {

@@ -7,6 +7,11 @@
 mod answers;
 mod calls;
 mod describe;
+mod events;
+mod kill;
+mod properties;
+mod timeline;
+mod transient;
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
@@ -16,6 +21,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with, sockopt};
 use serde::{Deserialize, Serialize};
+use softboot_control::api::SubscribeRequest;
 use softboot_control::connection::{Connection, Peer, ReadOutcome};
 use softboot_engine::{JobId, RequestId};
 use softboot_unit::UnitName;
@@ -23,6 +29,9 @@ use tracing::{debug, warn};
 
 use crate::owner;
 use crate::run::{Manager, Source};
+
+use timeline::Timeline;
+use transient::Transients;
 
 /// More clients than this are turned away: a connection that waits costs memory in PID 1.
 const MAX_CLIENTS: usize = 512;
@@ -35,6 +44,12 @@ const CALLS_PER_TURN: usize = 32;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Clients {
     by_id: BTreeMap<u64, Client>,
+    /// When units changed.
+    #[serde(default)]
+    timeline: Timeline,
+    /// Services that clients made.
+    #[serde(default)]
+    transients: Transients,
 }
 
 /// One client.
@@ -54,6 +69,9 @@ pub(crate) enum Waiting {
         request: RequestId,
         job: Option<JobId>,
         until_done: bool,
+        /// The service that was made for it.
+        #[serde(default)]
+        transient: Option<UnitName>,
     },
     /// The verifying child's answer, and then what the kind of handoff brings.
     Verification { wait: bool },
@@ -67,6 +85,8 @@ pub(crate) enum Waiting {
     Boot,
     /// Lines of a unit's log after the first `position` bytes that were ever written to it.
     Follow { unit: UnitName, position: u64 },
+    /// Events.
+    Events(SubscribeRequest),
 }
 
 impl Clients {
@@ -78,6 +98,13 @@ impl Clients {
     fn unprivileged(&self) -> usize {
         let clients = self.by_id.values();
         clients.filter(|client| client.connection.peer().uid != 0).count()
+    }
+
+    /// Bytes that a client has not taken yet.
+    fn unread(&self, client: u64) -> usize {
+        self.by_id
+            .get(&client)
+            .map_or(0, |client| client.connection.unsent())
     }
 
     /// What a client waits for that has taken all its answers so far.
@@ -243,6 +270,7 @@ impl Manager {
         if let Some(Waiting::Job { request, .. } | Waiting::SoftRebootQueued { request, .. }) = client.waiting
         {
             self.feed(softboot_engine::Event::RequestDropped(request));
+            self.transient_request_over(request);
         }
         self.drop_entry(Some(Source::Client(id)), client.entry);
     }
