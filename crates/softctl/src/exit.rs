@@ -47,6 +47,8 @@ fn code_of_refusal(error: &ApiError) -> u8 {
         | ApiError::TransactionOrderIsCyclic { .. }
         | ApiError::ShuttingDown { .. }
         | ApiError::HandoffRefused { .. }
+        | ApiError::UnitExists { .. }
+        | ApiError::UnitBusy { .. }
         | ApiError::Failed { .. } => FAILURE,
     }
 }

@@ -1,0 +1,208 @@
+//! Calls that no client should make: each has its error, and PID 1 goes on.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+
+use serde_json::{Value, json};
+
+use super::check::{Output, PATIENCE};
+use super::units::UnitFile;
+use super::{Options, control, processes};
+use crate::error::{Context, Error};
+
+/// Longer than any name, shorter than what a connection may send.
+const GIANT: usize = 500_000;
+/// Changes often, with much text.
+const CHANGING: &str = "changing.service";
+/// More starts than a subscriber may leave unread.
+const CHANGES: usize = 600;
+/// Subscribers that never read.
+const DEAF: usize = 20;
+
+/// One call on a connection of its own: the error's name, or nothing.
+fn error_of(call: &Value) -> Result<String, Error> {
+    let mut client = UnixStream::connect(control::SOCKET).doing("connecting to the control socket")?;
+    client
+        .set_read_timeout(Some(PATIENCE))
+        .doing("setting a time-out")?;
+    client
+        .write_all(format!("{call}\0").as_bytes())
+        .doing("sending a call")?;
+    let mut answer = Vec::new();
+    BufReader::new(client)
+        .read_until(0, &mut answer)
+        .doing(format!("reading the answer to {}", shortened(call)))?;
+    if answer.pop() != Some(0) {
+        return Err(Error::Check(format!("{} has no answer", shortened(call))));
+    }
+    let answer: Value = serde_json::from_slice(&answer)
+        .map_err(|error| Error::Check(format!("the answer is no JSON: {error}")))?;
+    let name = answer.get("error").and_then(Value::as_str).unwrap_or_default();
+    Ok(name.rsplit('.').next().unwrap_or_default().to_owned())
+}
+
+fn shortened(call: &Value) -> String {
+    call.to_string().chars().take(150).collect()
+}
+
+pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
+    control::wait_running()?;
+    let init = processes::process(1).map(|process| process.start);
+    let giant = "x".repeat(GIANT);
+    let command = json!(["/bin/busybox", "true"]);
+    let cases = [
+        ("GetProperties", json!({ "name": 7 }), "InvalidParameter"),
+        (
+            "GetProperties",
+            json!({ "name": "no-such.service" }),
+            "NoSuchUnit",
+        ),
+        ("GetProperties", json!({ "name": giant }), "NoSuchUnit"),
+        (
+            "GetProperties",
+            json!({ "name": "../../etc/passwd" }),
+            "NoSuchUnit",
+        ),
+        (
+            "ListDependencies",
+            json!({ "relations": "After" }),
+            "InvalidParameter",
+        ),
+        ("ListDependencies", json!({ "relations": [giant] }), ""),
+        ("Timeline", json!([]), "InvalidParameter"),
+        ("Kill", json!({}), "InvalidParameter"),
+        (
+            "Kill",
+            json!({ "name": "survivor.service", "signal": "KILL" }),
+            "InvalidParameter",
+        ),
+        (
+            "Kill",
+            json!({ "name": "survivor.service", "signal": 0 }),
+            "Failed",
+        ),
+        (
+            "Kill",
+            json!({ "name": "survivor.service", "signal": 2_000_000_000 }),
+            "Failed",
+        ),
+        (
+            "Kill",
+            json!({ "name": "survivor.service", "signal": 1, "whom": giant }),
+            "Failed",
+        ),
+        ("Kill", json!({ "name": giant, "signal": 1 }), "NoSuchUnit"),
+        (
+            "Clean",
+            json!({ "name": "survivor.service", "what": [giant] }),
+            "Failed",
+        ),
+        (
+            "Clean",
+            json!({ "name": "survivor.service", "what": "fdstore" }),
+            "InvalidParameter",
+        ),
+        ("Clean", json!({ "name": "survivor.service" }), "UnitBusy"),
+        ("Clean", json!({ "name": giant }), "NoSuchUnit"),
+        ("StartTransient", json!({}), "InvalidParameter"),
+        ("StartTransient", json!({ "command": [] }), "BadUnitSetting"),
+        ("StartTransient", json!({ "command": "true" }), "InvalidParameter"),
+        (
+            "StartTransient",
+            json!({ "command": ["-/bin/busybox"] }),
+            "BadUnitSetting",
+        ),
+        (
+            "StartTransient",
+            json!({ "command": command, "name": giant }),
+            "Failed",
+        ),
+        (
+            "StartTransient",
+            json!({ "command": command, "name": "../x.service" }),
+            "Failed",
+        ),
+        (
+            "StartTransient",
+            json!({ "command": command, "name": "x.target" }),
+            "Failed",
+        ),
+        (
+            "StartTransient",
+            json!({ "command": command, "name": "survivor.service" }),
+            "UnitExists",
+        ),
+        (
+            "StartTransient",
+            json!({ "command": command, "mode": "fly" }),
+            "Failed",
+        ),
+        (
+            "StartTransient",
+            json!({ "command": command, "settings": [{ "section": "Install", "key": "Alias", "value": "x" }] }),
+            "BadUnitSetting",
+        ),
+        (
+            "StartTransient",
+            json!({ "command": command, "settings": [
+                { "section": "Service", "key": "User", "value": "x\nExecStart=/bin/evil" }
+            ] }),
+            "BadUnitSetting",
+        ),
+        ("Subscribe", json!({}), "ExpectedMore"),
+        ("Subscribe", json!({ "units": "x" }), "InvalidParameter"),
+        (
+            "Enqueue",
+            json!({ "name": "survivor.service", "job": giant }),
+            "Failed",
+        ),
+    ];
+    for (method, parameters, wanted) in cases {
+        let call = json!({ "method": format!("io.softboot.Manager.{method}"), "parameters": parameters });
+        output.same(
+            &error_of(&call)?.as_str(),
+            &wanted,
+            format!("{} ends with {wanted:?}", shortened(&call)),
+        )?;
+    }
+    deaf_subscribers(output)?;
+    output.same(
+        &processes::process(1).map(|process| process.start),
+        &init,
+        "PID 1 is the same as before",
+    )?;
+    control::call("Ping", json!({})).map(|_| ())
+}
+
+/// One that subscribes and never reads is dropped, and nobody waits for it.
+fn deaf_subscribers(output: &mut Output) -> Result<(), Error> {
+    let subscribe = json!({ "method": "io.softboot.Manager.Subscribe", "more": true, "parameters": {} });
+    let mut deaf = Vec::new();
+    for _ in 0..DEAF {
+        let mut client = UnixStream::connect(control::SOCKET).doing("connecting to the control socket")?;
+        client
+            .write_all(format!("{subscribe}\0").as_bytes())
+            .doing("subscribing")?;
+        deaf.push(client);
+    }
+    let unit = format!(
+        "[Unit]\nDescription={}\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nExecStart=/bin/busybox true\n",
+        "x".repeat(2000)
+    );
+    let _unit = UnitFile::install(CHANGING, &unit)?;
+    for _ in 0..CHANGES {
+        control::start(CHANGING)?;
+        // White space between calls is nothing, unless nobody is there any more.
+        deaf.retain_mut(|client| client.write_all(b" ").is_ok());
+        if deaf.is_empty() {
+            return output.check(
+                true,
+                "subscribers that never read are dropped, and jobs go on meanwhile",
+            );
+        }
+    }
+    Err(Error::Check(format!(
+        "{} subscribers that never read are kept",
+        deaf.len()
+    )))
+}

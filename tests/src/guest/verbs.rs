@@ -1,0 +1,301 @@
+//! The verbs of softctl that look closely, signal, run commands and wait for events, as people use them.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+
+use super::check::{Output, wait_for};
+use super::softctl::{finish, softctl, softctl_as, start};
+use super::units::UnitFile;
+use super::{Options, control, processes};
+use crate::error::{Context, Error};
+
+/// nobody
+const NOBODY: u32 = 65534;
+const UNIT: &str = "verbs.service";
+const TRANSIENT: &str = "/run/systemd/transient/made.service";
+
+pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
+    control::wait_running()?;
+    shown(output)?;
+    signalled(output)?;
+    cleaned(output)?;
+    graphs(output)?;
+    transient(output)?;
+    across_a_reexec(output)?;
+    events(output)?;
+    bad_words(output)
+}
+
+/// Verb, exit code, and what must be among the output.
+fn prints(output: &mut Output, words: &[&str], code: i32, wanted: &str) -> Result<(), Error> {
+    let ran = softctl(words)?;
+    let text = format!("{}{}", ran.stdout, ran.stderr);
+    output.check(
+        ran.code == code && text.contains(wanted),
+        format!(
+            "softctl {} ends with {code} and says {wanted:?} (found {}: {})",
+            words.join(" "),
+            ran.code,
+            text.chars().take(300).collect::<String>()
+        ),
+    )
+}
+
+fn shown(output: &mut Output) -> Result<(), Error> {
+    let main = control::Unit::get("survivor.service")?.main_pid();
+    let ran = softctl(&["show", "-p", "MainPID,ActiveState", "survivor"])?;
+    output.same(
+        &ran.stdout,
+        &format!("MainPID={main}\nActiveState=active\n"),
+        "show prints the properties that were asked for",
+    )?;
+    let ran = softctl(&["show", "-P", "LoadState", "no-such-unit"])?;
+    output.same(
+        &(ran.code, ran.stdout.as_str()),
+        &(0, "not-found\n"),
+        "show says that a unit does not exist, and does not fail",
+    )?;
+    prints(output, &["show"], 0, "SystemState=running")?;
+    prints(output, &["cat", "survivor"], 0, "# /")?;
+    prints(output, &["cat", "survivor"], 0, "[Service]")?;
+    prints(output, &["cat", "no-such-unit"], 5, "no-such-unit.service")?;
+    prints(output, &["list-sockets"], 0, "lighttpd.socket")?;
+    let nobody = softctl_as(NOBODY, &["show", "survivor"])?;
+    output.check(
+        nobody.code == 0 && nobody.stdout.contains("MainPID=") && !nobody.stdout.contains("Environment="),
+        "nobody sees a unit's properties, but not its environment",
+    )
+}
+
+fn signalled(output: &mut Output) -> Result<(), Error> {
+    let _unit = UnitFile::install(UNIT, "[Service]\nExecStart=/bin/busybox sleep 1000\n")?;
+    control::start(UNIT)?;
+    let main = control::Unit::get(UNIT)?.main_pid();
+    prints(
+        output,
+        &["kill", "--kill-whom=control", UNIT],
+        1,
+        "no control process",
+    )?;
+    prints(
+        output,
+        &["kill", "-s", "SIGSTOP", "--kill-whom=main", UNIT],
+        0,
+        "",
+    )?;
+    wait_for("the process to be stopped", || {
+        Ok(processes::process(main)
+            .is_some_and(|process| process.state == 'T')
+            .then_some(()))
+    })?;
+    output.check(true, "SIGSTOP stops a process, and nothing wakes it up again")?;
+    prints(output, &["kill", "-s", "KILL", UNIT], 0, "")?;
+    wait_for("the unit to fail", || {
+        Ok((control::Unit::get(UNIT)?.result() == "signal").then_some(()))
+    })?;
+    prints(output, &["kill", "--kill-whom=all-fail", UNIT], 1, "no process")?;
+    prints(output, &["kill", "--kill-whom=all", UNIT], 0, "")?;
+    prints(output, &["kill", "-s", "NOSIG", UNIT], 2, "no signal")?;
+    prints(output, &["reset-failed", UNIT], 0, "")?;
+    prints(output, &["try-reload-or-restart", UNIT], 0, "")?;
+    output.same(
+        &control::Unit::get(UNIT)?.active(),
+        &"inactive",
+        "try-reload-or-restart leaves a unit alone that does not run",
+    )?;
+    prints(output, &["reload-or-restart", UNIT], 0, "")?;
+    let first = control::Unit::get(UNIT)?.main_pid();
+    prints(output, &["reload-or-restart", UNIT], 0, "")?;
+    let second = control::Unit::get(UNIT)?.main_pid();
+    output.check(
+        first != 0 && second != 0 && first != second,
+        "reload-or-restart starts what is down, and restarts what cannot reload",
+    )?;
+    control::stop(UNIT)
+}
+
+fn cleaned(output: &mut Output) -> Result<(), Error> {
+    prints(
+        output,
+        &["clean", "--what=fdstore", "survivor"],
+        1,
+        "inactive unit",
+    )?;
+    prints(
+        output,
+        &["clean", "--what=fdstore", "no-such-unit"],
+        5,
+        "no-such-unit",
+    )
+}
+
+fn graphs(output: &mut Output) -> Result<(), Error> {
+    prints(output, &["list-dependencies", "--all"], 0, "─survivor.service")?;
+    prints(
+        output,
+        &["list-dependencies", "--reverse", "lighttpd.socket"],
+        0,
+        "─sockets.target",
+    )?;
+    prints(
+        output,
+        &["list-dependencies", "no-such.target"],
+        5,
+        "no-such.target",
+    )?;
+    prints(
+        output,
+        &["dot", "--order", "survivor.service"],
+        0,
+        "\"survivor.service\" -> ",
+    )?;
+    prints(output, &["critical-chain"], 0, ".target @")?;
+    let blame = softctl(&["blame"])?;
+    output.check(
+        blame.code == 0 && blame.stdout.contains(".service"),
+        format!("blame lists what took time: {}", blame.stdout.trim()),
+    )?;
+    prints(output, &["isolate", "survivor"], 4, "solat")?;
+    prints(output, &["verify", "broken"], 1, "broken.service:4")?;
+    prints(output, &["verify", "survivor"], 0, "")
+}
+
+fn transient(output: &mut Output) -> Result<(), Error> {
+    prints(
+        output,
+        &["run", "--wait", "/bin/busybox", "sh", "-c", "exit 7"],
+        7,
+        "exited 7",
+    )?;
+    prints(
+        output,
+        &["run", "--wait", "/bin/busybox", "true"],
+        0,
+        "Running as run-",
+    )?;
+    prints(
+        output,
+        &["run", "--wait", "-p", "Type=oneshot", "/no/such/program"],
+        203,
+        "203",
+    )?;
+    let words = [
+        "run",
+        "--unit=made",
+        "-p",
+        "Nice=5",
+        "/bin/busybox",
+        "sleep",
+        "1000",
+    ];
+    prints(output, &words, 0, "made.service")?;
+    output.same(
+        &control::Unit::get("made.service")?.active(),
+        &"active",
+        "a command runs as a service of its own",
+    )?;
+    prints(output, &["show", "-P", "Transient", "made"], 0, "yes")?;
+    prints(output, &["cat", "made"], 0, "Nice=5")?;
+    prints(output, &words, 1, "already")?;
+    prints(
+        output,
+        &["run", "--unit=survivor", "/bin/busybox", "true"],
+        1,
+        "already",
+    )?;
+    for setting in ["Typ=oneshot", "Nice=5\nUser=root", "Nice=much", "Type=oneshot\\"] {
+        let words = ["run", "--unit=wrong", "-p", setting, "/bin/busybox", "true"];
+        prints(output, &words, 6, "")?;
+    }
+    output.check(
+        !fs::exists("/run/systemd/transient/wrong.service").doing("looking for a file")?,
+        "a service that was refused leaves no file",
+    )
+}
+
+/// A service that was made like this, and its file, cross a re-exec and are gone when it stops.
+fn across_a_reexec(output: &mut Output) -> Result<(), Error> {
+    let main = control::Unit::get("made.service")?.main_pid();
+    control::reexec()?;
+    output.same(
+        &control::Unit::get("made.service")?.main_pid(),
+        &main,
+        "it goes on through a re-exec",
+    )?;
+    prints(output, &["daemon-reload"], 0, "")?;
+    prints(output, &["cat", "made"], 0, "busybox")?;
+    control::stop("made.service")?;
+    wait_for("the file to go", || {
+        Ok((!fs::exists(TRANSIENT).doing("looking for a file")?).then_some(()))
+    })?;
+    prints(
+        output,
+        &["run", "--unit=made", "--wait", "/bin/busybox", "true"],
+        0,
+        "made.service",
+    )
+}
+
+/// A subscriber is told what happens, before and after a re-exec.
+fn events(output: &mut Output) -> Result<(), Error> {
+    let _unit = UnitFile::install(UNIT, "[Service]\nExecStart=/bin/busybox sleep 1000\n")?;
+    let mut child = start(&["events", "--json", UNIT])?;
+    let lines = child
+        .stdout
+        .take()
+        .ok_or_else(|| Error::Check("softctl has no output".to_owned()))?;
+    let mut lines = BufReader::new(lines).lines();
+    let mut until = |wanted: &[&str]| -> Result<(), Error> {
+        for line in lines.by_ref() {
+            let line = line.doing("reading an event")?;
+            if wanted.iter().all(|part| line.contains(part)) {
+                return Ok(());
+            }
+        }
+        Err(Error::Check(format!("the events end before {wanted:?}")))
+    };
+    until(&["\"subscribed\""])?;
+    control::start(UNIT)?;
+    until(&["\"job-new\"", "\"start\""])?;
+    until(&["\"unit-changed\"", "\"running\""])?;
+    until(&["\"job-done\"", "\"done\""])?;
+    control::reexec()?;
+    control::stop(UNIT)?;
+    until(&["\"unit-changed\"", "\"inactive\""])?;
+    child.kill().doing("ending softctl")?;
+    finish(child)?;
+    output.check(
+        true,
+        "a subscriber is told of jobs and states, through a re-exec too",
+    )
+}
+
+fn bad_words(output: &mut Output) -> Result<(), Error> {
+    for verb in [
+        &["kill", "survivor"][..],
+        &["clean", "survivor"],
+        &["run", "/bin/busybox", "true"],
+        &["isolate", "rescue.target"],
+        &["reload-or-restart", "survivor"],
+    ] {
+        let ran = softctl_as(NOBODY, verb)?;
+        output.same(
+            &(ran.code, ran.stderr.contains("only root")),
+            &(4, true),
+            format!("{verb:?} is refused to nobody ({})", ran.stderr.trim()),
+        )?;
+    }
+    for verb in [
+        &["list-dependencies"][..],
+        &["blame"],
+        &["list-sockets"],
+        &["dot"],
+    ] {
+        output.same(
+            &softctl_as(NOBODY, verb)?.code,
+            &0,
+            format!("nobody may ask for {verb:?}"),
+        )?;
+    }
+    Ok(())
+}
