@@ -2,27 +2,42 @@
 
 use serde_json::{Value, json};
 
+use super::request::SERVICE;
 use super::{INTERFACE, MethodError, Request};
+use crate::systemd;
 
 /// The description of `io.softboot.Manager`.
 pub const DESCRIPTION: &str = include_str!("io.softboot.Manager.varlink");
 
+/// The description of the interface every Varlink service has.
+const SERVICE_DESCRIPTION: &str = include_str!("org.varlink.service.varlink");
+
 /// Answers `GetInfo` and `GetInterfaceDescription`.
 pub fn introspect(request: &Request) -> Result<Value, MethodError> {
     match request {
-        Request::GetInfo => Ok(json!({
-            "vendor": "softboot",
-            "product": "softbootd",
-            "version": env!("CARGO_PKG_VERSION"),
-            "url": "",
-            "interfaces": ["org.varlink.service", INTERFACE],
-        })),
+        Request::GetInfo => {
+            let mut interfaces = vec![SERVICE, INTERFACE];
+            interfaces.extend(systemd::names());
+            Ok(json!({
+                "vendor": "softboot",
+                "product": "softbootd",
+                "version": env!("CARGO_PKG_VERSION"),
+                "url": "",
+                "interfaces": interfaces,
+            }))
+        }
         Request::GetInterfaceDescription { interface } if interface == INTERFACE => {
             Ok(json!({ "description": DESCRIPTION }))
         }
-        Request::GetInterfaceDescription { interface } => Err(MethodError::InterfaceNotFound {
-            interface: interface.clone(),
-        }),
+        Request::GetInterfaceDescription { interface } if interface == SERVICE => {
+            Ok(json!({ "description": SERVICE_DESCRIPTION }))
+        }
+        Request::GetInterfaceDescription { interface } => match systemd::description(interface) {
+            Some(description) => Ok(json!({ "description": description })),
+            None => Err(MethodError::InterfaceNotFound {
+                interface: interface.clone(),
+            }),
+        },
         other => Err(MethodError::MethodNotFound {
             method: other.to_call().0,
         }),
@@ -117,6 +132,22 @@ mod tests {
             .map(|field| field.split(':').next().unwrap().trim().to_owned())
             .collect();
         assert_eq!(sorted(names), sorted(keys(&TransientReply::default())));
+    }
+
+    #[test]
+    fn every_interface_that_is_named_is_described() {
+        let info = introspect(&Request::GetInfo).unwrap();
+        let interfaces = info["interfaces"].as_array().unwrap();
+        assert_eq!(interfaces.len(), 5);
+        for interface in interfaces {
+            let interface = interface.as_str().unwrap().to_owned();
+            let request = Request::GetInterfaceDescription {
+                interface: interface.clone(),
+            };
+            let reply = introspect(&request).unwrap();
+            let text = reply["description"].as_str().unwrap();
+            assert!(text.contains(&format!("interface {interface}\n")), "{interface}");
+        }
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub enum MethodError {
     /// The method has many replies, and the call does not take them.
     #[error("this method has many replies; call it with more")]
     ExpectedMore {},
+    /// Only root may make this call.
+    #[error("only root may do that")]
+    PermissionDenied {},
 }
 
 impl MethodError {
@@ -39,6 +42,7 @@ impl MethodError {
             MethodError::MethodNotFound { .. } => "org.varlink.service.MethodNotFound",
             MethodError::InvalidParameter { .. } => "org.varlink.service.InvalidParameter",
             MethodError::ExpectedMore {} => "org.varlink.service.ExpectedMore",
+            MethodError::PermissionDenied {} => "org.varlink.service.PermissionDenied",
             MethodError::InterfaceNotFound { .. } => "org.varlink.service.InterfaceNotFound",
         }
     }

@@ -16,5 +16,6 @@ pub use error::{ApiError, MethodError};
 pub use graph::*;
 pub use parameters::*;
 pub use reply::*;
+pub(crate) use request::parameter_of;
 pub use request::{INTERFACE, Request};
 pub use suggest::{glob_match, suggest};

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 
 use super::{EnqueueRequest, KillRequest, LogsRequest, MethodError, SubscribeRequest, TransientRequest};
 use crate::connection::Call;
+use crate::systemd::SystemdRequest;
 
 /// The interface's name.
 pub const INTERFACE: &str = "io.softboot.Manager";
 /// The interface every Varlink service has.
-const SERVICE: &str = "org.varlink.service";
+pub(super) const SERVICE: &str = "org.varlink.service";
 
 /// A call, decoded. Variants are the interface's methods, fields its parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub enum Request {
     GetInterfaceDescription {
         interface: String,
     },
+    /// A call of one of the interfaces that tools of systemd use.
+    #[serde(skip)]
+    Systemd(SystemdRequest),
     Ping {},
     Describe {},
     ListUnits {
@@ -95,6 +99,9 @@ pub enum Request {
 impl Request {
     /// Decodes a call. An unknown method and a wrong parameter are told apart, as the Varlink service interface asks.
     pub fn parse(call: &Call) -> Result<Request, MethodError> {
+        if let Some(request) = SystemdRequest::parse(call) {
+            return request.map(Request::Systemd);
+        }
         let not_found = || MethodError::MethodNotFound {
             method: call.method.clone(),
         };
@@ -143,6 +150,9 @@ impl Request {
 
     /// Whether only root may make this call. The others only look, and see no log lines.
     pub fn needs_root(&self) -> bool {
+        if let Request::Systemd(request) = self {
+            return request.needs_root();
+        }
         !matches!(
             self,
             Request::GetInfo
@@ -210,7 +220,7 @@ fn parse_service(method: &str, parameters: &Value) -> Option<Result<Request, Met
 }
 
 /// The parameter that a decoder's message names in backquotes; the whole message where it names none.
-fn parameter_of(error: &serde_json::Error) -> String {
+pub(crate) fn parameter_of(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split('`').nth(1).map_or(text.clone(), str::to_owned)
 }

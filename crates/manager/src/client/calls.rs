@@ -2,7 +2,7 @@
 
 use softboot_control::api::{
     ApiError, EnqueueRequest, FdsReply, JobInfo, ListJobsReply, ListUnitsReply, LogsReply, LogsRequest,
-    ManagerInfo, Request, SystemStateReply, UnitReply,
+    ManagerInfo, MethodError, Request, SystemStateReply, UnitReply,
 };
 use softboot_control::connection::Call;
 use softboot_engine::{Event, JobId, JobKind};
@@ -27,6 +27,14 @@ impl Manager {
             }
         };
         let root = self.peer_uid(client) == Some(0);
+        if let (Request::Systemd(_), false) = (&request, root)
+            && request.needs_root()
+        {
+            let error = MethodError::PermissionDenied {};
+            return self.send(client, |connection| {
+                connection.error(error.name(), &error.parameters())
+            });
+        }
         if request.needs_root() && !root {
             let message = "only root may do that".to_owned();
             self.reply_error(client, &ApiError::AccessDenied { message });
@@ -37,6 +45,7 @@ impl Manager {
             Request::GetInfo | Request::GetInterfaceDescription { .. } => {
                 self.answer_introspection(client, &request)
             }
+            Request::Systemd(request) => self.answer_systemd(client, call.more, request),
             Request::Describe {} => {
                 let info = self.manager_info();
                 self.reply(client, &info);
@@ -283,13 +292,13 @@ impl Manager {
         }
     }
 
-    fn ask_handoff(&mut self, client: u64, kind: Kind, check: bool, wait: bool) {
+    pub(super) fn ask_handoff(&mut self, client: u64, kind: Kind, check: bool, wait: bool) {
         self.clients
             .set_waiting(client, Some(Waiting::Verification { wait }));
         self.begin_handoff_with(kind, Some(client), check);
     }
 
-    fn end(&mut self, client: u64, action: EmergencyAction, forced: EmergencyAction, force: bool) {
+    pub(super) fn end(&mut self, client: u64, action: EmergencyAction, forced: EmergencyAction, force: bool) {
         let action = if force { forced } else { action };
         self.feed(Event::Signal(softboot_engine::ManagerSignal::Shutdown(action)));
         self.reply(client, &serde_json::json!({}));

@@ -10,6 +10,7 @@ mod describe;
 mod events;
 mod kill;
 mod properties;
+mod systemd;
 mod timeline;
 mod transient;
 
@@ -133,9 +134,9 @@ impl Clients {
 }
 
 impl Manager {
-    /// Takes new clients from the listener.
-    pub(crate) fn accept_clients(&mut self) {
-        let Some(listener) = self.manager_entry("control").and_then(|id| self.store.fd(id)) else {
+    /// Takes new clients from the listener of this name.
+    pub(crate) fn accept_clients(&mut self, listener: &str) {
+        let Some(listener) = self.manager_entry(listener).and_then(|id| self.store.fd(id)) else {
             return;
         };
         let accepted = accept_with(listener.as_fd(), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
@@ -305,6 +306,10 @@ impl Manager {
             debug!("control client {id} is dropped: {error}");
             self.drop_client(id);
         }
+    }
+
+    fn peer_pid(&self, id: u64) -> Option<i32> {
+        Some(self.clients.by_id.get(&id)?.connection.peer().pid)
     }
 
     pub(crate) fn peer_uid(&self, id: u64) -> Option<u32> {
