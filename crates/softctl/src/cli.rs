@@ -101,6 +101,12 @@ pub(crate) enum Verb {
     /// Look for mistakes in unit files; softbootd need not run
     #[command(after_help = help::VERIFY)]
     Verify(Verify),
+    /// Print what a shell needs to complete softctl's words
+    #[command(hide = true)]
+    Completions(Completions),
+    /// Write the manual pages and the completions of every shell
+    #[command(hide = true)]
+    Generate(Generate),
     /// Say whether a unit is active: exit code 0 if any is
     #[command(after_help = help::IS_ACTIVE)]
     IsActive(SomeUnits),

@@ -10,6 +10,10 @@ use super::units::UnitFile;
 use super::{Options, control, processes};
 use crate::error::{Context, Error};
 
+/// Where tools of systemd connect.
+const SYSTEMD: &str = "/run/systemd/io.systemd.Manager";
+/// nobody
+const NOBODY: u32 = 65534;
 /// Longer than any name, shorter than what a connection may send.
 const GIANT: usize = 500_000;
 /// Changes often, with much text.
@@ -21,7 +25,12 @@ const DEAF: usize = 20;
 
 /// One call on a connection of its own: the error's name, or nothing.
 fn error_of(call: &Value) -> Result<String, Error> {
-    let mut client = UnixStream::connect(control::SOCKET).doing("connecting to the control socket")?;
+    error_at(control::SOCKET, call)
+}
+
+/// The same at another socket.
+fn error_at(socket: &str, call: &Value) -> Result<String, Error> {
+    let mut client = UnixStream::connect(socket).doing(format!("connecting to {socket}"))?;
     client
         .set_read_timeout(Some(PATIENCE))
         .doing("setting a time-out")?;
@@ -165,6 +174,41 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
             format!("{} ends with {wanted:?}", shortened(&call)),
         )?;
     }
+    let cases = [
+        ("Manager.Describe", json!({}), ""),
+        ("Manager.Describe", json!([]), "InvalidParameter"),
+        ("Manager.KExec", json!({}), "MethodNotFound"),
+        (
+            "Manager.SoftReboot",
+            json!({ "root": "/elsewhere" }),
+            "InvalidParameter",
+        ),
+        ("Unit.List", json!({}), "ExpectedMore"),
+        ("Unit.List", json!({ "name": "survivor.service" }), ""),
+        ("Unit.List", json!({ "name": 7 }), "InvalidParameter"),
+        ("Unit.List", json!({ "name": giant }), "NoSuchUnit"),
+        ("Unit.List", json!({ "cgroup": giant }), "NoSuchUnit"),
+        ("Unit.List", json!({ "invocationID": "0" }), "NoSuchUnit"),
+        ("Unit.List", json!({ "pid": { "pid": 0 } }), ""),
+        (
+            "Unit.List",
+            json!({ "pid": { "pid": 0 }, "name": "survivor.service" }),
+            "NoSuchUnit",
+        ),
+        ("Job.List", json!({ "id": 4_000_000_000_u32 }), "NoSuchJob"),
+        ("Job.Cancel", json!({ "id": 4_000_000_000_u32 }), "NoSuchJob"),
+        ("Job.Cancel", json!({ "id": -1 }), "InvalidParameter"),
+        ("Job.ClearAll", json!({}), ""),
+    ];
+    for (method, parameters, wanted) in cases {
+        let call = json!({ "method": format!("io.systemd.{method}"), "parameters": parameters });
+        output.same(
+            &error_at(SYSTEMD, &call)?.as_str(),
+            &wanted,
+            format!("{} ends with {wanted:?}", shortened(&call)),
+        )?;
+    }
+    without_rights(output)?;
     deaf_subscribers(output)?;
     output.same(
         &processes::process(1).map(|process| process.start),
@@ -172,6 +216,58 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
         "PID 1 is the same as before",
     )?;
     control::call("Ping", json!({})).map(|_| ())
+}
+
+/// Each new call that changes something is refused to others than root.
+fn without_rights(output: &mut Output) -> Result<(), Error> {
+    let refused = std::thread::spawn(|| {
+        // Of this thread only, and it ends here.
+        let uid = rustix::process::Uid::from_raw(NOBODY);
+        rustix::thread::set_thread_uid(uid).doing("becoming nobody")?;
+        let mut found = Vec::new();
+        for (method, parameters) in [
+            ("io.softboot.Manager.Kill", json!({ "name": "survivor.service" })),
+            ("io.softboot.Manager.Clean", json!({ "name": "survivor.service" })),
+            (
+                "io.softboot.Manager.StartTransient",
+                json!({ "command": ["true"] }),
+            ),
+            ("io.systemd.Manager.Reload", json!({})),
+            ("io.systemd.Manager.Reexecute", json!({})),
+            ("io.systemd.Manager.PowerOff", json!({})),
+            ("io.systemd.Manager.SoftReboot", json!({})),
+            ("io.systemd.Job.Cancel", json!({ "id": 1 })),
+            ("io.systemd.Job.ClearAll", json!({})),
+            (
+                "io.softboot.Manager.GetProperties",
+                json!({ "name": "survivor.service" }),
+            ),
+            ("io.softboot.Manager.ListDependencies", json!({})),
+            ("io.softboot.Manager.Timeline", json!({})),
+            ("io.systemd.Manager.Describe", json!({})),
+            ("io.systemd.Unit.List", json!({ "name": "survivor.service" })),
+        ] {
+            let call = json!({ "method": method, "parameters": parameters });
+            found.push((method, error_at(SYSTEMD, &call)?));
+        }
+        Ok::<_, Error>(found)
+    });
+    let found = refused
+        .join()
+        .map_err(|_| Error::Check("the thread of nobody panicked".to_owned()))??;
+    for (position, (method, error)) in found.iter().enumerate() {
+        let wanted = match position {
+            0..3 => "AccessDenied",
+            3..9 => "PermissionDenied",
+            _ => "",
+        };
+        output.same(
+            &error.as_str(),
+            &wanted,
+            format!("{method} by nobody ends with {wanted:?}"),
+        )?;
+    }
+    Ok(())
 }
 
 /// One that subscribes and never reads is dropped, and nobody waits for it.

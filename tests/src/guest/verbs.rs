@@ -1,10 +1,11 @@
 //! The verbs of softctl that look closely, signal, run commands and wait for events, as people use them.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 
-use super::check::{Output, wait_for};
-use super::softctl::{finish, softctl, softctl_as, start};
+use super::check::{Output, PATIENCE, wait_for};
+use super::softctl::{softctl, softctl_as};
 use super::units::UnitFile;
 use super::{Options, control, processes};
 use crate::error::{Context, Error};
@@ -239,31 +240,36 @@ fn across_a_reexec(output: &mut Output) -> Result<(), Error> {
 /// A subscriber is told what happens, before and after a re-exec.
 fn events(output: &mut Output) -> Result<(), Error> {
     let _unit = UnitFile::install(UNIT, "[Service]\nExecStart=/bin/busybox sleep 1000\n")?;
-    let mut child = start(&["events", "--json", UNIT])?;
-    let lines = child
-        .stdout
-        .take()
-        .ok_or_else(|| Error::Check("softctl has no output".to_owned()))?;
-    let mut lines = BufReader::new(lines).lines();
+    let mut client = UnixStream::connect(control::SOCKET).doing("connecting to the control socket")?;
+    client
+        .set_read_timeout(Some(PATIENCE))
+        .doing("setting a time-out")?;
+    let call = "{\"method\":\"io.softboot.Manager.Subscribe\",\"more\":true,\"parameters\":{\"units\":[\"verbs.*\"]}}\0";
+    client.write_all(call.as_bytes()).doing("subscribing")?;
+    let mut events = BufReader::new(client);
     let mut until = |wanted: &[&str]| -> Result<(), Error> {
-        for line in lines.by_ref() {
-            let line = line.doing("reading an event")?;
-            if wanted.iter().all(|part| line.contains(part)) {
+        loop {
+            let mut event = Vec::new();
+            events
+                .read_until(0, &mut event)
+                .doing(format!("waiting for {wanted:?}"))?;
+            let text = String::from_utf8_lossy(&event);
+            if event.is_empty() {
+                return Err(Error::Check(format!("before {wanted:?} came {text:?}")));
+            }
+            if wanted.iter().all(|part| text.contains(part)) {
                 return Ok(());
             }
         }
-        Err(Error::Check(format!("the events end before {wanted:?}")))
     };
     until(&["\"subscribed\""])?;
     control::start(UNIT)?;
     until(&["\"job-new\"", "\"start\""])?;
-    until(&["\"unit-changed\"", "\"running\""])?;
     until(&["\"job-done\"", "\"done\""])?;
+    until(&["\"unit-changed\"", "\"running\""])?;
     control::reexec()?;
     control::stop(UNIT)?;
     until(&["\"unit-changed\"", "\"inactive\""])?;
-    child.kill().doing("ending softctl")?;
-    finish(child)?;
     output.check(
         true,
         "a subscriber is told of jobs and states, through a re-exec too",

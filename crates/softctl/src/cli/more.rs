@@ -198,3 +198,19 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) root: Option<PathBuf>,
 }
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `generate`.
+#[derive(Debug, Args)]
+pub(crate) struct Generate {
+    /// Where to; it is made if it is not there
+    #[arg(value_name = "DIRECTORY")]
+    pub(crate) directory: PathBuf,
+}

@@ -4,6 +4,7 @@ mod boot_time;
 mod cat;
 mod disk;
 mod events;
+mod generate;
 mod graph;
 mod handoff;
 mod jobs;
@@ -29,8 +30,11 @@ use session::Session;
 pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
     let out = Output { common: cli.common };
     // What needs no softbootd.
-    if let Verb::Verify(verify) = &cli.verb {
-        return verify::verify(out, verify);
+    match &cli.verb {
+        Verb::Verify(verify) => return verify::verify(out, verify),
+        Verb::Completions(completions) => return generate::completions(out, completions.shell),
+        Verb::Generate(generate) => return generate::all(&generate.directory),
+        _ => {}
     }
     let session = &mut Session::open(out)?;
     match &cli.verb {
@@ -56,7 +60,8 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         Verb::Blame => boot_time::blame(session),
         Verb::CriticalChain(chain) => boot_time::critical_chain(session, &chain.unit),
         Verb::Events(events) => events::events(session, events),
-        Verb::Verify(verify) => verify::verify(out, verify),
+        // Done above.
+        Verb::Verify(_) | Verb::Completions(_) | Verb::Generate(_) => Ok(exit::OK),
         Verb::IsActive(units) => look::is_active(session, &units.units),
         Verb::IsFailed(units) => look::is_failed(session, &units.units),
         Verb::IsSystemRunning(wait) => look::is_system_running(session, wait.wait),
