@@ -47,6 +47,7 @@ fn main() -> Result<(), Failure> {
         files_dir: work.join("empty"),
         packages,
         kernel: Some(kernel.clone()),
+        whole: Vec::new(),
         modules: vec![],
     })?;
     if extra > 0 {

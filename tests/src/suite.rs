@@ -19,16 +19,19 @@ const BOOT_LIMIT: Duration = Duration::from_secs(180);
 
 /// What the scenarios run in.
 pub enum Form<'a> {
-    /// The test machine, with the demo image as its initrd.
-    Vm(&'a Machine),
+    /// The test machine, with the demo image and these packages as its initrd.
+    Vm(&'a dyn Fn(&[&str]) -> Result<Machine, String>),
     /// A container.
     Container(ContainerForm<'a>),
 }
 
+/// Unpacks an image into an empty directory; the second argument names packages that it has to have.
+type Unpack<'a> = dyn Fn(&Path, &[&str]) -> Result<(), String> + 'a;
+
 /// What a container is made of.
 pub struct ContainerForm<'a> {
-    /// Unpacks the image into an empty directory.
-    pub unpack: &'a dyn Fn(&Path) -> Result<(), String>,
+    /// Unpacks the image with these packages into an empty directory.
+    pub unpack: &'a Unpack<'a>,
     /// An existing directory, below which each run gets one of its own.
     pub scratch: PathBuf,
     /// The program `softboot-container`.
@@ -77,9 +80,11 @@ pub fn run_suite(selection: &[&str], form: &Form<'_>, line: &mut dyn FnMut(&str)
         let begun = Instant::now();
         let mut repeated = false;
         let result = match form {
-            Form::Vm(machine) => {
-                with_repeat(|| in_vm(scenario, machine), |_| repeated = true).map_err(Error::from)
-            }
+            Form::Vm(machine) => machine(scenario.packages)
+                .map_err(|reason| Error::Check(format!("building the image: {reason}")))
+                .and_then(|machine| {
+                    with_repeat(|| in_vm(scenario, &machine), |_| repeated = true).map_err(Error::from)
+                }),
             Form::Container(parts) => in_container(scenario, parts),
         };
         let (failure, output) = match result {
@@ -151,8 +156,8 @@ fn in_container(scenario: &Scenario, parts: &ContainerForm<'_>) -> Result<(u8, S
         .scratch
         .join(format!("root-{}-{}", std::process::id(), scenario.name));
     std::fs::create_dir(&root).doing(format!("making {}", root.display()))?;
-    let unpacked =
-        (parts.unpack)(&root).map_err(|reason| Error::Check(format!("unpacking the image: {reason}")));
+    let unpacked = (parts.unpack)(&root, scenario.packages)
+        .map_err(|reason| Error::Check(format!("unpacking the image: {reason}")));
     let ran = unpacked.and_then(|()| {
         container::run(&Plan {
             root: root.clone(),

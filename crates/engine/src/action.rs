@@ -18,6 +18,13 @@ pub enum Action {
     },
     /// Make the unit's cgroup if it is not there and start a process in it; answer with `Spawned` or `SpawnFailed`.
     Spawn(Spawn),
+    /// Find the main process of a forking service: the one that PIDFile= names, else the only one in its cgroup that
+    /// is a child of PID 1 (semantics 4.2, 4.3). Answer with `MainAdopted` or `MainUnknown`. A PID file that is not
+    /// there yet is looked at again whenever it may have changed, as long as [`crate::Engine::waits_for_main`].
+    FindMain {
+        /// Whose.
+        unit: UnitId,
+    },
     /// Send a signal.
     Kill {
         /// Whose processes.

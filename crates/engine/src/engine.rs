@@ -46,7 +46,7 @@ pub struct Engine {
     pub(crate) dirty: BTreeSet<UnitId>,
     pub(crate) work: VecDeque<Work>,
     pub(crate) release: BTreeSet<UnitId>,
-    /// Instances that are over; forgotten when the next step begins, after the manager obeyed this one.
+    /// Instances that are over; forgotten after the manager obeyed this step.
     pub(crate) garbage: BTreeSet<UnitId>,
     pub(crate) deferred: BTreeSet<UnitId>,
     pub(crate) retry: RetryFlag,
@@ -129,6 +129,7 @@ impl Engine {
             Event::Exited { process, status } => self.exited(process, status),
             Event::CgroupEmpty { unit } => self.cgroup_empty(unit),
             Event::MainAdopted { unit, process, pid } => self.main_adopted(unit, process, pid),
+            Event::MainUnknown { unit, waits } => self.main_unknown(unit, waits),
             Event::Notify {
                 unit,
                 sender,
@@ -202,7 +203,9 @@ impl Engine {
         }
     }
 
-    fn collect_garbage(&mut self) {
+    /// Forgets instances that are over. Call when the actions of a step were obeyed: until then they have a name.
+    /// Otherwise the next step does it, which may be long after.
+    pub fn collect_garbage(&mut self) {
         for unit in std::mem::take(&mut self.garbage) {
             if self.units.contains(unit) && self.units[unit].is_garbage() {
                 self.units.forget(unit);

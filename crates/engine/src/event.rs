@@ -142,6 +142,13 @@ pub enum Event {
         /// Its number.
         pid: i32,
     },
+    /// The answer to [`crate::Action::FindMain`] when there is no process that may be taken.
+    MainUnknown {
+        /// Whose.
+        unit: UnitId,
+        /// True: PIDFile= may still appear.
+        waits: bool,
+    },
     /// A notification, with the sender's place already found.
     Notify {
         /// The unit it belongs to.

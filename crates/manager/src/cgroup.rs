@@ -94,9 +94,9 @@ impl Cgroups {
         let mut below = subtree(&path);
         below.reverse();
         for group in below {
-            self.forget(&group);
             match rustix::fs::rmdir(&group) {
-                Ok(()) | Err(Errno::NOENT) => {}
+                // What stays is watched on: its last process will end.
+                Ok(()) | Err(Errno::NOENT) => self.forget(&group),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -112,53 +112,9 @@ impl Manager {
         if self.processes.find_pid(pid).is_some() && self.is_main(pid) {
             return;
         }
-        let own_cgroup = cgroup::of_process(pid)
-            .and_then(|path| cgroup::unit_of_path(&path))
-            .as_ref()
-            == Some(name);
-        let acceptable = pid > 1 && self.processes.find_pid(pid).is_none() && (own_cgroup || uid == 0);
-        let pidfd = acceptable
-            .then(|| rustix::process::Pid::from_raw(pid))
-            .flatten()
-            .and_then(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok());
-        let Some(pidfd) = pidfd else {
-            self.unit_log_line(
-                name,
-                &format!("MAINPID={pid} refused: not a live process of this unit"),
-            );
-            return;
-        };
-        let process = self.engine.allocate_process();
-        let Ok(entry) = self.keep(&Role::Process.of(name), &process.0.to_string(), pidfd) else {
-            return;
-        };
-        let alien = parent_of(pid) != Some(1);
-        if alien {
-            self.watch_entry(Source::Alien(process), entry, EventFlags::IN);
+        if let Err(reason) = self.adopt_main(unit, name, pid, uid == 0) {
+            self.unit_log_line(name, &format!("MAINPID={pid} refused: {reason}"));
         }
-        self.processes.insert(
-            process,
-            crate::process::Process {
-                unit: name.clone(),
-                pid,
-                alien,
-                exec_pending: false,
-                failed: false,
-                pidfd: entry,
-                exec_status: None,
-            },
-        );
-        self.feed(Event::MainAdopted { unit, process, pid });
-    }
-
-    fn is_main(&self, pid: i32) -> bool {
-        let Some(process) = self.processes.find_pid(pid) else {
-            return false;
-        };
-        self.engine
-            .processes()
-            .into_iter()
-            .any(|(id, _, main)| id == process && main)
     }
 
     /// FDSTORE=1 and FDSTOREREMOVE=1. Gives back the descriptors that are not stored.
@@ -293,10 +249,4 @@ fn access(word: &str) -> Option<NotifyAccess> {
         "all" => Some(NotifyAccess::All),
         _ => None,
     }
-}
-
-/// The parent's number, from the fourth field of /proc/PID/stat; the second may hold anything in parentheses.
-fn parent_of(pid: i32) -> Option<i32> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    text.rsplit_once(") ")?.1.split_whitespace().nth(1)?.parse().ok()
 }

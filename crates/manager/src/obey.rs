@@ -13,6 +13,7 @@ impl Manager {
         match action {
             Action::CheckConditions { unit } => self.check_conditions(unit),
             Action::Spawn(spawn) => self.spawn(&spawn),
+            Action::FindMain { unit } => self.find_main(unit),
             Action::Kill {
                 unit,
                 whom,

@@ -4,8 +4,10 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::help;
 
+mod files;
 mod more;
 
+pub(crate) use files::*;
 pub(crate) use more::*;
 
 /// Looks at and controls a running softbootd.
@@ -98,6 +100,24 @@ pub(crate) enum Verb {
     /// Print what happens to units and jobs, as it happens
     #[command(after_help = help::EVENTS)]
     Events(Events),
+    /// List unit files and whether they are enabled; softbootd need not run
+    #[command(after_help = help::LIST_UNIT_FILES)]
+    ListUnitFiles(ListUnitFiles),
+    /// Say whether units are enabled: exit code 0 if any is
+    #[command(after_help = help::IS_ENABLED)]
+    IsEnabled(IsEnabled),
+    /// Have units started by what their [Install] section names
+    #[command(after_help = help::ENABLE)]
+    Enable(Enable),
+    /// Undo enable
+    #[command(after_help = help::DISABLE)]
+    Disable(Enable),
+    /// Keep units from being started at all
+    #[command(after_help = help::MASK)]
+    Mask(Enable),
+    /// Undo mask
+    #[command(after_help = help::UNMASK)]
+    Unmask(Unmask),
     /// Look for mistakes in unit files; softbootd need not run
     #[command(after_help = help::VERIFY)]
     Verify(Verify),

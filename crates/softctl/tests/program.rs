@@ -200,3 +200,49 @@ fn a_reader_that_goes_away_ends_a_follower_quietly() {
         (Some(0), "")
     );
 }
+
+#[test]
+fn links_below_another_root_are_made_and_removed_without_softbootd() {
+    let root = tempfile::tempdir().unwrap();
+    let units = root.path().join("usr/lib/systemd/system");
+    std::fs::create_dir_all(&units).unwrap();
+    let text = "[Service]\nExecStart=/bin/x\n[Install]\nWantedBy=multi-user.target\n";
+    std::fs::write(units.join("a.service"), text).unwrap();
+    let run = |words: &[&str]| {
+        let option = format!("--root={}", root.path().display());
+        let words: Vec<&str> = words.iter().copied().chain([option.as_str()]).collect();
+        softctl(Path::new("/no/such/socket"), &words)
+    };
+    let state = |wanted: &str, code: i32| {
+        let output = run(&["is-enabled", "a"]);
+        assert_eq!(
+            (text_of(&output), output.status.code()),
+            (format!("{wanted}\n"), Some(code))
+        );
+    };
+    let wants = root.path().join("etc/systemd/system/multi-user.target.wants");
+    state("disabled", 1);
+    for _ in 0..2 {
+        assert_eq!(run(&["enable", "a"]).status.code(), Some(0));
+        state("enabled", 0);
+        let target = std::fs::read_link(wants.join("a.service")).unwrap();
+        assert_eq!(target, Path::new("/usr/lib/systemd/system/a.service"));
+        assert_eq!(std::fs::read_dir(&wants).unwrap().count(), 1);
+    }
+    assert!(text_of(&run(&["list-unit-files"])).contains("a.service  enabled"));
+    assert_eq!(run(&["disable", "a"]).status.code(), Some(0));
+    assert!(!wants.exists());
+    assert_eq!(run(&["mask", "--runtime", "a"]).status.code(), Some(0));
+    assert!(root.path().join("run/systemd/system/a.service").is_symlink());
+    assert_eq!(run(&["unmask", "--runtime", "a"]).status.code(), Some(0));
+    state("disabled", 1);
+    assert_eq!(run(&["mask", "a"]).status.code(), Some(0));
+    state("masked", 1);
+    assert_eq!(run(&["enable", "a"]).status.code(), Some(1));
+    assert_eq!(run(&["enable", "absent"]).status.code(), Some(5));
+    assert_eq!(run(&["is-enabled", "absent"]).status.code(), Some(4));
+}
+
+fn text_of(output: &Output) -> String {
+    text(&output.stdout)
+}

@@ -45,6 +45,10 @@ pub(crate) fn text(name: &UnitName) -> Option<String> {
         "slices.target" => described("Slices"),
         "swap.target" => described("Swaps"),
         "network.target" => described("Network"),
+        "remote-fs-pre.target" => {
+            plain("[Unit]\nDescription=Before remote file systems\nRefuseManualStart=yes\n")
+        }
+        "remote-fs.target" => plain("[Unit]\nDescription=Remote file systems\nAfter=remote-fs-pre.target\n"),
         "network-online.target" => plain("[Unit]\nDescription=Network is online\nAfter=network.target\n"),
         "local-fs-pre.target" => {
             plain("[Unit]\nDescription=Before local file systems\nRefuseManualStart=yes\n")
@@ -71,7 +75,7 @@ pub(crate) fn text(name: &UnitName) -> Option<String> {
         "-.slice" => plain(
             "[Unit]\nDescription=Root slice\nDefaultDependencies=no\nRefuseManualStart=yes\nRefuseManualStop=yes\n",
         ),
-        other => ends(other).or_else(|| slice(other)),
+        other => ends(other).or_else(|| slice(other)).or_else(|| device(other)),
     }
 }
 
@@ -83,6 +87,16 @@ fn described(what: &str) -> Option<String> {
 fn slice(name: &str) -> Option<String> {
     name.strip_suffix(".slice")
         .map(|stem| format!("[Unit]\nDescription=Slice {}\n", stem.replace('%', "%%")))
+}
+
+/// Any device may appear; a job waits for it as long as the reference's DefaultDeviceTimeoutSec.
+fn device(name: &str) -> Option<String> {
+    name.strip_suffix(".device").map(|_| {
+        format!(
+            "[Unit]\nDescription={}\nJobRunningTimeoutSec=90s\n",
+            name.replace('%', "%%")
+        )
+    })
 }
 
 /// The targets and services that end things.

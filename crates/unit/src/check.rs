@@ -1,18 +1,39 @@
 //! Settings that contradict each other make a unit unusable (semantics 1.5, 4.2).
 
+use crate::escape::escape_path;
 use crate::model::{
-    DeferTrigger, EmergencyAction, KindSection, PortKind, RestartPolicy, ServiceSection, ServiceType,
-    SocketSection, UnitSection,
+    Address, DeferTrigger, EmergencyAction, ExitType, KindSection, MountSection, PortKind, RestartPolicy,
+    ServiceSection, ServiceType, SocketSection, UnitSection,
 };
+use crate::name::UnitName;
 
 /// The first contradiction, as a sentence.
-pub(crate) fn contradiction(unit: &UnitSection, kind: &KindSection) -> Option<String> {
+pub(crate) fn contradiction(name: &UnitName, unit: &UnitSection, kind: &KindSection) -> Option<String> {
     match kind {
+        KindSection::Mount(mount) => return mount_contradiction(name, mount),
         KindSection::Service(service) => service_contradiction(unit, service),
         KindSection::Socket(socket) => socket_contradiction(socket),
         _ => None,
     }
     .map(str::to_owned)
+}
+
+/// The unit's name is its path, and there is something to mount.
+fn mount_contradiction(name: &UnitName, mount: &MountSection) -> Option<String> {
+    let stem = escape_path(&mount.where_);
+    if name.is_template() || name.is_instance() {
+        return Some("a mount unit cannot come from a template".to_owned());
+    }
+    if stem != name.stem() {
+        return Some(format!(
+            "Where={} belongs in a unit named {stem}.mount, not {name}",
+            mount.where_
+        ));
+    }
+    mount
+        .what
+        .is_empty()
+        .then(|| "the mount has no What= setting".to_owned())
 }
 
 fn service_contradiction(unit: &UnitSection, service: &ServiceSection) -> Option<&'static str> {
@@ -35,6 +56,9 @@ fn service_contradiction(unit: &UnitSection, service: &ServiceSection) -> Option
     if oneshot && matches!(service.restart, RestartPolicy::Always | RestartPolicy::OnSuccess) {
         return Some("Type=oneshot excludes Restart=always and Restart=on-success");
     }
+    if oneshot && service.exit_type == ExitType::Cgroup {
+        return Some("Type=oneshot excludes ExitType=cgroup");
+    }
     if service.service_type == ServiceType::Dbus && service.bus_name.is_none() {
         return Some("Type=dbus needs BusName=");
     }
@@ -47,6 +71,23 @@ fn socket_contradiction(socket: &SocketSection) -> Option<&'static str> {
     }
     if socket.max_connections == 0 {
         return Some("MaxConnections= must be at least 1");
+    }
+    if socket.message_queue_max_messages.is_some() != socket.message_queue_message_size.is_some() {
+        return Some("MessageQueueMaxMessages= and MessageQueueMessageSize= must be set together");
+    }
+    let nodes = socket
+        .ports
+        .iter()
+        .filter(|port| {
+            matches!(
+                (port.kind, &port.address),
+                (PortKind::Fifo, _) | (_, Address::Path(_))
+            )
+        })
+        .filter(|port| !matches!(port.kind, PortKind::Special | PortKind::MessageQueue))
+        .count();
+    if !socket.symlinks.is_empty() && nodes != 1 {
+        return Some("Symlinks= needs exactly one socket or FIFO in the file system to point to");
     }
     if !socket.accept {
         return None;

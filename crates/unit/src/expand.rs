@@ -1,5 +1,7 @@
 //! Variables in command lines, substituted when the process is started (semantics 4.10).
 
+use std::collections::HashMap;
+
 use crate::model::ExecCommand;
 
 /// The arguments: `$VAR` as a whole word becomes as many words as its value has, `${VAR}` is replaced where it stands,
@@ -11,12 +13,11 @@ pub fn expand(command: &ExecCommand, env: &[(String, String)]) -> Vec<String> {
         out.extend(arguments.cloned());
         return out;
     }
-    let value = |name: &str| {
-        env.iter()
-            .rev()
-            .find(|(known, _)| known == name)
-            .map_or("", |(_, value)| value)
-    };
+    let known: HashMap<&str, &str> = env
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let value = |name: &str| known.get(name).copied().unwrap_or("");
     for word in arguments {
         match word.strip_prefix('$').filter(|name| is_name(name)) {
             Some(name) => out.extend(value(name).split_whitespace().map(str::to_owned)),

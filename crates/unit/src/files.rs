@@ -46,6 +46,13 @@ impl MemoryFiles {
         self
     }
 
+    /// Takes a file or link away.
+    #[must_use]
+    pub fn without(mut self, path: &str) -> MemoryFiles {
+        self.nodes.remove(path);
+        self
+    }
+
     /// Adds a symbolic link.
     #[must_use]
     pub fn link(mut self, path: &str, target: &str) -> MemoryFiles {

@@ -1,6 +1,12 @@
 //! Dependencies that nobody writes (semantics 1.6, 4.11, 5.6).
 
-use crate::model::{Dependency, DependencyKind as D, KindSection, Origin};
+use std::collections::{BTreeSet, HashSet};
+
+use crate::escape::escape_path;
+use crate::model::{
+    Address, Dependency, DependencyKind as D, ExecContext, KindSection, MountSection, Origin, PortKind,
+    UnitSection,
+};
 use crate::name::{UnitKind, UnitName};
 
 /// Adds them to what the files say.
@@ -12,6 +18,7 @@ pub(crate) fn add(
 ) {
     let mut adder = Adder {
         own: name,
+        known: dependencies.iter().map(|d| (d.kind, d.on.clone())).collect(),
         dependencies,
     };
     match kind {
@@ -32,7 +39,17 @@ pub(crate) fn add(
                 adder.implicit(&[D::Requires, D::After], &parent);
             }
         }
-        KindSection::Target | KindSection::Other => {}
+        KindSection::Mount(mount) => {
+            adder.implicit(&[D::Requires, D::After], &mount.slice);
+            if let Some(device) = mount
+                .device()
+                .and_then(|node| UnitName::new(&format!("{}.device", escape_path(&node))).ok())
+            {
+                let bound = mount.has_option("x-systemd.device-bound");
+                adder.implicit(&[if bound { D::BindsTo } else { D::Requires }, D::After], &device);
+            }
+        }
+        KindSection::Target | KindSection::Device | KindSection::Other => {}
     }
     if !default_dependencies {
         return;
@@ -41,6 +58,11 @@ pub(crate) fn add(
         UnitKind::Service => {
             adder.default(&[D::Requires, D::After], "sysinit.target");
             adder.default(&[D::After], "basic.target");
+            if let KindSection::Service(service) = kind
+                && service.bus_name.is_some()
+            {
+                adder.default(&[D::Requires, D::After], "dbus.socket");
+            }
         }
         UnitKind::Socket => {
             adder.default(&[D::Before], "sockets.target");
@@ -54,7 +76,12 @@ pub(crate) fn add(
             adder.default(&[D::Before], "paths.target");
             adder.default(&[D::Requires, D::After], "sysinit.target");
         }
-        UnitKind::Mount | UnitKind::Swap => adder.default(&[D::Before, D::Conflicts], "umount.target"),
+        UnitKind::Mount => {
+            if let KindSection::Mount(mount) = kind {
+                mount_defaults(&mut adder, mount);
+            }
+        }
+        UnitKind::Swap => adder.default(&[D::Before, D::Conflicts], "umount.target"),
         _ => {}
     }
     let shut_down = matches!(
@@ -71,6 +98,108 @@ pub(crate) fn add(
         adder.default(&[D::Before, D::Conflicts], "shutdown.target");
     }
 }
+
+/// Semantics 5.6, the row of mounts.
+fn mount_defaults(adder: &mut Adder<'_>, mount: &MountSection) {
+    if mount.is_extrinsic() {
+        return;
+    }
+    let target = if mount.is_network() {
+        adder.default(&[D::After], "remote-fs-pre.target");
+        adder.default(&[D::After], "network.target");
+        adder.default(&[D::Wants, D::After], "network-online.target");
+        "remote-fs.target"
+    } else {
+        adder.default(&[D::After], "local-fs-pre.target");
+        "local-fs.target"
+    };
+    if !mount.has_option("nofail") {
+        adder.default(&[D::Before], target);
+    }
+    adder.default(&[D::Before, D::Conflicts], "umount.target");
+    if mount.fs_type == "tmpfs" {
+        adder.default(&[D::After], "swap.target");
+    }
+}
+
+/// Paths that must be there for the unit, and how much it depends on their mounts (semantics 1.6, 5.6).
+pub(crate) fn mounts_for(unit: &UnitSection, kind: &KindSection) -> Vec<(D, String)> {
+    let mut paths: Vec<(D, String)> = Vec::new();
+    let mut requires = |path: String| paths.push((D::Requires, path));
+    unit.requires_mounts_for.iter().cloned().for_each(&mut requires);
+    match kind {
+        KindSection::Service(service) => exec_paths(&service.exec, &mut requires),
+        KindSection::Socket(socket) => {
+            exec_paths(&socket.exec, &mut requires);
+            for port in &socket.ports {
+                match (&port.address, port.kind) {
+                    (Address::Path(_), PortKind::MessageQueue) => {}
+                    (Address::Path(path), _) => requires(path.clone()),
+                    _ => {}
+                }
+            }
+        }
+        KindSection::Mount(mount) => {
+            // Its own path is its own; what is above it comes first.
+            if let Some((above, _)) = mount.where_.rsplit_once('/').filter(|_| mount.where_ != "/") {
+                requires(if above.is_empty() { "/" } else { above }.to_owned());
+            }
+            if mount.is_bind() && mount.what.starts_with('/') {
+                requires(mount.what.clone());
+            }
+        }
+        _ => {}
+    }
+    paths.extend(unit.wants_mounts_for.iter().map(|path| (D::Wants, path.clone())));
+    let mut seen = BTreeSet::new();
+    paths.retain(|(kind, path)| seen.insert((*kind, path.clone())));
+    paths
+}
+
+fn exec_paths(exec: &ExecContext, requires: &mut impl FnMut(String)) {
+    let working = exec
+        .working_directory
+        .as_ref()
+        .filter(|path| path.starts_with('/') && !exec.working_directory_optional);
+    working
+        .into_iter()
+        .chain(&exec.root_directory)
+        .cloned()
+        .for_each(&mut *requires);
+    for (below, directories) in [
+        ("/var/lib", &exec.state_directory),
+        ("/var/cache", &exec.cache_directory),
+        ("/var/log", &exec.logs_directory),
+        ("/etc", &exec.configuration_directory),
+    ] {
+        for entry in &directories.entries {
+            requires(format!("{below}/{}", entry.name));
+        }
+    }
+    for name in &exec.runtime_directory {
+        requires(format!("/run/{name}"));
+    }
+}
+
+/// The mount units of a path and of every directory above it, the root first.
+pub(crate) fn mounts_above(path: &str) -> Vec<UnitName> {
+    let mut names = Vec::new();
+    let mut add = |path: &str| names.extend(UnitName::new(&format!("{}.mount", escape_path(path))));
+    add("/");
+    for (at, _) in path.match_indices('/').skip(1) {
+        if at > MAX_MOUNT_PATH {
+            return names;
+        }
+        add(path.get(..at).unwrap_or("/"));
+    }
+    if path != "/" && path.len() <= MAX_MOUNT_PATH {
+        add(path);
+    }
+    names
+}
+
+/// A longer path does not fit into a unit's name, so there is no mount unit for it.
+const MAX_MOUNT_PATH: usize = 255;
 
 /// `a.slice` of `a-b.slice`, `-.slice` of `a.slice`.
 fn parent_slice(name: &UnitName) -> Option<UnitName> {
@@ -97,14 +226,16 @@ pub(crate) fn order_target(
             D::Wants | D::Requires | D::Requisite | D::BindsTo | D::Upholds | D::PartOf
         )
     };
+    let mut ordered: HashSet<&UnitName> = dependencies
+        .iter()
+        .filter(|d| matches!(d.kind, D::Before | D::After))
+        .map(|d| &d.on)
+        .collect();
     let mut added: Vec<Dependency> = Vec::new();
     for dependency in dependencies.iter().filter(|dependency| pulled(dependency.kind)) {
         let on = &dependency.on;
-        let ordered = dependencies
-            .iter()
-            .chain(&added)
-            .any(|d| d.on == *on && matches!(d.kind, D::Before | D::After));
-        if on != target && !ordered && follows_defaults(on) && !is_before(on) {
+        if on != target && !ordered.contains(on) && follows_defaults(on) && !is_before(on) {
+            ordered.insert(on);
             added.push(Dependency {
                 kind: D::After,
                 on: on.clone(),
@@ -117,6 +248,7 @@ pub(crate) fn order_target(
 
 struct Adder<'a> {
     own: &'a UnitName,
+    known: HashSet<(D, UnitName)>,
     dependencies: &'a mut Vec<Dependency>,
 }
 
@@ -126,8 +258,7 @@ impl Adder<'_> {
             return;
         }
         for kind in kinds {
-            let known = self.dependencies.iter().any(|d| d.kind == *kind && d.on == *on);
-            if !known {
+            if self.known.insert((*kind, on.clone())) {
                 self.dependencies.push(Dependency {
                     kind: *kind,
                     on: on.clone(),

@@ -11,6 +11,7 @@
 //! | assignments to typed settings | `settings`, `value` |
 //! | implicit and default dependencies | `implicit` |
 //! | contradictions | `check` |
+//! | enabling, disabling, masking | [`install`] |
 //! | everything a unit mentions | [`Loader::load_closure`] |
 
 mod builtin;
@@ -19,6 +20,7 @@ pub mod escape;
 pub mod expand;
 pub mod files;
 mod implicit;
+pub mod install;
 mod loader;
 mod lookup;
 pub mod model;

@@ -13,7 +13,6 @@ use crate::model::{
 use crate::name::{UnitKind, UnitName};
 use crate::settings::Draft;
 use crate::specifier::Specifiers;
-use crate::syntax;
 
 /// A chain of aliases longer than this is a circle.
 const MAX_ALIASES: usize = 8;
@@ -85,6 +84,7 @@ impl<'a> Loader<'a> {
             drop_ins: Vec::new(),
             diagnostics: Vec::new(),
             kind: draft.kind_section(),
+            slice: None,
             unit: draft.unit.section,
         }
     }
@@ -99,25 +99,21 @@ impl<'a> Loader<'a> {
         let mut draft = Draft::new(name, &self.specifiers, fragment.as_deref().unwrap_or(""));
         let file = fragment.clone().unwrap_or_else(|| format!("(built-in)/{name}"));
         if let Some(bytes) = contents {
-            let (assignments, mistakes) = syntax::parse(&file, bytes);
-            draft.diagnostics.extend(mistakes);
-            draft.apply(&file, assignments);
+            draft.apply(&file, bytes);
         }
         let mut drop_ins = Vec::new();
         for (path, bytes) in self.lookup.drop_ins(&names) {
             match bytes {
                 Ok(bytes) => {
-                    let (assignments, mistakes) = syntax::parse(&path, &bytes);
-                    draft.diagnostics.extend(mistakes);
-                    draft.apply(&path, assignments);
+                    draft.apply(&path, &bytes);
                     drop_ins.push(path);
                 }
-                Err(error) => draft.diagnostics.push(Diagnostic {
-                    severity: Severity::Warning,
-                    file: path,
-                    line: 0,
-                    message: format!("the drop-in cannot be read: {error}"),
-                }),
+                Err(error) => draft.diagnostics.push(Diagnostic::new(
+                    Severity::Warning,
+                    &path,
+                    0,
+                    format!("the drop-in cannot be read: {error}"),
+                )),
             }
         }
         self.finish(draft, names, fragment, drop_ins, contents.is_some())
@@ -133,6 +129,7 @@ impl<'a> Loader<'a> {
     ) -> Definition {
         let name = draft.name.clone();
         let kind = draft.kind_section();
+        let slice = (kind == KindSection::Slice).then(|| Box::new(draft.slice));
         let mut unit = draft.unit.section;
         let mut dependencies = draft.unit.dependencies;
         for (suffix, dependency) in [
@@ -147,6 +144,9 @@ impl<'a> Loader<'a> {
                 origin: Origin::File,
             }));
         }
+        for (how, path) in implicit::mounts_for(&unit, &kind) {
+            self.add_mounts(&name, how, &path, &mut dependencies);
+        }
         // A unit that does not exist still has the dependencies that links give it, but no defaults.
         implicit::add(
             &name,
@@ -158,11 +158,12 @@ impl<'a> Loader<'a> {
             dependencies.retain(|dependency| dependency.origin == Origin::File);
         }
         unit.dependencies = dependencies;
-        let broken = draft
-            .unit
-            .broken
-            .or_else(|| exists.then(|| check::contradiction(&unit, &kind)).flatten());
-        let mut diagnostics = draft.diagnostics;
+        let broken = draft.unit.broken.or_else(|| {
+            exists
+                .then(|| check::contradiction(&name, &unit, &kind))
+                .flatten()
+        });
+        let mut diagnostics = shortened(draft.diagnostics);
         let load = match (exists, broken) {
             (false, _) => LoadState::NotFound,
             (true, None) => LoadState::Loaded,
@@ -171,12 +172,8 @@ impl<'a> Loader<'a> {
                     .iter()
                     .any(|diagnostic| diagnostic.severity == Severity::Error)
                 {
-                    diagnostics.push(Diagnostic {
-                        severity: Severity::Error,
-                        file: fragment.clone().unwrap_or_else(|| format!("(built-in)/{name}")),
-                        line: 0,
-                        message: reason.clone(),
-                    });
+                    let file = fragment.clone().unwrap_or_else(|| format!("(built-in)/{name}"));
+                    diagnostics.push(Diagnostic::new(Severity::Error, &file, 0, reason.clone()));
                 }
                 LoadState::BadSetting(reason)
             }
@@ -190,6 +187,27 @@ impl<'a> Loader<'a> {
             diagnostics,
             unit,
             kind,
+            slice,
+        }
+    }
+
+    /// Mount units with a file, for a path and everything above it.
+    fn add_mounts(
+        &self,
+        own: &UnitName,
+        how: DependencyKind,
+        path: &str,
+        dependencies: &mut Vec<Dependency>,
+    ) {
+        for mount in implicit::mounts_above(path) {
+            let has_file = matches!(self.lookup.fragment(&mount), Found::File(..));
+            if has_file && mount != *own {
+                dependencies.extend([how, DependencyKind::After].map(|kind| Dependency {
+                    kind,
+                    on: mount.clone(),
+                    origin: Origin::Implicit,
+                }));
+            }
         }
     }
 
@@ -223,6 +241,28 @@ impl<'a> Loader<'a> {
         order_targets(&mut loaded);
         order.iter().filter_map(|name| loaded.remove(name)).collect()
     }
+}
+
+/// A file of nothing but mistakes is not repeated as a whole: errors, and the first of the rest.
+fn shortened(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    const MOST: usize = 500;
+    if diagnostics.len() <= MOST {
+        return diagnostics;
+    }
+    let rest = diagnostics.split_off(MOST);
+    let total = rest.len();
+    let errors = rest
+        .into_iter()
+        .filter(|d| d.severity == Severity::Error)
+        .take(MOST);
+    diagnostics.extend(errors);
+    if let Some(last) = diagnostics.last() {
+        let more = total.saturating_sub(diagnostics.len().saturating_sub(MOST));
+        let file = last.file.clone();
+        let message = format!("{more} more remarks are left out");
+        diagnostics.push(Diagnostic::new(Severity::Warning, &file, 0, message));
+    }
+    diagnostics
 }
 
 fn others(name: &UnitName, names: Vec<UnitName>) -> Vec<UnitName> {

@@ -63,6 +63,9 @@ impl Default for Specifiers {
     }
 }
 
+/// A name may have 255 bytes and a specifier has two, so a line could grow beyond all measure.
+const MAX_EXPANDED: usize = 1 << 20;
+
 /// Expands every specifier of `text` for the unit `name`. A `%` that starts none of the known ones is an error.
 pub(crate) fn expand(
     text: &str,
@@ -79,6 +82,11 @@ pub(crate) fn expand(
         if character != '%' {
             out.push(character);
             continue;
+        }
+        if out.len() > MAX_EXPANDED {
+            return Err(format!(
+                "the value is longer than {MAX_EXPANDED} bytes with its specifiers"
+            ));
         }
         match characters.next() {
             Some('%') => out.push('%'),

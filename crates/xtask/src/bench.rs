@@ -131,7 +131,8 @@ fn in_vm(options: &Options, places: &Places) -> Result<u8, Failure> {
     let mut reporter = Reporter::new();
     provision::ensure_qemu(&reporter)?;
     let kernel = provision::kernel(places, None, &mut reporter)?;
-    let initrd = Demo::prepare(places, &kernel, &mut reporter)?.cached(Compression::DEFAULT, &reporter)?;
+    let initrd =
+        Demo::prepare(places, &kernel, &[], &mut reporter)?.cached(Compression::DEFAULT, &reporter)?;
     let program = guest::build_one(places, "softboot-bench")?;
     let choice = accel::choose(Wish::Auto, &kernel.image, &places.vm("accel.json"), |note| {
         reporter.say(note)

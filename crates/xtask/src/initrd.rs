@@ -22,6 +22,9 @@ pub(crate) struct Options {
     /// none, gzip, zstd or lz4 [default: what boots fastest, see docs/initrd.md]
     #[arg(long, value_name = "NAME", value_parser = parse_compression)]
     compression: Option<Compression>,
+    /// Put a package of the distribution into the image, with all it needs; its maintainer scripts are not run
+    #[arg(long, value_name = "NAME")]
+    package: Vec<String>,
     /// Take the modules of this kernel [default: $SOFTBOOT_KERNEL, else the distribution's]
     #[arg(long, value_name = "PATH")]
     kernel: Option<PathBuf>,
@@ -43,7 +46,8 @@ pub(crate) fn run(options: &Options) -> Result<u8, Failure> {
     let places = Places::new();
     let mut reporter = Reporter::new();
     let kernel = provision::kernel(&places, options.kernel.as_deref(), &mut reporter)?;
-    let demo = Demo::prepare(&places, &kernel, &mut reporter)?;
+    let packages: Vec<&str> = options.package.iter().map(String::as_str).collect();
+    let demo = Demo::prepare(&places, &kernel, &packages, &mut reporter)?;
     let compression = options.compression.unwrap_or(Compression::DEFAULT);
     if options.list {
         let listing = demo.image()?.list();

@@ -100,15 +100,17 @@ pub(crate) struct Demo<'a> {
 }
 
 impl<'a> Demo<'a> {
-    /// Builds the guest's programs and gets the packages.
+    /// Builds the guest's programs and gets the packages; those of `whole` go in with all they have.
     pub(crate) fn prepare(
         places: &'a Places,
         kernel: &Kernel,
+        whole: &[&str],
         reporter: &mut Reporter,
     ) -> Result<Self, Failure> {
         let programs_dir = guest::build(places)?;
+        let names: Vec<&str> = demo::PACKAGES.iter().chain(whole).copied().collect();
         let packages = PackageStore::new(places.packages())
-            .fetch(&demo::PACKAGES, reporter)
+            .fetch(&names, reporter)
             .map_err(|error| Failure::Missing(format!("getting the image's packages: {error}")))?;
         let package = kernel.modules.clone().map(|modules_dir| KernelPackage {
             vmlinuz: kernel.image.clone(),
@@ -127,6 +129,7 @@ impl<'a> Demo<'a> {
             units_dir: places.source("initrd/units"),
             files_dir: places.source("initrd/files"),
             packages,
+            whole: whole.iter().map(|name| (*name).to_owned()).collect(),
             kernel: package,
             modules: Vec::new(),
         };
@@ -156,8 +159,10 @@ impl<'a> Demo<'a> {
 
     /// The archive in the cache, written anew only if an input has changed since.
     pub(crate) fn cached(&self, compression: Compression, reporter: &Reporter) -> Result<PathBuf, Failure> {
-        let path = self.places.vm(&format!("initrd-{compression}.img"));
-        let stamp_path = self.places.vm(&format!("initrd-{compression}.stamp"));
+        // One for each selection of packages, so that two in turns are not built in turns.
+        let selection: String = self.inputs.whole.iter().map(|name| format!("+{name}")).collect();
+        let path = self.places.vm(&format!("initrd{selection}-{compression}.img"));
+        let stamp_path = path.with_extension("stamp");
         let stamp = self.stamp();
         if path.exists() && std::fs::read_to_string(&stamp_path).is_ok_and(|old| old == stamp) {
             return Ok(path);
@@ -179,6 +184,9 @@ impl<'a> Demo<'a> {
         }
         if let Ok(builder) = std::env::current_exe() {
             stamp_tree(&builder, &mut stamp);
+        }
+        for name in &inputs.whole {
+            let _ = writeln!(stamp, "whole {name}");
         }
         for PackageRoot { name, version, .. } in &inputs.packages {
             let _ = writeln!(stamp, "package {name} {version}");

@@ -18,9 +18,9 @@ use crate::tidy;
 
 /// What `--help` adds.
 pub(crate) const HELP: &str = "\
-Scenarios, in container and VM: page, soft-reboots, reexec-queue; in the VM only: status-exit, stubborn,
-bad-input; in a container only: clients, refused-handoff, pid1-signals, unit-log, fd-store, doublings,
-services. --scenario runs any of them in either. Each runs in a system of its own. Without root the
+Scenarios, in container and VM: page, soft-reboots, reexec-queue, packages; in the VM only: status-exit,
+stubborn, bad-input; in a container only: clients, refused-handoff, pid1-signals, unit-log, fd-store, doublings,
+services, forking. --scenario runs any of them in either. Each runs in a system of its own. Without root the
 container step is skipped and said to be; everything else runs.
 
 Exit code 0 if all that ran passed, else 1.";
@@ -193,15 +193,19 @@ fn container(options: &Options, places: &Places, tally: &mut Tally) -> Result<()
         tally.skipped.push("container scenarios: not root".to_owned());
         return Ok(());
     }
-    let mut reporter = Reporter::new();
-    let kernel = provision::kernel(places, None, &mut reporter)?;
-    let demo = Demo::prepare(places, &kernel, &mut reporter)?;
-    let image = demo.image()?;
-    drop(reporter);
+    let kernel = provision::kernel(places, None, &mut Reporter::new())?;
+    let image = |packages: &[&str]| Demo::prepare(places, &kernel, packages, &mut Reporter::new())?.image();
+    let usual = image(&[])?;
     let scratch = places.vm("containers");
     std::fs::create_dir_all(&scratch)
         .map_err(|error| Failure::host(&format!("making {}", scratch.display()), error))?;
-    let unpack = |to: &Path| image.unpack(to, Devices::Skip).map_err(|error| error.to_string());
+    let unpack = |to: &Path, packages: &[&str]| {
+        if packages.is_empty() {
+            return usual.unpack(to, Devices::Skip).map_err(|error| error.to_string());
+        }
+        let image = image(packages).map_err(|failure| failure.to_string())?;
+        image.unpack(to, Devices::Skip).map_err(|error| error.to_string())
+    };
     let programs = places.guest_programs();
     let form = Form::Container(ContainerForm {
         unpack: &unpack,
@@ -216,8 +220,6 @@ fn vm(options: &Options, places: &Places, tally: &mut Tally) -> Result<(), Failu
     let mut reporter = Reporter::new();
     provision::ensure_qemu(&reporter)?;
     let kernel = provision::kernel(places, None, &mut reporter)?;
-    let demo = Demo::prepare(places, &kernel, &mut reporter)?;
-    let initrd = demo.cached(Compression::DEFAULT, &reporter)?;
     let choice = accel::choose(Wish::Auto, &kernel.image, &places.vm("accel.json"), |note| {
         reporter.say(note)
     });
@@ -226,7 +228,13 @@ fn vm(options: &Options, places: &Places, tally: &mut Tally) -> Result<(), Failu
         "   kernel {}; accelerator {}: {}",
         kernel.version, choice.accel, choice.reason
     );
-    let machine = Machine::builder(&kernel.image).initrd(initrd).accel(choice.accel);
+    let machine = |packages: &[&str]| {
+        let mut reporter = Reporter::new();
+        let initrd = Demo::prepare(places, &kernel, packages, &mut reporter)
+            .and_then(|demo| demo.cached(Compression::DEFAULT, &reporter))
+            .map_err(|failure| failure.to_string())?;
+        Ok(Machine::builder(&kernel.image).initrd(initrd).accel(choice.accel))
+    };
     suite("vm", options, &Form::Vm(&machine), tally)
 }
 

@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// Boot this initrd as it is, instead of building the demo image
     #[arg(long, value_name = "FILE")]
     initrd: Option<PathBuf>,
+    /// Put a package of the distribution into the image, with all it needs; its maintainer scripts are not run
+    #[arg(long, value_name = "NAME", conflicts_with = "initrd")]
+    package: Vec<String>,
     /// auto, kvm or tcg; auto takes KVM only if a guest kernel was seen running under it
     #[arg(long, default_value = "auto")]
     accel: Wish,
@@ -82,7 +85,11 @@ fn run_inner(options: &Options) -> Result<u8, Failure> {
     let kernel = provision::kernel(&places, options.kernel.as_deref(), &mut reporter)?;
     let initrd = match &options.initrd {
         Some(path) => path.clone(),
-        None => Demo::prepare(&places, &kernel, &mut reporter)?.cached(Compression::DEFAULT, &reporter)?,
+        None => {
+            let packages: Vec<&str> = options.package.iter().map(String::as_str).collect();
+            Demo::prepare(&places, &kernel, &packages, &mut reporter)?
+                .cached(Compression::DEFAULT, &reporter)?
+        }
     };
     let choice = accel::choose(options.accel, &kernel.image, &places.vm("accel.json"), |note| {
         reporter.say(note)

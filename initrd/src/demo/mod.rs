@@ -5,6 +5,7 @@
 
 mod base;
 mod daemons;
+mod distribution;
 mod kernel;
 mod programs;
 mod tree;
@@ -81,6 +82,8 @@ pub struct Inputs {
     pub files_dir: PathBuf,
     /// The unpacked [`PACKAGES`], libraries included.
     pub packages: Vec<PackageRoot>,
+    /// Names of packages that go in as a whole; they must be among `packages`.
+    pub whole: Vec<String>,
     /// The kernel whose modules go in. Without one there are none: for containers, and kernels with all built in.
     pub kernel: Option<KernelPackage>,
     /// Modules wanted beside [`REQUIRED_MODULES`] and [`OPTIONAL_MODULES`].
@@ -119,6 +122,7 @@ pub fn build(inputs: &Inputs) -> Result<Image, Error> {
     programs::add(&mut image, &inputs.programs_dir, &roots)?;
     daemons::busybox(&mut image, &inputs.packages, &roots)?;
     daemons::lighttpd(&mut image, &inputs.packages, &roots)?;
+    distribution::install(&mut image, &inputs.packages, &inputs.whole, &roots)?;
     kernel::modules(&mut image, inputs.kernel.as_ref(), &inputs.modules)?;
     base::files(&mut image)?;
     Ok(image)

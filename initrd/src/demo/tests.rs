@@ -42,6 +42,7 @@ fn inputs(top: &Path) -> Inputs {
         units_dir: top.join("units"),
         files_dir: top.join("files"),
         packages: vec![package],
+        whole: vec![],
         kernel: None,
         modules: vec![],
     }
@@ -97,6 +98,32 @@ fn without_init_there_is_no_image() {
     let inputs = inputs(top.path());
     std::fs::remove_file(top.path().join("programs/softbootd")).unwrap();
     assert!(build(&inputs).unwrap_err().to_string().contains("softbootd"));
+}
+
+#[test]
+fn a_whole_package_comes_with_its_files_and_without_its_manual() {
+    let top = tempfile::tempdir().unwrap();
+    let mut inputs = inputs(top.path());
+    let package = top.path().join("package");
+    put(
+        &package.join("lib/systemd/system/d.service"),
+        b"[Service]\n",
+        0o644,
+    );
+    put(&package.join("lib/systemd/system/a.service"), b"theirs", 0o644);
+    put(&package.join("etc/d/secret"), b"x", 0o600);
+    put(&package.join("usr/share/man/man8/d.8"), b"x", 0o644);
+    inputs.whole = vec!["all".into()];
+    let image = build(&inputs).unwrap();
+    assert!(image.get("/usr/lib/systemd/system/d.service").is_some());
+    assert_eq!(image.get("/etc/d/secret").unwrap().mode, 0o600);
+    assert!(image.get("/usr/share/man").is_none());
+    let Kind::File(unit) = &image.get("/usr/lib/systemd/system/a.service").unwrap().kind else {
+        unreachable!()
+    };
+    assert_eq!(&unit[..], b"[Service]\n", "ours comes first");
+    inputs.whole = vec!["none".into()];
+    assert!(build(&inputs).unwrap_err().to_string().contains("none"));
 }
 
 #[test]

@@ -9,7 +9,9 @@ mod clients;
 mod control;
 mod doublings;
 mod fd_store;
+mod forking;
 mod net;
+mod packages;
 mod page;
 mod pid1_signals;
 mod processes;
@@ -41,6 +43,8 @@ pub struct Scenario {
     pub in_container: bool,
     /// Whether the virtual machine, which is slow, runs it too.
     pub in_vm: bool,
+    /// Packages of the distribution that it needs in the image, beside the usual ones.
+    pub packages: &'static [&'static str],
     run: fn(&mut Output, &Options) -> Result<(), Error>,
 }
 
@@ -74,6 +78,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "softctl status prints a running system and exits 0; a failing command's status comes back",
         in_container: false,
         in_vm: true,
+        packages: &[],
         run: status_exit::run,
     },
     Scenario {
@@ -81,6 +86,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "the page is served before, during and after; nobody is refused",
         in_container: true,
         in_vm: true,
+        packages: &[],
         run: page::run,
     },
     Scenario {
@@ -88,6 +94,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "soft-reboots in a row keep connections, sockets, memory files and survivors, and leak nothing",
         in_container: true,
         in_vm: true,
+        packages: &[],
         run: soft_reboots::run,
     },
     Scenario {
@@ -95,6 +102,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "a service that ignores SIGTERM, and a fork bomb's children, are gone after the stop time-out",
         in_container: false,
         in_vm: true,
+        packages: &[],
         run: stubborn::run,
     },
     Scenario {
@@ -102,6 +110,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "connections queued during daemon-reexec are answered, and a death during it is noticed",
         in_container: true,
         in_vm: true,
+        packages: &[],
         run: reexec_queue::run,
     },
     Scenario {
@@ -109,6 +118,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "mistakes in unit files are reported with their place, and random bytes do not kill PID 1",
         in_container: false,
         in_vm: true,
+        packages: &[],
         run: bad_input::run,
     },
     Scenario {
@@ -116,6 +126,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "control clients cross re-exec and soft-reboot; who may not, or does not read, hurts nobody",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: clients::run,
     },
     Scenario {
@@ -123,6 +134,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "a next program that cannot take over is refused with the reason, and nothing changes",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: refused_handoff::run,
     },
     Scenario {
@@ -130,6 +142,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "each signal to PID 1 does what it stands for, and others do nothing",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: pid1_signals::run,
     },
     Scenario {
@@ -137,6 +150,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "a unit's log is capped, whole within the cap, and followed through re-exec and soft-reboot",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: unit_log::run,
     },
     Scenario {
@@ -144,6 +158,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "fd stores take, order, limit and keep descriptors as the unit says",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: fd_store::run,
     },
     Scenario {
@@ -151,6 +166,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "requests that meet each other have clear answers and end in a running system",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: doublings::run,
     },
     Scenario {
@@ -158,6 +174,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "restarts, limits, exit codes, users, lists of commands and time-outs are as the unit says",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: services::run,
     },
     Scenario {
@@ -165,6 +182,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "softctl shows, signals, cleans, draws, runs commands and follows events",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: verbs::run,
     },
     Scenario {
@@ -172,7 +190,24 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "wrong calls to every method have their errors, and subscribers that do not read are dropped",
         in_container: true,
         in_vm: false,
+        packages: &[],
         run: bad_calls::run,
+    },
+    Scenario {
+        name: "forking",
+        holds: "daemons that leave their start command are found by their PID file or in their cgroup",
+        in_container: true,
+        in_vm: false,
+        packages: &[],
+        run: forking::run,
+    },
+    Scenario {
+        name: "packages",
+        holds: "daemons of the distribution start, serve, reload, stop and are cleaned up by their own unit files",
+        in_container: true,
+        in_vm: true,
+        packages: packages::PACKAGES,
+        run: packages::run,
     },
 ];
 

@@ -40,6 +40,13 @@ pub(super) fn read_page(stream: &mut TcpStream) -> Result<String, Error> {
     Ok(reply)
 }
 
+/// The reply to one request for the page.
+pub(super) fn fetch() -> Result<String, Error> {
+    let mut stream = connect(HTTP)?;
+    ask_for_page(&mut stream)?;
+    read_page(&mut stream)
+}
+
 /// Whether this is the demo page, whole.
 pub(super) fn is_page(reply: &str) -> bool {
     reply.starts_with("HTTP/1.") && reply.contains(" 200 ") && reply.trim_end().ends_with("</html>")

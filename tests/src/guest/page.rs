@@ -6,7 +6,7 @@ use softboot_greyout::measure::longest_silence;
 use softboot_greyout::{Endpoint, Outcome, Prober, clock, greyout};
 
 use super::check::{Output, PATIENCE};
-use super::net::{HTTP, ask_for_page, connect, is_page, read_page};
+use super::net::{HTTP, fetch, is_page};
 use super::{Options, control};
 use crate::error::Error;
 
@@ -64,12 +64,6 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
         millis(seen.worst_latency)
     ));
     Ok(())
-}
-
-fn fetch() -> Result<String, Error> {
-    let mut stream = connect(HTTP)?;
-    ask_for_page(&mut stream)?;
-    read_page(&mut stream)
 }
 
 fn millis(nanos: u64) -> f64 {

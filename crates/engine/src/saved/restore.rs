@@ -239,6 +239,9 @@ impl Engine {
     fn rearm(&mut self) {
         let ids: Vec<UnitId> = self.units.ids().collect();
         for unit in ids {
+            if self.waits_for_main(unit) {
+                self.act(Action::FindMain { unit });
+            }
             let (mut state, mut watchdog) = (None, None);
             match &self.units[unit].machine {
                 Machine::Service(service) => {

@@ -53,18 +53,15 @@ impl Engine {
     /// Decides anew whether the service runs.
     pub(super) fn enter_running(&mut self, unit: UnitId) {
         let Some(service) = self.service(unit) else { return };
-        let (result, main, said, adopted) = (
-            service.result,
-            service.main.is_some(),
-            service.said,
-            service.state,
-        );
+        // As long as nobody knows which process is main, any process in the cgroup will do.
+        let lives = service.main.is_some() || (!service.main_known && !service.empty);
+        let (result, said, adopted) = (service.result, service.said, service.state);
         let remains = self
             .service_section(unit)
             .is_some_and(|section| section.remain_after_exit);
         if result != ServiceResult::Success {
             self.enter_signal(unit, ServiceState::StopSigterm, result);
-        } else if main {
+        } else if lives {
             if adopted != ServiceState::Running {
                 let limit = self
                     .service_section(unit)

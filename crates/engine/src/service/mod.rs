@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | condition, start-pre | the list's commands, one by one | next list; a failure: stop-sigterm |
 //! | start | simple: the fork; exec: the exec; notify: READY=1; oneshot: the end of each command | start-post |
+//! | start, forking | the end of its command, then to know the main process | start-post |
 //! | start-post | its commands | running, exited, or stop |
 //! | running | the main process | result bad: stop-sigterm; RemainAfterExit=: exited; else stop |
 //! | exited | a stop job | stop |
@@ -21,6 +22,7 @@
 //! process was made. The manager answers every kill of a whole cgroup with such a report, so no wait is forever.
 
 mod dead;
+mod forking;
 mod main_exit;
 mod notify;
 mod process;
@@ -166,6 +168,8 @@ pub(crate) struct Service {
     pub(crate) result: ServiceResult,
     pub(crate) reload_failed: bool,
     pub(crate) main: Option<Process>,
+    /// Which process is main is or was known in this run; false for a forking service that nobody could place.
+    pub(crate) main_known: bool,
     pub(crate) control: Option<Process>,
     pub(crate) main_status: Option<ExitStatus>,
     /// A stop job, or the end of userspace: no automatic restart after this run.
@@ -198,6 +202,7 @@ impl Default for Service {
             result: ServiceResult::Success,
             reload_failed: false,
             main: None,
+            main_known: false,
             control: None,
             main_status: None,
             forbid_restart: false,

@@ -257,6 +257,7 @@ impl Engine {
         match list {
             ExecList::Condition if good => self.enter_start_pre(unit),
             ExecList::StartPre if good => self.enter_start(unit),
+            ExecList::Start if good => self.find_main(unit),
             ExecList::StartPost if good => self.enter_running(unit),
             ExecList::Condition | ExecList::StartPre | ExecList::Start | ExecList::StartPost => {
                 self.enter_signal(unit, ServiceState::StopSigterm, result);
@@ -289,10 +290,12 @@ impl Engine {
             pid: Some(pid),
             index: 0,
         });
+        service.main_known = true;
         if let Some(old) = old {
             self.processes.remove(&old.id);
         }
         self.processes.insert(process, unit);
         self.dirty.insert(unit);
+        self.main_found(unit);
     }
 }

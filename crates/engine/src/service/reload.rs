@@ -63,6 +63,7 @@ impl Engine {
             }
         }
         self.enter_running(unit);
+        self.main_may_have_changed(unit);
     }
 
     /// RELOADING=1 without having been asked.

@@ -26,14 +26,8 @@ impl Engine {
             _ => {}
         }
         let kind = self.service_type(unit);
-        if matches!(kind, ServiceType::Forking | ServiceType::Dbus) {
-            let word = if kind == ServiceType::Forking {
-                "forking"
-            } else {
-                "dbus"
-            };
-            let message =
-                format!("not started: Type={word} is not supported yet; use notify, exec or simple");
+        if kind == ServiceType::Dbus {
+            let message = "not started: Type=dbus is not supported yet; use notify, exec or simple";
             self.log(Level::Error, Some(unit), message);
             return Begun::Over(JobResult::Unsupported);
         }
@@ -50,6 +44,7 @@ impl Engine {
         service.result = ServiceResult::Success;
         service.reload_failed = false;
         service.main_status = None;
+        service.main_known = false;
         service.forbid_restart = false;
         service.said = Said::Nothing;
         service.access = None;
@@ -102,7 +97,7 @@ impl Engine {
         }
     }
 
-    /// Makes a main process: the only one, or the next of a oneshot.
+    /// Makes a main process: the only one, or the next of a oneshot. That of a forking service only starts it.
     pub(super) fn run_main(&mut self, unit: UnitId, index: u32) {
         let simple = matches!(self.service_type(unit), ServiceType::Simple | ServiceType::Idle);
         let limit = match self.service_section(unit) {
@@ -111,8 +106,14 @@ impl Engine {
         };
         self.arm_state_timer(unit, limit);
         let process = self.spawn(unit, ExecList::Start, index);
+        let forking = self.service_type(unit) == ServiceType::Forking;
         if let Some(service) = self.service_mut(unit) {
-            service.main = Some(process);
+            if forking {
+                service.control = Some(process);
+            } else {
+                service.main = Some(process);
+                service.main_known = true;
+            }
         }
     }
 

@@ -183,7 +183,11 @@ impl Engine {
             return;
         }
         service.empty = true;
-        self.stop_progress(unit);
+        match service.state {
+            ServiceState::Start => self.empty_while_starting(unit),
+            ServiceState::Running => self.enter_running(unit),
+            _ => self.stop_progress(unit),
+        }
     }
 
     pub(crate) fn arm_state_timer(&mut self, unit: UnitId, limit: Usec) {

@@ -141,6 +141,7 @@ pub(crate) fn not_found(name: &UnitName) -> Definition {
         drop_ins: Vec::new(),
         diagnostics: Vec::new(),
         unit: UnitSection::empty(name),
+        slice: None,
         kind: match name.kind() {
             UnitKind::Target => KindSection::Target,
             UnitKind::Slice => KindSection::Slice,

@@ -51,6 +51,8 @@ impl Relation {
             DependencyKind::OnSuccess => (R::OnSuccess, R::OnSuccessOf),
             DependencyKind::PropagatesReloadTo => (R::PropagatesReloadTo, R::ReloadPropagatedFrom),
             DependencyKind::PropagatesStopTo => (R::PropagatesStopTo, R::StopPropagatedFrom),
+            DependencyKind::ReloadPropagatedFrom => (R::ReloadPropagatedFrom, R::PropagatesReloadTo),
+            DependencyKind::StopPropagatedFrom => (R::StopPropagatedFrom, R::PropagatesStopTo),
             DependencyKind::Triggers => (R::Triggers, R::TriggeredBy),
         }
     }

@@ -123,7 +123,11 @@ impl Units {
                 | (Machine::Socket(_), KindSection::Socket(_))
                 | (
                     Machine::Plain { .. },
-                    KindSection::Target | KindSection::Slice | KindSection::Other
+                    KindSection::Target
+                        | KindSection::Slice
+                        | KindSection::Mount(_)
+                        | KindSection::Device
+                        | KindSection::Other
                 )
         );
         if !same_type {

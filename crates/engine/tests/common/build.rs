@@ -10,6 +10,7 @@ fn unit(text: &str, kind: KindSection) -> Builder {
     let name = name(text);
     let unit = UnitSection::empty(&name);
     Builder(Definition {
+        slice: None,
         name,
         aliases: Vec::new(),
         load: LoadState::Loaded,
@@ -74,6 +75,7 @@ pub(crate) fn service(text: &str) -> Builder {
         memory_max: None,
         tasks_max: None,
         exec: ExecContext::default(),
+        ..ServiceSection::empty(&name("x.service"))
     };
     unit(text, KindSection::Service(Box::new(section)))
 }
@@ -126,6 +128,7 @@ pub(crate) fn socket(text: &str, service: &str) -> Builder {
         defer_trigger: DeferTrigger::No,
         defer_trigger_max: Usec::INFINITY,
         slice: name("system.slice"),
+        ..SocketSection::empty(&name("x.socket"))
     };
     unit(text, KindSection::Socket(Box::new(section)))
         .dep(DependencyKind::Before, service)

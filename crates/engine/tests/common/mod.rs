@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 pub(crate) mod build;
+mod kernel;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -50,6 +51,10 @@ pub(crate) struct World {
     pub(crate) stubborn: BTreeSet<String>,
     /// Units whose main process ends at once with this code.
     pub(crate) crash: BTreeMap<String, i32>,
+    /// Forking units that have left a daemon behind.
+    pub(crate) daemons: BTreeSet<String>,
+    /// Forking units with a PID file.
+    pub(crate) pid_files: BTreeSet<String>,
     /// Units whose conditions do not hold.
     pub(crate) unmet: BTreeSet<String>,
     pub(crate) objective: Option<Objective>,
@@ -76,6 +81,8 @@ impl World {
             hold: BTreeSet::new(),
             stubborn: BTreeSet::new(),
             crash: BTreeMap::new(),
+            daemons: BTreeSet::new(),
+            pid_files: BTreeSet::new(),
             unmet: BTreeSet::new(),
             objective: None,
             done: BTreeMap::new(),
@@ -283,6 +290,7 @@ impl World {
         let Some((unit, _)) = self.processes.remove(&process) else {
             return;
         };
+        self.daemons.remove(&unit);
         let id = self.id(&unit);
         let lane = u64::from(id.0);
         self.pending.push_back((lane, Event::Exited { process, status }));
@@ -301,148 +309,6 @@ impl World {
             KindSection::Service(section) => Some(section.service_type),
             _ => None,
         }
-    }
-
-    fn obey_all(&mut self, actions: Vec<Action>) {
-        for action in actions {
-            self.trace.push(action.clone());
-            self.obey(action);
-        }
-    }
-
-    fn obey(&mut self, action: Action) {
-        match action {
-            Action::CheckConditions { unit } => {
-                let conditions = !self.unmet.contains(&self.text(unit));
-                self.answer(
-                    unit,
-                    Event::ConditionsChecked {
-                        unit,
-                        conditions,
-                        asserts: true,
-                    },
-                );
-            }
-            Action::Spawn(spawn) => self.spawn(&spawn),
-            Action::Kill {
-                unit, whom, signal, ..
-            } => self.kill(unit, whom, signal),
-            Action::OpenSockets { unit } => self.answer(unit, Event::SocketOpened { unit }),
-            Action::PollSockets { unit, on: true } => {
-                self.watched.insert(unit);
-            }
-            Action::PollSockets { unit, on: false } | Action::CloseSockets { unit } => {
-                self.watched.remove(&unit);
-            }
-            Action::ArmTimer { timer, at } => {
-                self.timers.insert(timer, at);
-            }
-            Action::CancelTimer(timer) => {
-                self.timers.remove(&timer);
-            }
-            Action::ReleaseFdStore { unit } => self.answer(unit, Event::FdStoreCount { unit, count: 0 }),
-            Action::RequestDone { request, outcome } => {
-                assert!(
-                    self.done.insert(request, outcome).is_none(),
-                    "{request:?} was answered twice"
-                );
-            }
-            Action::Objective(objective) => self.objective = Some(objective),
-            Action::FinalKill { spare } => self.final_kill(&spare),
-            _ => {}
-        }
-    }
-
-    fn answer(&mut self, unit: UnitId, event: Event) {
-        self.pending.push_back((u64::from(unit.0), event));
-    }
-
-    fn spawn(&mut self, spawn: &Spawn) {
-        let (unit, process, list) = (spawn.unit, spawn.process, spawn.command.list);
-        let text = self.text(unit);
-        if list == ExecList::Start {
-            let double = self
-                .processes
-                .values()
-                .any(|(owner, other)| *owner == text && *other == ExecList::Start);
-            assert!(!double, "{text} was started twice");
-            self.starts.push(text.clone());
-        }
-        self.processes.insert(process, (text.clone(), list));
-        let pid = 1000 + process.0 as i32;
-        self.answer(unit, Event::Spawned { process, pid });
-        self.answer(unit, Event::Executed { process });
-        if let Some(code) = self.crash.get(&text).copied().filter(|_| list == ExecList::Start) {
-            self.end(process, ExitStatus::Exited(code));
-            return;
-        }
-        if list != ExecList::Start {
-            self.end(process, ExitStatus::Exited(0));
-            return;
-        }
-        if self.hold.contains(&text) {
-            return;
-        }
-        match self.service_type(unit) {
-            Some(ServiceType::Oneshot) => self.end(process, ExitStatus::Exited(0)),
-            Some(ServiceType::Notify | ServiceType::NotifyReload) => {
-                let message = Notification {
-                    ready: true,
-                    ..Notification::default()
-                };
-                self.answer(
-                    unit,
-                    Event::Notify {
-                        unit,
-                        sender: Sender::Main,
-                        message,
-                    },
-                );
-            }
-            _ => {}
-        }
-    }
-
-    fn kill(&mut self, unit: UnitId, whom: KillWhom, signal: i32) {
-        let text = self.text(unit);
-        self.killed.push(text.clone());
-        let victims: Vec<ProcId> = self
-            .processes
-            .iter()
-            .filter(|(_, (owner, list))| {
-                *owner == text
-                    && match whom {
-                        KillWhom::Main => *list == ExecList::Start,
-                        KillWhom::Control => *list != ExecList::Start,
-                        KillWhom::Cgroup => true,
-                    }
-            })
-            .map(|(process, _)| *process)
-            .collect();
-        if signal == 9 || (signal != 18 && !self.stubborn.contains(&text)) {
-            for process in victims {
-                self.end(process, ExitStatus::Signaled(signal));
-            }
-        }
-        if whom == KillWhom::Cgroup {
-            self.report_if_empty(unit, &text);
-        }
-    }
-
-    fn final_kill(&mut self, spare: &[UnitId]) {
-        let spared: Vec<String> = spare.iter().map(|unit| self.text(*unit)).collect();
-        let victims: Vec<(ProcId, String)> = self
-            .processes
-            .iter()
-            .filter(|(_, (owner, _))| !spared.contains(owner))
-            .map(|(process, (owner, _))| (*process, owner.clone()))
-            .collect();
-        for (process, owner) in victims {
-            self.killed.push(owner);
-            self.end(process, ExitStatus::Signaled(9));
-        }
-        // After everything else: nobody is left.
-        self.pending.push_back((u64::MAX, Event::FinalKillDone));
     }
 }
 

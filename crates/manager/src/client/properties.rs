@@ -242,6 +242,9 @@ fn listen_word(kind: softboot_unit::PortKind) -> &'static str {
         softboot_unit::PortKind::Datagram => "Datagram",
         softboot_unit::PortKind::SequentialPacket => "SequentialPacket",
         softboot_unit::PortKind::Fifo => "FIFO",
+        softboot_unit::PortKind::Special => "Special",
+        softboot_unit::PortKind::Netlink => "Netlink",
+        softboot_unit::PortKind::MessageQueue => "MessageQueue",
     }
 }
 

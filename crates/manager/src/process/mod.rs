@@ -1,6 +1,8 @@
 //! The processes that units asked for: starting, signalling, noticing their end.
 
+mod adopt;
 mod kill;
+mod pid_file;
 mod program;
 mod reap;
 mod spawn;
@@ -8,5 +10,6 @@ mod streams;
 mod table;
 
 pub(crate) use kill::signal_process;
+pub(crate) use pid_file::PidFiles;
 pub(crate) use program::PATH;
 pub(crate) use table::{Process, Processes};

@@ -63,12 +63,9 @@ fn open_one(
     match stream {
         // StandardOutput=inherit means the log unless input is a terminal or a socket (systemd.exec(5)).
         StdStream::Inherit => {
+            let two_ways = matches!(context.stdin, StdStream::Tty | StdStream::Socket);
             let inherited = match (inherit, direction) {
-                (Some(fd), Direction::Write)
-                    if !matches!(context.stdin, StdStream::Null) || is_stderr(context, stream) =>
-                {
-                    dup(fd)
-                }
+                (Some(fd), Direction::Write) if two_ways || is_stderr(context, stream) => dup(fd),
                 (_, Direction::Write) => dup(available.log),
                 (_, Direction::Read) => open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()),
             };
@@ -94,6 +91,7 @@ fn open_one(
             )),
         },
         StdStream::File(path) => open_file(path, direction, OFlags::empty()),
+        StdStream::Data | StdStream::Fd(_) => Err(name("data and fd: are not supported yet")),
         StdStream::Append(path) => open_file(path, direction, OFlags::APPEND),
         StdStream::Truncate(path) => open_file(path, direction, OFlags::TRUNC),
     }

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustix::event::epoll::EventFlags;
-use softboot_engine::{Event, ExitStatus};
+use softboot_engine::{Event, ExitStatus, UnitId};
 use tracing::{error, info};
 
 use super::{Alarm, Manager, Source};
@@ -48,6 +48,7 @@ impl Manager {
             for action in self.engine.step(clock::now(), event) {
                 self.obey(action);
             }
+            self.engine.collect_garbage();
         }
     }
 
@@ -77,6 +78,7 @@ impl Manager {
             Source::Signals => self.receive_signals(),
             Source::Alien(process) => self.process_ended(process, ExitStatus::Exited(0)),
             Source::Victim(pid) => self.victim_gone(pid),
+            Source::PidFiles => self.pid_files_changed(),
             Source::Cgroups => self.cgroups_changed(),
             Source::Timers => self.timers_due(),
             Source::Verification => self.verification_readable(),
@@ -108,13 +110,25 @@ impl Manager {
                 .strip_prefix(self.cgroups.root())
                 .ok()
                 .and_then(|path| path.to_str());
-            let unit = relative
-                .and_then(crate::cgroup::unit_of_path)
-                .and_then(|name| self.engine.unit(&name));
+            let name = relative.and_then(crate::cgroup::unit_of_path);
+            let unit = name.as_ref().and_then(|name| self.engine.unit(name));
             if let Some(unit) = unit {
                 self.feed(Event::CgroupEmpty { unit });
             }
+            if let (Some(relative), Some(_)) = (relative, name)
+                && !unit.is_some_and(|unit| self.is_up(unit))
+            {
+                // Processes that outlived their unit (KillMode=process) kept its group until now. Another one that came
+                // in between keeps it on: then this fails.
+                let _ = self.cgroups.remove(relative);
+            }
         }
+    }
+
+    fn is_up(&self, unit: UnitId) -> bool {
+        self.engine
+            .status(unit)
+            .is_some_and(|status| !status.active.is_inactive_ish())
     }
 
     fn timers_due(&mut self) {

@@ -24,7 +24,7 @@ use crate::cgroup::Cgroups;
 use crate::client::Clients;
 use crate::environment::Remote;
 use crate::handoff::Handoff;
-use crate::process::Processes;
+use crate::process::{PidFiles, Processes};
 use crate::shutdown::FinalKill;
 use crate::unit_log::UnitLogs;
 
@@ -68,6 +68,8 @@ pub(crate) struct Manager {
     pub(crate) notify: Receiver,
     /// The cgroup tree.
     pub(crate) cgroups: Cgroups,
+    /// PID files that are waited for.
+    pub(crate) pid_files: PidFiles,
     /// Processes by token.
     pub(crate) processes: Processes,
     /// Output that is no whole line yet.

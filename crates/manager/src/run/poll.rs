@@ -24,6 +24,8 @@ pub(crate) enum Source {
     Alien(ProcId),
     /// A process of the final kill that is in no unit's cgroup.
     Victim(i32),
+    /// Directories in which a PID file is expected.
+    PidFiles,
     /// cgroup.events of some group.
     Cgroups,
     /// The timerfd.

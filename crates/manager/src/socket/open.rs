@@ -17,6 +17,10 @@ pub(crate) fn open_port(port: &Port, settings: &SocketSection) -> Result<OwnedFd
     let failed = |error: Errno| format!("{}: {error}", describe(port));
     match (&port.kind, &port.address) {
         (PortKind::Fifo, Address::Path(path)) => open_fifo(path, settings).map_err(failed),
+        (PortKind::Special | PortKind::Netlink | PortKind::MessageQueue, _) => Err(format!(
+            "{}: this kind of port is not supported yet",
+            describe(port)
+        )),
         (PortKind::Fifo, _) => Err(format!("{}: a FIFO needs a path", describe(port))),
         (_, Address::Path(path)) => open_unix_path(port, path, settings).map_err(failed),
         (_, Address::Abstract(name)) => {
@@ -37,6 +41,10 @@ pub(crate) fn open_port(port: &Port, settings: &SocketSection) -> Result<OwnedFd
                 other => other.map_err(failed),
             }
         }
+        _ => Err(format!(
+            "{}: this kind of address is not supported yet",
+            describe(port)
+        )),
     }
 }
 
@@ -47,6 +55,10 @@ pub(crate) fn describe(port: &Port) -> String {
         Address::Abstract(name) => format!("@{name}"),
         Address::Inet(address) => address.to_string(),
         Address::AnyInet(number) => format!("[::]:{number}"),
+        Address::InetAt { address, interface } => format!("{address}%{interface}"),
+        Address::Vsock { cid: Some(cid), port } => format!("vsock:{cid}:{port}"),
+        Address::Vsock { cid: None, port } => format!("vsock::{port}"),
+        Address::Netlink { family, group } => format!("netlink {family} {group}"),
     }
 }
 
@@ -57,12 +69,16 @@ pub(crate) fn kind_word(kind: PortKind) -> &'static str {
         PortKind::Datagram => "datagram",
         PortKind::SequentialPacket => "seqpacket",
         PortKind::Fifo => "fifo",
+        PortKind::Special => "special",
+        PortKind::Netlink => "netlink",
+        PortKind::MessageQueue => "mqueue",
     }
 }
 
 fn create(family: AddressFamily, kind: PortKind) -> Result<OwnedFd, Errno> {
     let kind = match kind {
         PortKind::Stream | PortKind::Fifo => SocketType::STREAM,
+        PortKind::Special | PortKind::Netlink | PortKind::MessageQueue => return Err(Errno::NOTSUP),
         PortKind::Datagram => SocketType::DGRAM,
         PortKind::SequentialPacket => SocketType::SEQPACKET,
     };

@@ -1,5 +1,7 @@
 //! Unit files below a root directory, for the verbs that need no softbootd.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -10,6 +12,8 @@ use softboot_unit::files::{DirEntry, FileProvider};
 #[derive(Clone, Debug)]
 pub(super) struct Disk {
     root: PathBuf,
+    /// Directories that were listed; one run of softctl sees one moment.
+    listed: RefCell<HashMap<String, Vec<DirEntry>>>,
 }
 
 impl Disk {
@@ -17,6 +21,7 @@ impl Disk {
     pub(super) fn new(root: Option<&PathBuf>) -> Disk {
         Disk {
             root: root.cloned().unwrap_or_else(|| PathBuf::from("/")),
+            listed: RefCell::default(),
         }
     }
 
@@ -35,6 +40,9 @@ impl FileProvider for Disk {
     }
 
     fn list(&self, directory: &str) -> io::Result<Vec<DirEntry>> {
+        if let Some(known) = self.listed.borrow().get(directory) {
+            return Ok(known.clone());
+        }
         let place = self.place(directory);
         let entries = match fs::read_dir(&place) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -53,6 +61,9 @@ impl FileProvider for Disk {
                 });
             }
         }
+        self.listed
+            .borrow_mut()
+            .insert(directory.to_owned(), found.clone());
         Ok(found)
     }
 }

@@ -15,6 +15,7 @@ mod session;
 mod show;
 mod sockets;
 mod transient;
+mod unit_files;
 mod verify;
 
 use softboot_control::api::{Empty, JobInfo, ListJobsReply, Request};
@@ -32,6 +33,12 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
     // What needs no softbootd.
     match &cli.verb {
         Verb::Verify(verify) => return verify::verify(out, verify),
+        Verb::ListUnitFiles(list) => return unit_files::list(out, list),
+        Verb::IsEnabled(asked) => return unit_files::is_enabled(out, asked),
+        Verb::Enable(enable) => return unit_files::enable(out, enable),
+        Verb::Disable(disable) => return unit_files::disable(out, disable),
+        Verb::Mask(mask) => return unit_files::mask(out, mask),
+        Verb::Unmask(unmask) => return unit_files::unmask(out, unmask),
         Verb::Completions(completions) => return generate::completions(out, completions.shell),
         Verb::Generate(generate) => return generate::all(&generate.directory),
         _ => {}
@@ -61,7 +68,15 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         Verb::CriticalChain(chain) => boot_time::critical_chain(session, &chain.unit),
         Verb::Events(events) => events::events(session, events),
         // Done above.
-        Verb::Verify(_) | Verb::Completions(_) | Verb::Generate(_) => Ok(exit::OK),
+        Verb::Verify(_)
+        | Verb::ListUnitFiles(_)
+        | Verb::IsEnabled(_)
+        | Verb::Enable(_)
+        | Verb::Disable(_)
+        | Verb::Mask(_)
+        | Verb::Unmask(_)
+        | Verb::Completions(_)
+        | Verb::Generate(_) => Ok(exit::OK),
         Verb::IsActive(units) => look::is_active(session, &units.units),
         Verb::IsFailed(units) => look::is_failed(session, &units.units),
         Verb::IsSystemRunning(wait) => look::is_system_running(session, wait.wait),

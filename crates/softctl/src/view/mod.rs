@@ -11,6 +11,7 @@ pub(crate) mod sockets;
 pub(crate) mod status;
 pub(crate) mod system;
 pub(crate) mod tree;
+pub(crate) mod unit_files;
 
 use crate::paint::{Paint, Tone};
 use crate::text::clean;

@@ -105,11 +105,7 @@ unsafe fn set_up(prepared: &mut Prepared<'_>) -> Step {
             return Step::Terminal;
         }
         for (resource, soft, hard) in &plan.rlimits {
-            let limit = libc::rlimit {
-                rlim_cur: *soft,
-                rlim_max: *hard,
-            };
-            if libc::setrlimit(*resource as _, &raw const limit) != 0 {
+            if !set_limit(*resource, *soft, *hard) {
                 return Step::Limits;
             }
         }
@@ -143,6 +139,30 @@ unsafe fn set_up(prepared: &mut Prepared<'_>) -> Step {
         }
     }
     Step::Exec
+}
+
+/// A limit above the own hard limit that we may not raise becomes that hard limit.
+///
+/// # Safety
+/// As for [`run`].
+unsafe fn set_limit(resource: u32, soft: u64, hard: u64) -> bool {
+    let mut limit = libc::rlimit {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
+    // SAFETY: a valid struct to read from, and another to write to.
+    unsafe {
+        if libc::setrlimit(resource as _, &raw const limit) == 0 {
+            return true;
+        }
+        let mut own: libc::rlimit = std::mem::zeroed();
+        if *libc::__errno_location() != libc::EPERM || libc::getrlimit(resource as _, &raw mut own) != 0 {
+            return false;
+        }
+        limit.rlim_max = hard.min(own.rlim_max);
+        limit.rlim_cur = soft.min(limit.rlim_max);
+        libc::setrlimit(resource as _, &raw const limit) == 0
+    }
 }
 
 /// Every disposition back to the default: CLONE_CLEAR_SIGHAND leaves what is ignored ignored. The mask is the parent's

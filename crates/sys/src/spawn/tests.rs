@@ -176,6 +176,16 @@ fn limits_mask_and_privileges_are_set() {
 }
 
 #[test]
+fn a_limit_beyond_what_may_be_had_is_the_most_that_may_be_had() {
+    const NOFILE: u32 = 7;
+    let (most, _) = shell("ulimit -Hn", |_| {});
+    let (text, code) = shell("ulimit -Hn; ulimit -Sn", |plan| {
+        plan.rlimits = vec![(NOFILE, 64, u64::MAX)];
+    });
+    assert_eq!((text, code), (format!("{most}64\n"), 0));
+}
+
+#[test]
 fn an_executed_program_closes_the_pipe() {
     let null = null();
     let fd = null.as_fd();

@@ -67,40 +67,6 @@ pub struct RateLimit {
     pub burst: u32,
 }
 
-/// A mistake or an unsupported setting, with its place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Diagnostic {
-    /// How bad it is.
-    pub severity: Severity,
-    /// The file.
-    pub file: String,
-    /// Line number, from 1; 0 when the whole file is meant.
-    pub line: u32,
-    /// What is wrong, what was expected, and a suggestion where there is one.
-    pub message: String,
-}
-
-impl fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(f, "{}: {}", self.file, self.message),
-            line => write!(f, "{}:{}: {}", self.file, line, self.message),
-        }
-    }
-}
-
-/// How bad a [`Diagnostic`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Understood, but nothing acts on it yet.
-    Unsupported,
-    /// The line was ignored.
-    Warning,
-    /// The unit cannot be used.
-    Error,
-}
-
 /// How a request treats jobs that stand in its way (semantics 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -142,17 +108,4 @@ pub enum EmergencyAction {
     Halt,
     HaltForce,
     HaltImmediate,
-}
-
-/// One `Condition…=` or `Assert…=` line (semantics 5.7).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Condition {
-    /// What is tested: the key without `Condition` or `Assert`, e.g. `PathExists`.
-    pub test: String,
-    /// The value, without prefix characters.
-    pub argument: String,
-    /// `|`: one of these is enough.
-    pub trigger: bool,
-    /// `!`: the opposite.
-    pub negate: bool,
 }

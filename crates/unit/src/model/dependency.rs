@@ -46,6 +46,10 @@ pub enum DependencyKind {
     OnSuccess,
     PropagatesReloadTo,
     PropagatesStopTo,
+    /// The inverse of [`DependencyKind::PropagatesReloadTo`], written on the receiving side.
+    ReloadPropagatedFrom,
+    /// The inverse of [`DependencyKind::PropagatesStopTo`], written on the receiving side.
+    StopPropagatedFrom,
     /// A socket triggers its service.
     Triggers,
 }

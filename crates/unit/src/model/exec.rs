@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{
+    CapabilitySet, Credential, CredentialImport, DirectoryPreserve, ExecDirectories, ResourceControl,
+    Scheduling,
+};
+
 /// One command line of an Exec list (semantics 4.10).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecCommand {
@@ -27,7 +32,7 @@ pub struct ExecCommand {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "path")]
 pub enum StdStream {
-    /// As standard input or output, whichever is asked for (StandardError=inherit).
+    /// Output: as standard input if that is a terminal or a connection, else the log. Error: as standard output.
     Inherit,
     /// /dev/null.
     Null,
@@ -45,10 +50,15 @@ pub enum StdStream {
     Append(String),
     /// `truncate:`.
     Truncate(String),
+    /// `data`: [`ExecContext::stdin_data`].
+    Data,
+    /// `fd:NAME`: a descriptor that a socket unit passes; without a name, the stream's own.
+    Fd(String),
 }
 
 /// The environment in which a unit's processes run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ExecContext {
     /// `User=`, a name or a number.
     pub user: Option<String>,
@@ -66,7 +76,7 @@ pub struct ExecContext {
     pub root_directory: Option<String>,
     /// `StandardInput=` (default null).
     pub stdin: StdStream,
-    /// `StandardOutput=` (default log).
+    /// `StandardOutput=` (default inherit: inetd-style services name their input only).
     pub stdout: StdStream,
     /// `StandardError=` (default inherit).
     pub stderr: StdStream,
@@ -90,6 +100,61 @@ pub struct ExecContext {
     pub runtime_directory_mode: u32,
     /// `RuntimeDirectoryPreserve=`: true for yes; restart counts as no.
     pub runtime_directory_preserve: bool,
+    /// `RuntimeDirectoryPreserve=` in full; [`ExecContext::runtime_directory_preserve`] is true for yes alone.
+    pub runtime_directory_kept: DirectoryPreserve,
+    /// `RuntimeDirectory=name:symlink`: links below /run, each with the directory it points to.
+    pub runtime_directory_links: Vec<(String, String)>,
+    /// `StateDirectory=`, below /var/lib.
+    pub state_directory: ExecDirectories,
+    /// `CacheDirectory=`, below /var/cache.
+    pub cache_directory: ExecDirectories,
+    /// `LogsDirectory=`, below /var/log.
+    pub logs_directory: ExecDirectories,
+    /// `ConfigurationDirectory=`, below /etc.
+    pub configuration_directory: ExecDirectories,
+    /// `SupplementaryGroups=`: names or numbers.
+    pub supplementary_groups: Vec<String>,
+    /// `CapabilityBoundingSet=`; `None`: nothing is taken away.
+    pub capability_bounding_set: Option<CapabilitySet>,
+    /// `AmbientCapabilities=`.
+    pub ambient_capabilities: CapabilitySet,
+    /// `SecureBits=`, as prctl(2) has them.
+    pub secure_bits: u32,
+    /// `Personality=`: the architecture's name.
+    pub personality: Option<String>,
+    /// `RootImage=`; such a unit is not usable while images are not supported.
+    pub root_image: Option<String>,
+    /// `PassEnvironment=`: variables of the manager.
+    pub pass_environment: Vec<String>,
+    /// `UnsetEnvironment=`: `NAME` or `NAME=value`, removed at the very end.
+    pub unset_environment: Vec<String>,
+    /// `LoadCredential=`.
+    pub load_credentials: Vec<Credential>,
+    /// `SetCredential=`: what credentials are when nothing was loaded under their names.
+    pub set_credentials: Vec<Credential>,
+    /// `ImportCredential=`.
+    pub credential_imports: Vec<CredentialImport>,
+    /// `StandardInputText=` and `StandardInputData=`, in file order; each text ends in a newline.
+    pub stdin_data: Vec<u8>,
+    /// `TTYReset=`.
+    pub tty_reset: bool,
+    /// `TTYVHangup=`.
+    pub tty_vhangup: bool,
+    /// `TTYVTDisallocate=`.
+    pub tty_vt_disallocate: bool,
+    /// `TTYColumns=`.
+    pub tty_columns: Option<u32>,
+    /// `TTYRows=`.
+    pub tty_rows: Option<u32>,
+    /// `SyslogIdentifier=`.
+    pub syslog_identifier: Option<String>,
+    /// `LogLevelMax=`: 0 (emerg) to 7 (debug); less important lines are dropped.
+    pub log_level_max: Option<u8>,
+    /// `CPUScheduling…=` and `IOScheduling…=`.
+    pub scheduling: Scheduling,
+    /// What the unit's cgroup may use. The service's own `delegate`, `memory_max` and `tasks_max` say the same where
+    /// they can: they know no percentages.
+    pub resources: ResourceControl,
 }
 
 impl Default for ExecContext {
@@ -103,7 +168,7 @@ impl Default for ExecContext {
             working_directory_optional: false,
             root_directory: None,
             stdin: StdStream::Null,
-            stdout: StdStream::Log,
+            stdout: StdStream::Inherit,
             stderr: StdStream::Inherit,
             tty_path: "/dev/console".to_owned(),
             umask: 0o022,
@@ -115,6 +180,33 @@ impl Default for ExecContext {
             runtime_directory: Vec::new(),
             runtime_directory_mode: 0o755,
             runtime_directory_preserve: false,
+            runtime_directory_kept: DirectoryPreserve::No,
+            runtime_directory_links: Vec::new(),
+            state_directory: ExecDirectories::default(),
+            cache_directory: ExecDirectories::default(),
+            logs_directory: ExecDirectories::default(),
+            configuration_directory: ExecDirectories::default(),
+            supplementary_groups: Vec::new(),
+            capability_bounding_set: None,
+            ambient_capabilities: CapabilitySet::EMPTY,
+            secure_bits: 0,
+            personality: None,
+            root_image: None,
+            pass_environment: Vec::new(),
+            unset_environment: Vec::new(),
+            load_credentials: Vec::new(),
+            set_credentials: Vec::new(),
+            credential_imports: Vec::new(),
+            stdin_data: Vec::new(),
+            tty_reset: false,
+            tty_vhangup: false,
+            tty_vt_disallocate: false,
+            tty_columns: None,
+            tty_rows: None,
+            syslog_identifier: None,
+            log_level_max: None,
+            scheduling: Scheduling::default(),
+            resources: ResourceControl::default(),
         }
     }
 }

@@ -3,17 +3,41 @@
 //! A [`Definition`] is complete: implicit and default dependencies are in it, specifiers are expanded, values are
 //! typed. It serialises, because definitions travel over a re-exec as they are and no file is read again.
 
+mod capability;
 mod common;
+mod condition;
+mod credential;
 mod dependency;
+mod diagnostic;
+mod directories;
 mod exec;
+mod kill;
+mod lifecycle;
+mod mount;
+mod resources;
+mod scheduling;
 mod service;
 mod socket;
+mod socket_options;
+mod unit;
 
+pub use capability::*;
 pub use common::*;
+pub use condition::*;
+pub use credential::*;
 pub use dependency::*;
+pub use diagnostic::*;
+pub use directories::*;
 pub use exec::*;
+pub use kill::*;
+pub use lifecycle::*;
+pub use mount::*;
+pub use resources::*;
+pub use scheduling::*;
 pub use service::*;
 pub use socket::*;
+pub use socket_options::*;
+pub use unit::*;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +66,9 @@ pub struct Definition {
     pub unit: UnitSection,
     /// The section of its type.
     pub kind: KindSection,
+    /// `[Slice]`, for slices only.
+    #[serde(default)]
+    pub slice: Option<Box<SliceSection>>,
 }
 
 /// Whether a unit can be used (the reference's LoadState).
@@ -83,95 +110,12 @@ pub enum KindSection {
     Socket(Box<SocketSection>),
     /// Targets have no section of their own.
     Target,
-    /// `[Slice]`.
+    /// Slices; what they limit is in [`Definition::slice`].
     Slice,
+    /// `[Mount]`.
+    Mount(Box<MountSection>),
+    /// Devices have no section of their own, and need no file.
+    Device,
     /// Any other type: known by name, not run yet.
     Other,
-}
-
-/// `[Unit]`, with the dependencies of `[Install]`-made directories and the implicit ones.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct UnitSection {
-    /// `Description=`; the unit's name when absent.
-    pub description: String,
-    /// `Documentation=`.
-    #[serde(default)]
-    pub documentation: Vec<String>,
-    /// Every dependency on another unit, implicit and default ones included.
-    #[serde(default)]
-    pub dependencies: Vec<Dependency>,
-    /// `DefaultDependencies=`.
-    pub default_dependencies: bool,
-    /// `Condition…=`, in file order.
-    #[serde(default)]
-    pub conditions: Vec<Condition>,
-    /// `Assert…=`, in file order.
-    #[serde(default)]
-    pub asserts: Vec<Condition>,
-    /// `AllowIsolate=`.
-    pub allow_isolate: bool,
-    /// `IgnoreOnIsolate=`, with the type's default applied (semantics 2.5).
-    pub ignore_on_isolate: bool,
-    /// `RefuseManualStart=`.
-    pub refuse_manual_start: bool,
-    /// `RefuseManualStop=`.
-    pub refuse_manual_stop: bool,
-    /// `StopWhenUnneeded=`.
-    pub stop_when_unneeded: bool,
-    /// `SurviveFinalKillSignal=`.
-    pub survive_final_kill_signal: bool,
-    /// `StartLimitIntervalSec=` and `StartLimitBurst=`; zero in either disables it.
-    pub start_limit: RateLimit,
-    /// `JobTimeoutSec=`.
-    pub job_timeout: Usec,
-    /// `JobRunningTimeoutSec=`.
-    pub job_running_timeout: Usec,
-    /// `JobTimeoutAction=`.
-    pub job_timeout_action: EmergencyAction,
-    /// `StartLimitAction=`.
-    pub start_limit_action: EmergencyAction,
-    /// `SuccessAction=`.
-    pub success_action: EmergencyAction,
-    /// `FailureAction=`.
-    pub failure_action: EmergencyAction,
-    /// `OnFailureJobMode=` (default replace).
-    pub on_failure_job_mode: JobMode,
-    /// `OnSuccessJobMode=` (default fail).
-    pub on_success_job_mode: JobMode,
-}
-
-impl UnitSection {
-    /// The section of an empty file named `name`.
-    pub fn empty(name: &UnitName) -> UnitSection {
-        use crate::name::UnitKind as K;
-        UnitSection {
-            description: name.to_string(),
-            documentation: Vec::new(),
-            dependencies: Vec::new(),
-            default_dependencies: true,
-            conditions: Vec::new(),
-            asserts: Vec::new(),
-            allow_isolate: false,
-            ignore_on_isolate: matches!(
-                name.kind(),
-                K::Slice | K::Scope | K::Device | K::Swap | K::Mount | K::Automount
-            ),
-            refuse_manual_start: false,
-            refuse_manual_stop: false,
-            stop_when_unneeded: false,
-            survive_final_kill_signal: false,
-            start_limit: RateLimit {
-                interval: Usec::from_secs(10),
-                burst: 5,
-            },
-            job_timeout: Usec::INFINITY,
-            job_running_timeout: Usec::INFINITY,
-            job_timeout_action: EmergencyAction::None,
-            start_limit_action: EmergencyAction::None,
-            success_action: EmergencyAction::None,
-            failure_action: EmergencyAction::None,
-            on_failure_job_mode: JobMode::Replace,
-            on_success_job_mode: JobMode::Fail,
-        }
-    }
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ExecCommand, ExecContext, Usec};
+use super::{
+    ExecCommand, ExecContext, ExitType, KillSettings, OomPolicy, OpenFile, RestartSettings,
+    TimeoutFailureMode, Usec,
+};
 use crate::name::UnitName;
 
 /// `[Service]` with every default applied.
@@ -84,6 +87,103 @@ pub struct ServiceSection {
     pub tasks_max: Option<u64>,
     /// Everything else about its processes.
     pub exec: ExecContext,
+    /// `ExecReloadPost=`.
+    #[serde(default)]
+    pub exec_reload_post: Vec<ExecCommand>,
+    /// Delays and exceptions of `Restart=`.
+    #[serde(default)]
+    pub restart_settings: RestartSettings,
+    /// `ExitType=`.
+    #[serde(default)]
+    pub exit_type: ExitType,
+    /// `TimeoutAbortSec=`; `None`: as `TimeoutStopSec=`.
+    #[serde(default)]
+    pub timeout_abort: Option<Usec>,
+    /// `TimeoutStartFailureMode=`.
+    #[serde(default)]
+    pub timeout_start_failure_mode: TimeoutFailureMode,
+    /// `TimeoutStopFailureMode=`.
+    #[serde(default)]
+    pub timeout_stop_failure_mode: TimeoutFailureMode,
+    /// `RuntimeRandomizedExtraSec=`: a random part of this is added to `RuntimeMaxSec=`.
+    #[serde(default)]
+    pub runtime_randomized_extra: Usec,
+    /// `OOMPolicy=`; `None`: stop, or continue when delegated.
+    #[serde(default)]
+    pub oom_policy: Option<OomPolicy>,
+    /// `OpenFile=`.
+    #[serde(default)]
+    pub open_files: Vec<OpenFile>,
+    /// `GuessMainPID=` (default yes).
+    #[serde(default = "yes")]
+    pub guess_main_pid: bool,
+    /// `ReloadSignal=` (default SIGHUP), as a number.
+    #[serde(default = "sighup")]
+    pub reload_signal: i32,
+    /// `RootDirectoryStartOnly=`.
+    #[serde(default)]
+    pub root_directory_start_only: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn sighup() -> i32 {
+    1
+}
+
+impl ServiceSection {
+    /// The section of an empty file named `name`.
+    pub fn empty(name: &UnitName) -> ServiceSection {
+        const TIMEOUT: Usec = Usec::from_secs(90);
+        ServiceSection {
+            service_type: ServiceType::Simple,
+            exec_condition: Vec::new(),
+            exec_start_pre: Vec::new(),
+            exec_start: Vec::new(),
+            exec_start_post: Vec::new(),
+            exec_reload: Vec::new(),
+            exec_stop: Vec::new(),
+            exec_stop_post: Vec::new(),
+            restart: RestartPolicy::No,
+            restart_delay: Usec::from_millis(100),
+            remain_after_exit: false,
+            timeout_start: TIMEOUT,
+            timeout_stop: TIMEOUT,
+            runtime_max: Usec::INFINITY,
+            watchdog: Usec::ZERO,
+            notify_access: NotifyAccess::None,
+            fd_store_max: 0,
+            fd_store_preserve: FdStorePreserve::Restart,
+            non_blocking: false,
+            sockets: Vec::new(),
+            success_exit_codes: Vec::new(),
+            success_signals: Vec::new(),
+            restart_prevent_codes: Vec::new(),
+            restart_force_codes: Vec::new(),
+            kill: KillSettings::default(),
+            pid_file: None,
+            bus_name: None,
+            slice: UnitName::new("system.slice").unwrap_or_else(|_| name.clone()),
+            delegate: false,
+            memory_max: None,
+            tasks_max: None,
+            exec: ExecContext::default(),
+            exec_reload_post: Vec::new(),
+            restart_settings: RestartSettings::default(),
+            exit_type: ExitType::Main,
+            timeout_abort: None,
+            timeout_start_failure_mode: TimeoutFailureMode::Terminate,
+            timeout_stop_failure_mode: TimeoutFailureMode::Terminate,
+            runtime_randomized_extra: Usec::ZERO,
+            oom_policy: None,
+            open_files: Vec::new(),
+            guess_main_pid: true,
+            reload_signal: sighup(),
+            root_directory_start_only: false,
+        }
+    }
 }
 
 /// `Type=` (semantics 4.2).
@@ -135,52 +235,4 @@ pub enum FdStorePreserve {
     Restart,
     Yes,
     OnSuccess,
-}
-
-/// `KillMode=` (semantics 4.9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the names are the setting's own words")]
-pub enum KillMode {
-    ControlGroup,
-    Mixed,
-    Process,
-    None,
-}
-
-/// How a unit's processes are ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KillSettings {
-    /// `KillMode=`.
-    pub mode: KillMode,
-    /// `KillSignal=` (default SIGTERM), as a number.
-    pub signal: i32,
-    /// `RestartKillSignal=`.
-    pub restart_signal: Option<i32>,
-    /// `FinalKillSignal=` (default SIGKILL).
-    pub final_signal: i32,
-    /// `SendSIGHUP=`.
-    pub send_sighup: bool,
-    /// `SendSIGKILL=` (default yes).
-    pub send_sigkill: bool,
-    /// `WatchdogSignal=` (default SIGABRT).
-    pub watchdog_signal: i32,
-}
-
-impl Default for KillSettings {
-    fn default() -> KillSettings {
-        // Numbers of signal(7), the same on every architecture softboot runs on.
-        const SIGABRT: i32 = 6;
-        const SIGKILL: i32 = 9;
-        const SIGTERM: i32 = 15;
-        KillSettings {
-            mode: KillMode::ControlGroup,
-            signal: SIGTERM,
-            restart_signal: None,
-            final_signal: SIGKILL,
-            send_sighup: false,
-            send_sigkill: true,
-            watchdog_signal: SIGABRT,
-        }
-    }
 }

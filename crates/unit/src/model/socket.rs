@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{RateLimit, Usec};
+use super::{ExecCommand, ExecContext, KillSettings, RateLimit, SocketOptions, Usec};
 use crate::name::UnitName;
 
 /// `[Socket]` with every default applied (semantics 1.3 to 1.5).
@@ -58,6 +58,99 @@ pub struct SocketSection {
     pub defer_trigger_max: Usec,
     /// `Slice=`.
     pub slice: UnitName,
+    /// `SocketUser=`: owner of the nodes, a name or a number.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// `SocketGroup=`.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// `Symlinks=`: absolute paths of links to the one node in the file system.
+    #[serde(default)]
+    pub symlinks: Vec<String>,
+    /// `PassFileDescriptorsToExec=`.
+    #[serde(default)]
+    pub pass_fds_to_exec: bool,
+    /// `Writable=`, for [`PortKind::Special`].
+    #[serde(default)]
+    pub writable: bool,
+    /// `MessageQueueMaxMessages=`.
+    #[serde(default)]
+    pub message_queue_max_messages: Option<u32>,
+    /// `MessageQueueMessageSize=` in bytes.
+    #[serde(default)]
+    pub message_queue_message_size: Option<u32>,
+    /// Options of the sockets themselves.
+    #[serde(default)]
+    pub options: SocketOptions,
+    /// `ExecStartPre=`.
+    #[serde(default)]
+    pub exec_start_pre: Vec<ExecCommand>,
+    /// `ExecStartPost=`.
+    #[serde(default)]
+    pub exec_start_post: Vec<ExecCommand>,
+    /// `ExecStopPre=`.
+    #[serde(default)]
+    pub exec_stop_pre: Vec<ExecCommand>,
+    /// `ExecStopPost=`.
+    #[serde(default)]
+    pub exec_stop_post: Vec<ExecCommand>,
+    /// The environment of those.
+    #[serde(default)]
+    pub exec: ExecContext,
+    /// How those are ended.
+    #[serde(default)]
+    pub kill: KillSettings,
+}
+
+impl SocketSection {
+    /// The section of an empty file named `name`.
+    pub fn empty(name: &UnitName) -> SocketSection {
+        let limit = |burst| RateLimit {
+            interval: Usec::from_secs(2),
+            burst,
+        };
+        SocketSection {
+            ports: Vec::new(),
+            accept: false,
+            service: name.clone(),
+            fd_name: None,
+            backlog: u32::MAX,
+            ipv6_only: None,
+            reuse_port: false,
+            free_bind: false,
+            no_delay: false,
+            keep_alive: false,
+            pass_credentials: false,
+            receive_buffer: None,
+            send_buffer: None,
+            socket_mode: 0o666,
+            directory_mode: 0o755,
+            remove_on_stop: false,
+            flush_pending: false,
+            max_connections: 64,
+            max_connections_per_source: 0,
+            trigger_limit: limit(20),
+            poll_limit: limit(15),
+            timeout: Usec::from_secs(90),
+            defer_trigger: DeferTrigger::No,
+            defer_trigger_max: Usec::INFINITY,
+            slice: UnitName::new("system.slice").unwrap_or_else(|_| name.clone()),
+            user: None,
+            group: None,
+            symlinks: Vec::new(),
+            pass_fds_to_exec: false,
+            writable: false,
+            message_queue_max_messages: None,
+            message_queue_message_size: None,
+            options: SocketOptions::default(),
+            exec_start_pre: Vec::new(),
+            exec_start_post: Vec::new(),
+            exec_stop_pre: Vec::new(),
+            exec_stop_post: Vec::new(),
+            exec: ExecContext::default(),
+            kill: KillSettings::default(),
+        }
+    }
 }
 
 /// One `Listen…=`.
@@ -81,6 +174,12 @@ pub enum PortKind {
     SequentialPacket,
     /// `ListenFIFO=`.
     Fifo,
+    /// `ListenSpecial=`: a character device or a file that exists.
+    Special,
+    /// `ListenNetlink=`.
+    Netlink,
+    /// `ListenMessageQueue=`: a POSIX message queue; its [`Address::Path`] is its name.
+    MessageQueue,
 }
 
 /// Where a port listens.
@@ -95,6 +194,27 @@ pub enum Address {
     Inet(std::net::SocketAddr),
     /// A bare port: IPv6 any with IPv4 as BindIPv6Only= says, IPv4 any on a kernel without IPv6.
     AnyInet(u16),
+    /// IPv6 with a port, at one interface.
+    InetAt {
+        /// The address; its scope is not set.
+        address: std::net::SocketAddr,
+        /// The interface's name or number.
+        interface: String,
+    },
+    /// AF_VSOCK; without a context, any.
+    Vsock {
+        /// Context.
+        cid: Option<u32>,
+        /// Port.
+        port: u32,
+    },
+    /// AF_NETLINK.
+    Netlink {
+        /// The protocol's number (netlink(7)).
+        family: u32,
+        /// A bit mask of groups.
+        group: u32,
+    },
 }
 
 /// `DeferTrigger=` (semantics 1.10).

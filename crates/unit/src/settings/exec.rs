@@ -1,6 +1,6 @@
 //! The settings of a process' environment.
 
-use super::{Applied, Outcome};
+use super::{Applied, Fault, Outcome, cgroup, directories, exec_more};
 use crate::model::{ExecContext, StdStream};
 use crate::syntax::shown;
 use crate::value::{boolean, integer, octal, resource_limit, split_words};
@@ -32,9 +32,18 @@ pub(super) fn apply(exec: &mut ExecContext, key: &str, value: &str) -> Outcome {
             };
         }
         "RootDirectory" => exec.root_directory = non_empty(value),
-        "StandardInput" => exec.stdin = stream(value, true)?,
-        "StandardOutput" => exec.stdout = stream(value, false)?,
-        "StandardError" => exec.stderr = stream(value, false)?,
+        "StandardInput" => {
+            exec.stdin = stream(value, true)?;
+            return Ok(acts_on(&exec.stdin));
+        }
+        "StandardOutput" => {
+            exec.stdout = stream(value, false)?;
+            return Ok(acts_on(&exec.stdout));
+        }
+        "StandardError" => {
+            exec.stderr = stream(value, false)?;
+            return Ok(acts_on(&exec.stderr));
+        }
         "TTYPath" => exec.tty_path = absolute(value)?,
         "UMask" => exec.umask = octal(value)?,
         "Nice" => {
@@ -55,23 +64,23 @@ pub(super) fn apply(exec: &mut ExecContext, key: &str, value: &str) -> Outcome {
         }
         "NoNewPrivileges" => exec.no_new_privileges = boolean(value)?,
         "IgnoreSIGPIPE" => exec.ignore_sigpipe = boolean(value)?,
-        "RuntimeDirectory" if value.is_empty() => exec.runtime_directory.clear(),
-        "RuntimeDirectory" => {
-            for name in split_words(value)? {
-                exec.runtime_directory.push(below_run(&name)?);
-            }
-        }
-        "RuntimeDirectoryMode" => exec.runtime_directory_mode = octal(value)?,
-        "RuntimeDirectoryPreserve" => {
-            exec.runtime_directory_preserve = if value == "restart" {
-                false
-            } else {
-                boolean(value)?
-            };
-        }
-        _ => return Ok(Applied::Unknown),
+        _ => return others(exec, key, value),
     }
     Ok(Applied::Done)
+}
+
+fn others(exec: &mut ExecContext, key: &str, value: &str) -> Outcome {
+    type Apply = fn(&mut ExecContext, &str, &str) -> Outcome;
+    let parts: [Apply; 3] = [directories::apply, exec_more::apply, |exec, key, value| {
+        cgroup::apply(&mut exec.resources, key, value)
+    }];
+    for apply in parts {
+        match apply(exec, key, value)? {
+            Applied::Unknown => {}
+            applied => return Ok(applied),
+        }
+    }
+    Ok(Applied::Unknown)
 }
 
 /// The names of setrlimit(2) without RLIMIT_.
@@ -112,34 +121,27 @@ fn absolute(path: &str) -> Result<String, String> {
     }
 }
 
-/// A path below /run that cannot leave it: softbootd makes and removes it as root.
-fn below_run(name: &str) -> Result<String, String> {
-    let good = !name.is_empty()
-        && !name.starts_with('/')
-        && name
-            .split('/')
-            .all(|part| !part.is_empty() && part != "." && part != "..");
-    if good {
-        Ok(name.to_owned())
-    } else {
-        Err(format!("{} is no relative path without . and ..", shown(name)))
-    }
-}
-
-fn environment(exec: &mut ExecContext, value: &str) -> Result<(), String> {
+fn environment(exec: &mut ExecContext, value: &str) -> Result<(), Fault> {
     for word in split_words(value)? {
         let (name, value) = word
             .split_once('=')
-            .ok_or_else(|| format!("{} is no NAME=value", shown(&word)))?;
+            .ok_or_else(|| Fault::at(&word, format!("{} is no NAME=value", shown(&word))))?;
         let valid = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !valid {
-            return Err(format!("{} is no variable name", shown(name)));
+            return Err(Fault::at(name, format!("{} is no variable name", shown(name))));
         }
-        exec.environment.retain(|(known, _)| known != name);
+        // Earlier values of the same variable go when all is read.
         exec.environment.push((name.to_owned(), value.to_owned()));
     }
     Ok(())
+}
+
+fn acts_on(stream: &StdStream) -> Applied {
+    match stream {
+        StdStream::Data | StdStream::Fd(_) => Applied::Later,
+        _ => Applied::Done,
+    }
 }
 
 fn stream(value: &str, input: bool) -> Result<StdStream, String> {
@@ -155,7 +157,11 @@ fn stream(value: &str, input: bool) -> Result<StdStream, String> {
             return Ok(StdStream::Truncate(file));
         }
     }
+    if let Some(name) = value.strip_prefix("fd:").or((value == "fd").then_some("")) {
+        return Ok(StdStream::Fd(name.to_owned()));
+    }
     match (value, input) {
+        ("data", true) => Ok(StdStream::Data),
         ("null", _) => Ok(StdStream::Null),
         ("tty", _) | ("tty-force" | "tty-fail", true) => Ok(StdStream::Tty),
         ("socket", _) => Ok(StdStream::Socket),
@@ -163,11 +169,11 @@ fn stream(value: &str, input: bool) -> Result<StdStream, String> {
         ("journal" | "kmsg" | "syslog", false) => Ok(StdStream::Log),
         ("journal+console" | "kmsg+console" | "syslog+console", false) => Ok(StdStream::LogAndConsole),
         (_, true) => Err(format!(
-            "{} is no input; expected null, tty, socket or file:PATH",
+            "{} is no input; expected null, tty, socket, data, fd:NAME or file:PATH",
             shown(value)
         )),
         (_, false) => Err(format!(
-            "{} is no output; expected inherit, null, journal, tty, socket, file:, append: or truncate:PATH",
+            "{} is no output; expected inherit, null, journal, tty, socket, fd:NAME, file:, append: or truncate:PATH",
             shown(value)
         )),
     }

@@ -1,30 +1,87 @@
 //! From assignments to typed settings.
 
+mod cgroup;
+mod directories;
 mod exec;
+mod exec_more;
+mod install;
 mod known;
+mod mount;
 mod raw;
 mod service;
+mod service_more;
+mod slice;
 mod socket;
+mod socket_options;
 mod unit;
 
-pub(crate) use raw::{RawService, RawSocket, RawUnit};
+pub(crate) use raw::{RawMount, RawService, RawSocket, RawUnit};
 
-use crate::model::{Diagnostic, KindSection, Severity};
+use crate::model::{Diagnostic, KindSection, Severity, SliceSection};
 use crate::name::{UnitKind, UnitName};
 use crate::specifier::{self, Specifiers};
-use crate::syntax::Assignment;
-use crate::value::did_you_mean;
+use crate::syntax::{self, Assignment, Source};
+use known::Status;
 
 /// What a setting did.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Applied {
     /// It was understood.
     Done,
+    /// It was understood, but nothing acts on this value of it yet.
+    Later,
     /// It has no meaning in this section.
     Unknown,
 }
 
+/// What is wrong with a value.
+pub(crate) struct Fault {
+    /// What is wrong and what was expected.
+    message: String,
+    /// The part of the value that is meant.
+    word: Option<String>,
+    /// Whatever the setting, a unit with this must not run.
+    refused: bool,
+}
+
+impl Fault {
+    /// About one word of the value.
+    fn at(word: &str, message: impl Into<String>) -> Fault {
+        Fault {
+            message: message.into(),
+            word: Some(word.to_owned()),
+            refused: false,
+        }
+    }
+
+    /// Well-formed, but running the unit without it would be wrong.
+    fn refused(message: &str) -> Fault {
+        Fault {
+            message: message.to_owned(),
+            word: None,
+            refused: true,
+        }
+    }
+}
+
+impl From<String> for Fault {
+    fn from(message: String) -> Fault {
+        Fault {
+            message,
+            word: None,
+            refused: false,
+        }
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(message: &str) -> Fault {
+        Fault::from(message.to_owned())
+    }
+}
+
 /// Result of one assignment; the error says what was expected.
-pub(crate) type Outcome = Result<Applied, String>;
+pub(crate) type Outcome = Result<Applied, Fault>;
 
 /// A unit while its files are read.
 pub(crate) struct Draft<'a> {
@@ -35,7 +92,11 @@ pub(crate) struct Draft<'a> {
     pub(crate) unit: RawUnit,
     pub(crate) service: RawService,
     pub(crate) socket: RawSocket,
+    pub(crate) mount: RawMount,
+    pub(crate) slice: SliceSection,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// So many more unknown names are compared with the known ones.
+    hints: u32,
 }
 
 impl<'a> Draft<'a> {
@@ -47,65 +108,118 @@ impl<'a> Draft<'a> {
             unit: RawUnit::new(name),
             service: RawService::new(name),
             socket: RawSocket::new(name),
+            mount: RawMount::new(name),
+            slice: SliceSection::default(),
             diagnostics: Vec::new(),
+            hints: 100,
         }
     }
 
     /// Applies a file's assignments. What is wrong is noted with file and line, and has no effect.
-    pub(crate) fn apply(&mut self, file: &str, assignments: Vec<Assignment>) {
-        for assignment in assignments {
-            let (severity, message) = match self.apply_one(&assignment) {
-                None => continue,
-                Some(problem) => problem,
-            };
-            self.diagnostics.push(Diagnostic {
-                severity,
-                file: file.to_owned(),
-                line: assignment.line,
-                message,
-            });
-        }
+    pub(crate) fn apply(&mut self, file: &str, bytes: &[u8]) {
+        let mut diagnostics = std::mem::take(&mut self.diagnostics);
+        syntax::read(
+            file,
+            bytes,
+            &mut diagnostics,
+            |assignment, source, diagnostics| {
+                diagnostics.extend(self.apply_one(&assignment, source));
+            },
+        );
+        self.diagnostics = diagnostics;
     }
 
-    fn apply_one(&mut self, assignment: &Assignment) -> Option<(Severity, String)> {
+    fn apply_one(&mut self, assignment: &Assignment, source: &Source<'_>) -> Option<Diagnostic> {
         let Assignment {
             section, key, value, ..
         } = assignment;
-        if section.starts_with("X-") || key.starts_with("X-") || section == "Install" {
+        if section.starts_with("X-") || key.starts_with("X-") {
             return None;
         }
-        let own_section = section_of(self.name.kind());
-        if section != "Unit" && Some(section.as_str()) != own_section {
-            return known::foreign_section(section, self.name.kind());
-        }
-        let value = match self.expand(section, key, value) {
-            Ok(value) => value,
-            Err(reason) => return Some((Severity::Warning, format!("{key}=: {reason}"))),
+        let about_key = |severity, message| {
+            let mut diagnostic = source.diagnostic(severity, assignment.locate_key(source), message);
+            diagnostic.setting = Some(key.clone());
+            diagnostic
         };
-        let outcome = match section.as_str() {
-            "Unit" => unit::apply(&mut self.unit, key, &value),
-            "Service" => service::apply(&mut self.service, key, &value),
-            "Socket" => socket::apply(&mut self.socket, key, &value),
-            _ => Ok(Applied::Unknown),
+        let about_value = |severity, fault: &Fault| {
+            let span = assignment.locate(fault.word.as_deref(), source);
+            let mut diagnostic = source.diagnostic(severity, span, format!("{key}=: {}", fault.message));
+            diagnostic.setting = Some(key.clone());
+            diagnostic
+        };
+        let own_section = section_of(self.name.kind());
+        if section != "Unit" && section != "Install" && Some(section.as_str()) != own_section {
+            return known::foreign_section(section, self.name.kind())
+                .map(|(severity, message)| about_key(severity, message));
+        }
+        let outcome = match self.expand(key, value) {
+            Ok(value) => self.set(section, key, &value),
+            Err(reason) => Err(Fault::from(reason)),
         };
         match outcome {
-            Ok(Applied::Done) => None,
-            Ok(Applied::Unknown) => Some(unknown_key(section, key)),
-            Err(reason) => {
-                if known::makes_unusable(section, key) {
-                    self.unit
-                        .broken
-                        .get_or_insert_with(|| format!("{key}=: {reason}"));
-                    return Some((Severity::Error, format!("{key}=: {reason}")));
+            Ok(applied) => {
+                let status = known::status(section, key);
+                match (applied, status) {
+                    (Applied::Done, Some(Status::Acts) | None) => None,
+                    (Applied::Unknown, None | Some(Status::Acts)) => {
+                        // Comparing with every name costs; a file of nothing but mistakes gets some hints.
+                        let hint = match self.hints.checked_sub(1) {
+                            Some(left) => {
+                                self.hints = left;
+                                known::hint(section, key)
+                            }
+                            None => String::new(),
+                        };
+                        let message = format!("unknown setting {key}= in [{section}]{hint}");
+                        Some(about_key(Severity::Warning, message))
+                    }
+                    (_, status) => known::remark(section, key, value, status).map(|message| {
+                        let mut diagnostic = about_key(Severity::Unsupported, message);
+                        diagnostic.security = status == Some(Status::Security);
+                        diagnostic
+                    }),
                 }
-                Some((Severity::Warning, format!("{key}=: {reason}")))
+            }
+            Err(fault) => {
+                if !fault.refused && !known::makes_unusable(section, key) {
+                    return Some(about_value(Severity::Warning, &fault));
+                }
+                self.unit
+                    .broken
+                    .get_or_insert_with(|| format!("{key}=: {}", fault.message));
+                Some(about_value(Severity::Error, &fault))
             }
         }
     }
 
+    fn set(&mut self, section: &str, key: &str, value: &str) -> Outcome {
+        match section {
+            "Unit" => unit::apply(&mut self.unit, key, value),
+            "Install" => install::apply(&mut self.unit.section.install, key, value),
+            // Where these stood before they moved to [Unit].
+            "Service"
+                if matches!(
+                    key,
+                    "StartLimitInterval"
+                        | "StartLimitBurst"
+                        | "StartLimitAction"
+                        | "FailureAction"
+                        | "RebootArgument"
+                ) =>
+            {
+                unit::apply(&mut self.unit, key, value)
+            }
+            "Service" => service::apply(&mut self.service, key, value),
+            "Socket" => socket::apply(&mut self.socket, key, value),
+            "Mount" => mount::apply(&mut self.mount, key, value),
+            "Slice" => slice::apply(&mut self.slice, key, value),
+            _ => Ok(Applied::Unknown),
+        }
+    }
+
     /// Specifiers, except where a `%` has its own meaning.
-    fn expand(&self, section: &str, key: &str, value: &str) -> Result<String, String> {
-        if section == "Service" && matches!(key, "MemoryMax" | "TasksMax" | "MemoryHigh" | "CPUQuota") {
+    fn expand(&self, key: &str, value: &str) -> Result<String, String> {
+        if cgroup::takes_percent(key) {
             return Ok(value.to_owned());
         }
         specifier::expand(value, self.name, self.facts, &self.fragment)
@@ -114,10 +228,12 @@ impl<'a> Draft<'a> {
     /// The typed section of the unit's kind.
     pub(crate) fn kind_section(&self) -> KindSection {
         match self.name.kind() {
-            UnitKind::Service => KindSection::Service(Box::new(self.service.finish(&self.unit))),
+            UnitKind::Service => KindSection::Service(Box::new(self.service.finish())),
             UnitKind::Socket => KindSection::Socket(Box::new(self.socket.finish())),
+            UnitKind::Mount => KindSection::Mount(Box::new(self.mount.finish())),
             UnitKind::Target => KindSection::Target,
             UnitKind::Slice => KindSection::Slice,
+            UnitKind::Device => KindSection::Device,
             _ => KindSection::Other,
         }
     }
@@ -127,24 +243,11 @@ fn section_of(kind: UnitKind) -> Option<&'static str> {
     match kind {
         UnitKind::Service => Some("Service"),
         UnitKind::Socket => Some("Socket"),
+        UnitKind::Mount => Some("Mount"),
+        UnitKind::Slice => Some("Slice"),
         _ => None,
     }
 }
 
-fn unknown_key(section: &str, key: &str) -> (Severity, String) {
-    if known::is_unsupported(section, key) {
-        return (
-            Severity::Unsupported,
-            format!("{key}= is understood but nothing acts on it yet"),
-        );
-    }
-    let all = known::supported(section)
-        .iter()
-        .chain(known::unsupported(section))
-        .copied();
-    let hint = did_you_mean(key, all);
-    (
-        Severity::Warning,
-        format!("unknown setting {key}= in [{section}]{hint}"),
-    )
-}
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,10 @@
 //! Sections whose defaults depend on each other, before they are finished.
 
+use std::collections::HashSet;
+
 use crate::model::{
-    DeferTrigger, Dependency, ExecContext, FdStorePreserve, KillSettings, NotifyAccess, RateLimit,
-    RestartPolicy, ServiceSection, ServiceType, SocketSection, UnitSection, Usec,
+    Dependency, MountSection, NotifyAccess, RateLimit, ServiceSection, ServiceType, SocketSection, StdStream,
+    UnitSection, Usec,
 };
 use crate::name::{UnitKind, UnitName};
 
@@ -23,6 +25,38 @@ impl RawUnit {
             dependencies: Vec::new(),
             broken: None,
         }
+    }
+}
+
+/// One entry a variable, in the order of the last assignments.
+fn keep_last_of_each(environment: &mut Vec<(String, String)>) {
+    let mut seen = HashSet::new();
+    let mut kept: Vec<(String, String)> = Vec::new();
+    for (name, value) in environment.drain(..).rev() {
+        if seen.insert(name.clone()) {
+            kept.push((name, value));
+        }
+    }
+    kept.reverse();
+    *environment = kept;
+}
+
+/// `[Mount]`.
+pub(crate) struct RawMount {
+    pub(crate) section: MountSection,
+}
+
+impl RawMount {
+    pub(crate) fn new(name: &UnitName) -> RawMount {
+        RawMount {
+            section: MountSection::empty(name),
+        }
+    }
+
+    pub(crate) fn finish(&self) -> MountSection {
+        let mut section = self.section.clone();
+        keep_last_of_each(&mut section.exec.environment);
+        section
     }
 }
 
@@ -55,38 +89,8 @@ impl RawService {
         let slice = default_slice(name);
         RawService {
             section: ServiceSection {
-                service_type: ServiceType::Simple,
-                exec_condition: Vec::new(),
-                exec_start_pre: Vec::new(),
-                exec_start: Vec::new(),
-                exec_start_post: Vec::new(),
-                exec_reload: Vec::new(),
-                exec_stop: Vec::new(),
-                exec_stop_post: Vec::new(),
-                restart: RestartPolicy::No,
-                restart_delay: Usec::from_millis(100),
-                remain_after_exit: false,
-                timeout_start: DEFAULT_TIMEOUT,
-                timeout_stop: DEFAULT_TIMEOUT,
-                runtime_max: Usec::INFINITY,
-                watchdog: Usec::ZERO,
-                notify_access: NotifyAccess::None,
-                fd_store_max: 0,
-                fd_store_preserve: FdStorePreserve::Restart,
-                non_blocking: false,
-                sockets: Vec::new(),
-                success_exit_codes: Vec::new(),
-                success_signals: Vec::new(),
-                restart_prevent_codes: Vec::new(),
-                restart_force_codes: Vec::new(),
-                kill: KillSettings::default(),
-                pid_file: None,
-                bus_name: None,
                 slice: slice.clone(),
-                delegate: false,
-                memory_max: None,
-                tasks_max: None,
-                exec: ExecContext::default(),
+                ..ServiceSection::empty(name)
             },
             service_type: None,
             timeout_start: None,
@@ -97,15 +101,24 @@ impl RawService {
     }
 
     /// Defaults that follow from other settings (semantics 3.2, 4.2).
-    pub(crate) fn finish(&self, unit: &RawUnit) -> ServiceSection {
+    pub(crate) fn finish(&self) -> ServiceSection {
         let mut section = self.section.clone();
+        keep_last_of_each(&mut section.exec.environment);
         section.service_type = self.service_type.unwrap_or(if section.bus_name.is_some() {
             ServiceType::Dbus
         } else if section.exec_start.is_empty() {
             ServiceType::Oneshot
+        } else if !(section.exec.load_credentials.is_empty()
+            && section.exec.set_credentials.is_empty()
+            && section.exec.credential_imports.is_empty())
+        {
+            ServiceType::Exec
         } else {
             ServiceType::Simple
         });
+        if section.exec.stdin == StdStream::Null && !section.exec.stdin_data.is_empty() {
+            section.exec.stdin = StdStream::Data;
+        }
         let oneshot = section.service_type == ServiceType::Oneshot;
         section.timeout_start =
             self.timeout_start
@@ -120,8 +133,6 @@ impl RawService {
             Some(access) => access,
             None => NotifyAccess::None,
         };
-        // Early units must not wait for slices that come with the default dependencies; the slice is the same.
-        let _ = unit;
         if let Some(slice) = self.slice.clone().or_else(|| self.default_slice.clone()) {
             section.slice = slice;
         }
@@ -143,39 +154,7 @@ pub(crate) struct RawSocket {
 impl RawSocket {
     pub(crate) fn new(name: &UnitName) -> RawSocket {
         RawSocket {
-            section: SocketSection {
-                ports: Vec::new(),
-                accept: false,
-                service: name.clone(),
-                fd_name: None,
-                backlog: u32::MAX,
-                ipv6_only: None,
-                reuse_port: false,
-                free_bind: false,
-                no_delay: false,
-                keep_alive: false,
-                pass_credentials: false,
-                receive_buffer: None,
-                send_buffer: None,
-                socket_mode: 0o666,
-                directory_mode: 0o755,
-                remove_on_stop: false,
-                flush_pending: false,
-                max_connections: 64,
-                max_connections_per_source: 0,
-                trigger_limit: RateLimit {
-                    interval: Usec::from_secs(2),
-                    burst: 20,
-                },
-                poll_limit: RateLimit {
-                    interval: Usec::from_secs(2),
-                    burst: 15,
-                },
-                timeout: DEFAULT_TIMEOUT,
-                defer_trigger: DeferTrigger::No,
-                defer_trigger_max: Usec::INFINITY,
-                slice: fixed("system.slice", name),
-            },
+            section: SocketSection::empty(name),
             service: None,
             trigger_interval: None,
             trigger_burst: None,
@@ -188,6 +167,7 @@ impl RawSocket {
     /// Defaults that follow from Accept= (semantics 1.5).
     pub(crate) fn finish(&self) -> SocketSection {
         let mut section = self.section.clone();
+        keep_last_of_each(&mut section.exec.environment);
         let factor = if section.accept { 10 } else { 1 };
         let two = Usec::from_secs(2);
         section.trigger_limit = RateLimit {

@@ -1,16 +1,16 @@
 //! `[Service]`.
 
 use super::unit::{from_word, zero_is_never};
-use super::{Applied, Outcome, RawService, exec};
-use crate::model::{ExecCommand, KillMode};
+use super::{Applied, Fault, Outcome, RawService, cgroup, exec, service_more};
+use crate::model::{Amount, Delegate, ExecCommand, KillMode, KillSettings};
 use crate::name::{UnitKind, UnitName};
-use crate::value::{boolean, commands, exit_statuses, integer, signal, size, split_words, time};
+use crate::value::{boolean, commands, exit_statuses, integer, signal, split_words, time};
 
 pub(super) fn apply(raw: &mut RawService, key: &str, value: &str) -> Outcome {
     if let Some(list) = exec_list(raw, key) {
         return exec_commands(list, value);
     }
-    if let Some(outcome) = kill(raw, key, value) {
+    if let Some(outcome) = kill(&mut raw.section.kill, key, value) {
         return outcome;
     }
     let service = &mut raw.section;
@@ -54,9 +54,17 @@ pub(super) fn apply(raw: &mut RawService, key: &str, value: &str) -> Outcome {
             for word in split_words(value)? {
                 match UnitName::new(&word) {
                     Ok(name) if name.kind() == UnitKind::Socket => service.sockets.push(name),
-                    _ => return Err(format!("{word:?} is no socket unit")),
+                    _ => return Err(Fault::at(&word, format!("{word:?} is no socket unit"))),
                 }
             }
+        }
+        "RestartPreventExitStatus" if value.is_empty() => {
+            service.restart_prevent_codes.clear();
+            service.restart_settings.prevent_signals.clear();
+        }
+        "RestartForceExitStatus" if value.is_empty() => {
+            service.restart_force_codes.clear();
+            service.restart_settings.force_signals.clear();
         }
         "SuccessExitStatus" if value.is_empty() => {
             service.success_exit_codes.clear();
@@ -67,28 +75,69 @@ pub(super) fn apply(raw: &mut RawService, key: &str, value: &str) -> Outcome {
             service.success_exit_codes.extend(codes);
             service.success_signals.extend(signals);
         }
-        "RestartPreventExitStatus" => service.restart_prevent_codes.extend(exit_statuses(value)?.0),
-        "RestartForceExitStatus" => service.restart_force_codes.extend(exit_statuses(value)?.0),
+        "RestartPreventExitStatus" => {
+            let (codes, signals) = exit_statuses(value)?;
+            service.restart_prevent_codes.extend(codes);
+            let plain = signals.is_empty();
+            service.restart_settings.prevent_signals.extend(signals);
+            return Ok(if plain { Applied::Done } else { Applied::Later });
+        }
+        "RestartForceExitStatus" => {
+            let (codes, signals) = exit_statuses(value)?;
+            service.restart_force_codes.extend(codes);
+            let plain = signals.is_empty();
+            service.restart_settings.force_signals.extend(signals);
+            return Ok(if plain { Applied::Done } else { Applied::Later });
+        }
         "PIDFile" => service.pid_file = (!value.is_empty()).then(|| value.to_owned()),
         "BusName" => service.bus_name = (!value.is_empty()).then(|| value.to_owned()),
-        "Slice" => {
-            raw.slice = match UnitName::new(value) {
-                Ok(name) if name.kind() == UnitKind::Slice => Some(name),
-                _ => return Err(format!("{value:?} is no slice unit")),
-            }
+        "Slice" => raw.slice = Some(slice_name(value)?),
+        "Delegate" => {
+            let applied = cgroup::apply(&mut service.exec.resources, key, value)?;
+            service.delegate = service.exec.resources.delegate != Delegate::No;
+            return Ok(applied);
         }
-        "Delegate" => service.delegate = boolean(value).unwrap_or(true),
-        "MemoryMax" => service.memory_max = size(value)?,
+        "MemoryMax" => {
+            cgroup::apply(&mut service.exec.resources, key, value)?;
+            return Ok(plain_limit(
+                service.exec.resources.memory_max,
+                &mut service.memory_max,
+            ));
+        }
         "TasksMax" => {
-            service.tasks_max = if value == "infinity" {
-                None
-            } else {
-                Some(integer(value)?)
-            }
+            cgroup::apply(&mut service.exec.resources, key, value)?;
+            return Ok(plain_limit(
+                service.exec.resources.tasks_max,
+                &mut service.tasks_max,
+            ));
         }
-        _ => return exec::apply(&mut service.exec, key, value),
+        _ => {
+            return match service_more::apply(service, key, value)? {
+                Applied::Unknown => exec::apply(&mut service.exec, key, value),
+                applied => Ok(applied),
+            };
+        }
     }
     Ok(Applied::Done)
+}
+
+/// The limit as a number; a share of the machine is not one.
+fn plain_limit(amount: Option<Amount>, limit: &mut Option<u64>) -> Applied {
+    *limit = match amount {
+        Some(Amount::Absolute(number)) => Some(number),
+        _ => None,
+    };
+    match amount {
+        Some(Amount::Share(_)) => Applied::Later,
+        _ => Applied::Done,
+    }
+}
+
+pub(super) fn slice_name(value: &str) -> Result<UnitName, Fault> {
+    match UnitName::new(value) {
+        Ok(name) if name.kind() == UnitKind::Slice => Ok(name),
+        _ => Err(Fault::at(value, format!("{value:?} is no slice unit"))),
+    }
 }
 
 fn exec_list<'r>(raw: &'r mut RawService, key: &str) -> Option<&'r mut Vec<ExecCommand>> {
@@ -101,11 +150,12 @@ fn exec_list<'r>(raw: &'r mut RawService, key: &str) -> Option<&'r mut Vec<ExecC
         "ExecReload" => Some(&mut service.exec_reload),
         "ExecStop" => Some(&mut service.exec_stop),
         "ExecStopPost" => Some(&mut service.exec_stop_post),
+        "ExecReloadPost" => Some(&mut service.exec_reload_post),
         _ => None,
     }
 }
 
-fn exec_commands(list: &mut Vec<ExecCommand>, value: &str) -> Outcome {
+pub(super) fn exec_commands(list: &mut Vec<ExecCommand>, value: &str) -> Outcome {
     if value.is_empty() {
         list.clear();
     } else {
@@ -114,8 +164,7 @@ fn exec_commands(list: &mut Vec<ExecCommand>, value: &str) -> Outcome {
     Ok(Applied::Done)
 }
 
-fn kill(raw: &mut RawService, key: &str, value: &str) -> Option<Outcome> {
-    let kill = &mut raw.section.kill;
+pub(super) fn kill(kill: &mut KillSettings, key: &str, value: &str) -> Option<Outcome> {
     let outcome = (|| {
         match key {
             "KillMode" => {

@@ -1,10 +1,14 @@
 //! `[Socket]`.
 
+use super::service::{exec_commands, kill, slice_name};
 use super::unit::{from_word, zero_is_never};
-use super::{Applied, Outcome, RawSocket};
-use crate::model::{DeferTrigger, Port, PortKind};
+use super::{Applied, Fault, Outcome, RawSocket, exec, socket_options};
+use crate::model::{Address, DeferTrigger, Port, PortKind};
 use crate::name::{UnitKind, UnitName};
-use crate::value::{address, boolean, fifo_path, integer, octal, size, time};
+use crate::syntax::shown;
+use crate::value::{
+    address, boolean, fifo_path, integer, message_queue, netlink, octal, simple_path, size, split_words, time,
+};
 
 pub(super) fn apply(raw: &mut RawSocket, key: &str, value: &str) -> Outcome {
     let kind = match key {
@@ -12,6 +16,9 @@ pub(super) fn apply(raw: &mut RawSocket, key: &str, value: &str) -> Outcome {
         "ListenDatagram" => Some(PortKind::Datagram),
         "ListenSequentialPacket" => Some(PortKind::SequentialPacket),
         "ListenFIFO" => Some(PortKind::Fifo),
+        "ListenSpecial" => Some(PortKind::Special),
+        "ListenNetlink" => Some(PortKind::Netlink),
+        "ListenMessageQueue" => Some(PortKind::MessageQueue),
         _ => None,
     };
     if let Some(kind) = kind {
@@ -23,14 +30,15 @@ pub(super) fn apply(raw: &mut RawSocket, key: &str, value: &str) -> Outcome {
         "Service" => {
             raw.service = match UnitName::new(value) {
                 Ok(name) if name.kind() == UnitKind::Service => Some(name),
-                _ => return Err(format!("{value:?} is no service unit")),
+                _ => return Err(Fault::at(value, format!("{value:?} is no service unit"))),
             }
         }
         "FileDescriptorName" => {
             let valid = value.len() <= 255 && value.bytes().all(|b| (32..127).contains(&b) && b != b':');
             if !valid {
-                return Err(format!(
-                    "{value:?} is no descriptor name: printable ASCII without ':'"
+                return Err(Fault::at(
+                    value,
+                    format!("{value:?} is no descriptor name: printable ASCII without ':'"),
                 ));
             }
             socket.fd_name = (!value.is_empty()).then(|| value.to_owned());
@@ -41,7 +49,7 @@ pub(super) fn apply(raw: &mut RawSocket, key: &str, value: &str) -> Outcome {
                 "default" => None,
                 "both" => Some(false),
                 "ipv6-only" => Some(true),
-                _ => return Err(format!("{value:?} is none of default, both, ipv6-only")),
+                _ => return Err(format!("{value:?} is none of default, both, ipv6-only").into()),
             }
         }
         "ReusePort" => socket.reuse_port = boolean(value)?,
@@ -70,13 +78,36 @@ pub(super) fn apply(raw: &mut RawSocket, key: &str, value: &str) -> Outcome {
             }
         }
         "DeferTriggerMaxSec" => socket.defer_trigger_max = zero_is_never(time(value)?),
-        "Slice" => {
-            socket.slice = match UnitName::new(value) {
-                Ok(name) if name.kind() == UnitKind::Slice => name,
-                _ => return Err(format!("{value:?} is no slice unit")),
+        "Slice" => socket.slice = slice_name(value)?,
+        "SocketUser" => socket.user = some(value),
+        "SocketGroup" => socket.group = some(value),
+        "Symlinks" if value.is_empty() => socket.symlinks.clear(),
+        "Symlinks" => {
+            for word in split_words(value)? {
+                let path = simple_path(&word)
+                    .ok_or_else(|| Fault::at(&word, format!("{} is no absolute path", shown(&word))))?;
+                socket.symlinks.push(path);
             }
         }
-        _ => return Ok(Applied::Unknown),
+        "PassFileDescriptorsToExec" => socket.pass_fds_to_exec = boolean(value)?,
+        "Writable" => socket.writable = boolean(value)?,
+        "MessageQueueMaxMessages" => socket.message_queue_max_messages = Some(at_least_one(value)?),
+        "MessageQueueMessageSize" => socket.message_queue_message_size = Some(at_least_one(value)?),
+        "ListenUSBFunction" if value.is_empty() => socket.ports.clear(),
+        "ListenUSBFunction" => return Err(Fault::refused("USB functions are not supported")),
+        "ExecStartPre" => return exec_commands(&mut socket.exec_start_pre, value),
+        "ExecStartPost" => return exec_commands(&mut socket.exec_start_post, value),
+        "ExecStopPre" => return exec_commands(&mut socket.exec_stop_pre, value),
+        "ExecStopPost" => return exec_commands(&mut socket.exec_stop_post, value),
+        _ => {
+            return match socket_options::apply(&mut socket.options, key, value)? {
+                Applied::Unknown => match kill(&mut socket.kill, key, value) {
+                    Some(outcome) => outcome,
+                    None => exec::apply(&mut socket.exec, key, value),
+                },
+                applied => Ok(applied),
+            };
+        }
     }
     Ok(Applied::Done)
 }
@@ -87,18 +118,50 @@ fn listen(raw: &mut RawSocket, kind: PortKind, value: &str) -> Outcome {
         raw.section.ports.clear();
         return Ok(Applied::Done);
     }
-    let address = if kind == PortKind::Fifo {
-        fifo_path(value)?
-    } else {
-        address(value)?
+    let address = match kind {
+        PortKind::Fifo | PortKind::Special => fifo_path(value)?,
+        PortKind::Netlink => netlink(value)?,
+        PortKind::MessageQueue => message_queue(value)?,
+        PortKind::Stream | PortKind::Datagram | PortKind::SequentialPacket => address(value)?,
     };
-    let inet = matches!(
+    let local = matches!(
         address,
-        crate::model::Address::Inet(_) | crate::model::Address::AnyInet(_)
+        Address::Path(_) | Address::Abstract(_) | Address::Vsock { .. }
     );
-    if kind == PortKind::SequentialPacket && inet {
-        return Err("sequential packets need an AF_UNIX path or @name".to_owned());
+    if kind == PortKind::SequentialPacket && !local {
+        return Err("sequential packets need an AF_UNIX path, @name or vsock:".into());
     }
+    // `vsock-dgram:` and the like say the type themselves, and exclude another directive.
+    let typed = [
+        ("vsock-stream:", PortKind::Stream),
+        ("vsock-dgram:", PortKind::Datagram),
+        ("vsock-seqpacket:", PortKind::SequentialPacket),
+    ];
+    let kind = typed
+        .into_iter()
+        .find(|(prefix, _)| value.starts_with(prefix))
+        .map_or(kind, |(_, typed)| typed);
+    // Kinds and families that nothing opens yet fail the socket when it starts.
+    let known_kind = !matches!(
+        kind,
+        PortKind::Special | PortKind::Netlink | PortKind::MessageQueue
+    );
+    let opened = known_kind
+        && matches!(
+            address,
+            Address::Path(_) | Address::Abstract(_) | Address::Inet(_) | Address::AnyInet(_)
+        );
     raw.section.ports.push(Port { kind, address });
-    Ok(Applied::Done)
+    Ok(if opened { Applied::Done } else { Applied::Later })
+}
+
+fn some(value: &str) -> Option<String> {
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+fn at_least_one(value: &str) -> Result<u32, Fault> {
+    match integer(value)? {
+        0 => Err(Fault::at(value, "expected at least 1")),
+        number => Ok(number),
+    }
 }

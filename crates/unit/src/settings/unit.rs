@@ -1,12 +1,14 @@
 //! `[Unit]`.
 
-use super::{Applied, Outcome, RawUnit};
-use crate::model::{Condition, Dependency, DependencyKind, EmergencyAction, JobMode, Origin, Usec};
+use super::{Applied, Fault, Outcome, RawUnit};
+use crate::model::{
+    Condition, ConditionKind, Dependency, DependencyKind, EmergencyAction, JobMode, Origin, Usec,
+};
 use crate::name::UnitName;
-use crate::value::{boolean, integer, split_words, time};
+use crate::value::{boolean, integer, simple_path, split_words, time};
 
 /// Settings that name units, with what they mean.
-const DEPENDENCIES: [(&str, DependencyKind); 17] = [
+const DEPENDENCIES: [(&str, DependencyKind); 20] = [
     ("Wants", DependencyKind::Wants),
     ("Requires", DependencyKind::Requires),
     ("Requisite", DependencyKind::Requisite),
@@ -22,6 +24,9 @@ const DEPENDENCIES: [(&str, DependencyKind); 17] = [
     ("PropagatesReloadTo", DependencyKind::PropagatesReloadTo),
     ("PropagateReloadTo", DependencyKind::PropagatesReloadTo),
     ("PropagatesStopTo", DependencyKind::PropagatesStopTo),
+    ("ReloadPropagatedFrom", DependencyKind::ReloadPropagatedFrom),
+    ("PropagateReloadFrom", DependencyKind::ReloadPropagatedFrom),
+    ("StopPropagatedFrom", DependencyKind::StopPropagatedFrom),
     ("RequiresOverridable", DependencyKind::Requires),
     ("RequisiteOverridable", DependencyKind::Requisite),
 ];
@@ -60,9 +65,52 @@ pub(super) fn apply(raw: &mut RawUnit, key: &str, value: &str) -> Outcome {
         "FailureAction" => unit.failure_action = action(value)?,
         "OnFailureJobMode" => unit.on_failure_job_mode = job_mode(value)?,
         "OnSuccessJobMode" => unit.on_success_job_mode = job_mode(value)?,
+        "RequiresMountsFor" => paths(&mut unit.requires_mounts_for, value)?,
+        "WantsMountsFor" => paths(&mut unit.wants_mounts_for, value)?,
+        "JoinsNamespaceOf" => {
+            for word in split_words(value)? {
+                let name = UnitName::new(&word).map_err(|error| Fault::at(&word, error.to_string()))?;
+                unit.joins_namespace_of.push(name);
+            }
+        }
+        "CollectMode" => {
+            unit.collect_mode = from_word(value, "collect mode; expected inactive or inactive-or-failed")?
+        }
+        "SourcePath" => unit.source_path = some(value),
+        "RebootArgument" => unit.reboot_argument = some(value),
+        "JobTimeoutRebootArgument" => unit.job_timeout_reboot_argument = some(value),
+        "SuccessActionExitStatus" => unit.success_action_exit_status = exit_status(value)?,
+        "FailureActionExitStatus" => unit.failure_action_exit_status = exit_status(value)?,
         _ => return Ok(Applied::Unknown),
     }
     Ok(Applied::Done)
+}
+
+fn some(value: &str) -> Option<String> {
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+fn exit_status(value: &str) -> Result<Option<u8>, String> {
+    match value {
+        "" => Ok(None),
+        value => integer(value).map(Some),
+    }
+}
+
+fn paths(list: &mut Vec<String>, value: &str) -> Result<(), Fault> {
+    if value.is_empty() {
+        list.clear();
+    }
+    for word in split_words(value)? {
+        let path = simple_path(&word).ok_or_else(|| {
+            Fault::at(
+                &word,
+                format!("{} is no absolute path", crate::syntax::shown(&word)),
+            )
+        })?;
+        list.push(path);
+    }
+    Ok(())
 }
 
 pub(super) fn zero_is_never(span: Usec) -> Usec {
@@ -80,7 +128,7 @@ fn dependency(raw: &mut RawUnit, kind: DependencyKind, value: &str) -> Outcome {
                 origin: Origin::File,
             }),
             Err(error) => {
-                first_wrong.get_or_insert(error.to_string());
+                first_wrong.get_or_insert_with(|| Fault::at(&word, error.to_string()));
             }
         }
     }
@@ -88,9 +136,9 @@ fn dependency(raw: &mut RawUnit, kind: DependencyKind, value: &str) -> Outcome {
 }
 
 fn condition(list: &mut Vec<Condition>, test: &str, value: &str) -> Outcome {
-    if test.is_empty() || !test.starts_with(|c: char| c.is_ascii_uppercase()) {
+    let Ok(kind) = test.parse::<ConditionKind>() else {
         return Ok(Applied::Unknown);
-    }
+    };
     if value.is_empty() {
         list.clear();
         return Ok(Applied::Done);
@@ -101,6 +149,15 @@ fn condition(list: &mut Vec<Condition>, test: &str, value: &str) -> Outcome {
     let (negate, argument) = rest
         .strip_prefix('!')
         .map_or((false, rest), |rest| (true, rest.trim_start()));
+    if kind.takes_path() && !argument.starts_with('/') {
+        return Err(Fault::at(
+            argument,
+            format!("{} is no absolute path", crate::syntax::shown(argument)),
+        ));
+    }
+    if kind.takes_boolean() {
+        boolean(argument).map_err(|reason| Fault::at(argument, reason))?;
+    }
     list.push(Condition {
         test: test.to_owned(),
         argument: argument.to_owned(),

@@ -32,8 +32,22 @@ pub(crate) fn address(text: &str) -> Result<Address, String> {
             )),
         };
     }
-    if text.starts_with("vsock") {
-        return Err(format!("{}: vsock addresses are not supported yet", shown(text)));
+    if let Some(rest) = ["vsock:", "vsock-stream:", "vsock-dgram:", "vsock-seqpacket:"]
+        .into_iter()
+        .find_map(|prefix| text.strip_prefix(prefix))
+    {
+        return vsock(rest).ok_or_else(|| format!("{} is no vsock:PORT or vsock:CID:PORT", shown(text)));
+    }
+    if let Some((bare, interface)) = text.rsplit_once('%') {
+        return match bare.parse::<SocketAddr>() {
+            Ok(address) if address.is_ipv6() && address.port() != 0 && is_interface(interface) => {
+                Ok(Address::InetAt {
+                    address,
+                    interface: interface.to_owned(),
+                })
+            }
+            _ => Err(format!("{} is no [v6]:PORT%INTERFACE", shown(text))),
+        };
     }
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return match text.parse::<u16>() {
@@ -49,6 +63,23 @@ pub(crate) fn address(text: &str) -> Result<Address, String> {
             shown(text)
         )),
     }
+}
+
+/// `PORT` or `CID:PORT`; no context is any.
+fn vsock(text: &str) -> Option<Address> {
+    let (cid, port) = text.split_once(':').unwrap_or(("", text));
+    let cid = match cid {
+        "" => None,
+        number => Some(number.parse().ok()?),
+    };
+    Some(Address::Vsock {
+        cid,
+        port: port.parse().ok()?,
+    })
+}
+
+fn is_interface(text: &str) -> bool {
+    (1..16).contains(&text.len()) && !text.contains(['/', ' '])
 }
 
 /// The path of a FIFO.
@@ -77,8 +108,28 @@ mod tests {
             address("[::1]:80"),
             Ok(Address::Inet("[::1]:80".parse().unwrap()))
         );
+        let vsock = |cid| Ok(Address::Vsock { cid, port: 22 });
+        assert_eq!(address("vsock:22"), vsock(None));
+        assert_eq!(address("vsock::22"), vsock(None));
+        assert_eq!(address("vsock-stream:3:22"), vsock(Some(3)));
+        assert!(matches!(
+            address("[fe80::1]:22%eth0"),
+            Ok(Address::InetAt { interface, .. }) if interface == "eth0"
+        ));
         let long = format!("/{}", "x".repeat(107));
-        for bad in ["0", "65536", "127.0.0.1:0", "@", "host:80", "", "vsock:1", &long] {
+        for bad in [
+            "0",
+            "65536",
+            "127.0.0.1:0",
+            "@",
+            "host:80",
+            "",
+            "vsock:",
+            "vsock:x:1",
+            "1.2.3.4:5%eth0",
+            "[::1]:0%lo",
+            &long,
+        ] {
             assert!(address(bad).is_err(), "{bad:?}");
         }
     }

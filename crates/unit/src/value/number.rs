@@ -1,6 +1,6 @@
 //! Booleans, numbers, sizes, times.
 
-use crate::model::Usec;
+use crate::model::{Amount, Usec};
 use crate::syntax::shown;
 
 /// `1 yes y true t on` and their opposites.
@@ -118,6 +118,26 @@ pub(crate) fn size(text: &str) -> Result<Option<u64>, String> {
     scaled(number, 1_u64 << power).map(Some).ok_or_else(wrong)
 }
 
+/// Hundredths of a percent of `12.5%`, at most `most`.
+pub(crate) fn percent(text: &str, most: u32) -> Result<u32, String> {
+    text.strip_suffix('%')
+        .and_then(|number| scaled(number.trim(), 100))
+        .and_then(|share| u32::try_from(share).ok())
+        .filter(|share| *share <= most)
+        .ok_or_else(|| format!("{} is no percentage in range", shown(text)))
+}
+
+/// A size, a percentage of all there is, or infinity.
+pub(crate) fn amount(text: &str) -> Result<Amount, String> {
+    if text.ends_with('%') {
+        return percent(text, 10_000).map(Amount::Share);
+    }
+    Ok(match size(text)? {
+        Some(bytes) => Amount::Absolute(bytes),
+        None => Amount::Infinity,
+    })
+}
+
 /// `soft:hard` or one value for both; infinity is `None`.
 pub(crate) fn resource_limit(text: &str) -> Result<(Option<u64>, Option<u64>), String> {
     let (soft, hard) = text.split_once(':').unwrap_or((text, text));
@@ -159,6 +179,18 @@ mod tests {
         assert_eq!(size("1.5M"), Ok(Some(1_572_864)));
         assert_eq!(size("infinity"), Ok(None));
         assert!(size("4X").is_err() && size("").is_err() && size("99999999E").is_err());
+    }
+
+    #[test]
+    fn amounts_are_sizes_or_shares() {
+        assert_eq!(amount("12.5%"), Ok(Amount::Share(1250)));
+        assert_eq!(amount("100%").map(|all| all.of(4096)), Ok(Some(4096)));
+        assert_eq!(amount("1K"), Ok(Amount::Absolute(1024)));
+        assert_eq!(amount("infinity").map(|all| all.of(1)), Ok(None));
+        assert_eq!(percent("250%", u32::MAX), Ok(25_000));
+        for bad in ["101%", "%", "-1%", "many", "99999999999%"] {
+            assert!(amount(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

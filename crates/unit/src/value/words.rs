@@ -31,7 +31,7 @@ pub(crate) fn split_words(text: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
-fn escape(characters: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), String> {
+pub(super) fn escape(characters: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), String> {
     let Some(first) = characters.clone().next() else {
         return Err("a backslash at the end escapes nothing".to_owned());
     };

@@ -1,0 +1,169 @@
+//! `[Unit]` and `[Install]`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Condition, Dependency, EmergencyAction, JobMode, RateLimit, Usec};
+use crate::name::UnitName;
+
+/// `[Unit]`, with the dependencies of `[Install]`-made directories and the implicit ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnitSection {
+    /// `Description=`; the unit's name when absent.
+    pub description: String,
+    /// `Documentation=`.
+    #[serde(default)]
+    pub documentation: Vec<String>,
+    /// Every dependency on another unit, implicit and default ones included.
+    #[serde(default)]
+    pub dependencies: Vec<Dependency>,
+    /// `DefaultDependencies=`.
+    pub default_dependencies: bool,
+    /// `Condition…=`, in file order.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// `Assert…=`, in file order.
+    #[serde(default)]
+    pub asserts: Vec<Condition>,
+    /// `AllowIsolate=`.
+    pub allow_isolate: bool,
+    /// `IgnoreOnIsolate=`, with the type's default applied (semantics 2.5).
+    pub ignore_on_isolate: bool,
+    /// `RefuseManualStart=`.
+    pub refuse_manual_start: bool,
+    /// `RefuseManualStop=`.
+    pub refuse_manual_stop: bool,
+    /// `StopWhenUnneeded=`.
+    pub stop_when_unneeded: bool,
+    /// `SurviveFinalKillSignal=`.
+    pub survive_final_kill_signal: bool,
+    /// `StartLimitIntervalSec=` and `StartLimitBurst=`; zero in either disables it.
+    pub start_limit: RateLimit,
+    /// `JobTimeoutSec=`.
+    pub job_timeout: Usec,
+    /// `JobRunningTimeoutSec=`.
+    pub job_running_timeout: Usec,
+    /// `JobTimeoutAction=`.
+    pub job_timeout_action: EmergencyAction,
+    /// `StartLimitAction=`.
+    pub start_limit_action: EmergencyAction,
+    /// `SuccessAction=`.
+    pub success_action: EmergencyAction,
+    /// `FailureAction=`.
+    pub failure_action: EmergencyAction,
+    /// `OnFailureJobMode=` (default replace).
+    pub on_failure_job_mode: JobMode,
+    /// `OnSuccessJobMode=` (default fail).
+    pub on_success_job_mode: JobMode,
+    /// `RequiresMountsFor=`: absolute paths. Mount units that have a file are among the dependencies already.
+    #[serde(default)]
+    pub requires_mounts_for: Vec<String>,
+    /// `WantsMountsFor=`, likewise.
+    #[serde(default)]
+    pub wants_mounts_for: Vec<String>,
+    /// `JoinsNamespaceOf=`.
+    #[serde(default)]
+    pub joins_namespace_of: Vec<UnitName>,
+    /// `CollectMode=`.
+    #[serde(default)]
+    pub collect_mode: CollectMode,
+    /// `SourcePath=`: the file that a generator made the unit from.
+    #[serde(default)]
+    pub source_path: Option<String>,
+    /// `RebootArgument=`.
+    #[serde(default)]
+    pub reboot_argument: Option<String>,
+    /// `JobTimeoutRebootArgument=`.
+    #[serde(default)]
+    pub job_timeout_reboot_argument: Option<String>,
+    /// `SuccessActionExitStatus=`: 0 to 255.
+    #[serde(default)]
+    pub success_action_exit_status: Option<u8>,
+    /// `FailureActionExitStatus=`: 0 to 255.
+    #[serde(default)]
+    pub failure_action_exit_status: Option<u8>,
+    /// What `[Install]` says; softbootd itself never acts on it.
+    #[serde(default)]
+    pub install: InstallSection,
+}
+
+/// `[Install]` (semantics 5.8).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InstallSection {
+    /// `WantedBy=`.
+    pub wanted_by: Vec<UnitName>,
+    /// `RequiredBy=`.
+    pub required_by: Vec<UnitName>,
+    /// `UpheldBy=`.
+    pub upheld_by: Vec<UnitName>,
+    /// `Alias=`.
+    pub alias: Vec<UnitName>,
+    /// `Also=`.
+    pub also: Vec<UnitName>,
+    /// `DefaultInstance=`.
+    pub default_instance: Option<String>,
+}
+
+impl InstallSection {
+    /// Nothing is asked for: the unit cannot be enabled.
+    pub fn is_empty(&self) -> bool {
+        *self == InstallSection::default()
+    }
+}
+
+/// `CollectMode=`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CollectMode {
+    /// An inactive unit may be forgotten, a failed one not.
+    #[default]
+    Inactive,
+    /// A failed one as well.
+    InactiveOrFailed,
+}
+
+impl UnitSection {
+    /// The section of an empty file named `name`.
+    pub fn empty(name: &UnitName) -> UnitSection {
+        use crate::name::UnitKind as K;
+        UnitSection {
+            description: name.to_string(),
+            documentation: Vec::new(),
+            dependencies: Vec::new(),
+            default_dependencies: true,
+            conditions: Vec::new(),
+            asserts: Vec::new(),
+            allow_isolate: false,
+            ignore_on_isolate: matches!(
+                name.kind(),
+                K::Slice | K::Scope | K::Device | K::Swap | K::Mount | K::Automount
+            ),
+            refuse_manual_start: false,
+            refuse_manual_stop: false,
+            stop_when_unneeded: false,
+            survive_final_kill_signal: false,
+            start_limit: RateLimit {
+                interval: Usec::from_secs(10),
+                burst: 5,
+            },
+            job_timeout: Usec::INFINITY,
+            job_running_timeout: Usec::INFINITY,
+            job_timeout_action: EmergencyAction::None,
+            start_limit_action: EmergencyAction::None,
+            success_action: EmergencyAction::None,
+            failure_action: EmergencyAction::None,
+            on_failure_job_mode: JobMode::Replace,
+            on_success_job_mode: JobMode::Fail,
+            requires_mounts_for: Vec::new(),
+            wants_mounts_for: Vec::new(),
+            joins_namespace_of: Vec::new(),
+            collect_mode: CollectMode::Inactive,
+            source_path: None,
+            reboot_argument: None,
+            job_timeout_reboot_argument: None,
+            success_action_exit_status: None,
+            failure_action_exit_status: None,
+            install: InstallSection::default(),
+        }
+    }
+}

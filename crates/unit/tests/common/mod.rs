@@ -1,0 +1,50 @@
+//! Units from text.
+
+use softboot_unit::files::MemoryFiles;
+use softboot_unit::{
+    Definition, DependencyKind, KindSection, Loader, MountSection, ServiceSection, SocketSection, Specifiers,
+    UnitName, default_paths,
+};
+
+/// A unit whose file has this text; no text, no file.
+pub fn load_among(unit: &str, text: &str, others: &[(&str, &str)]) -> Definition {
+    let all = others.iter().copied().chain([(unit, text)]);
+    let files = all
+        .filter(|(_, text)| !text.is_empty())
+        .fold(MemoryFiles::new(), |files, (name, text)| {
+            files.file(&format!("/etc/systemd/system/{name}"), text)
+        });
+    Loader::new(&files, default_paths(), Specifiers::default()).load(&UnitName::new(unit).unwrap())
+}
+
+pub fn load(unit: &str, text: &str) -> Definition {
+    load_among(unit, text, &[])
+}
+
+pub fn service(unit: &Definition) -> &ServiceSection {
+    match &unit.kind {
+        KindSection::Service(section) => section,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn socket(unit: &Definition) -> &SocketSection {
+    match &unit.kind {
+        KindSection::Socket(section) => section,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn mount(unit: &Definition) -> &MountSection {
+    match &unit.kind {
+        KindSection::Mount(section) => section,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn has(unit: &Definition, kind: DependencyKind, on: &str) -> bool {
+    unit.unit
+        .dependencies
+        .iter()
+        .any(|d| d.kind == kind && d.on.as_str() == on)
+}
