@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 
+use serde_json::{Value, json};
+
 use super::check::{Output, PATIENCE, wait_for};
 use super::softctl::{softctl, softctl_as};
 use super::units::UnitFile;
@@ -12,6 +14,7 @@ use crate::error::{Context, Error};
 
 /// nobody
 const NOBODY: u32 = 65534;
+const SYSTEMD: &str = "/run/systemd/io.systemd.Manager";
 const UNIT: &str = "verbs.service";
 const TRANSIENT: &str = "/run/systemd/transient/made.service";
 
@@ -21,6 +24,8 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     signalled(output)?;
     cleaned(output)?;
     graphs(output)?;
+    enabled(output)?;
+    varlink(output)?;
     transient(output)?;
     across_a_reexec(output)?;
     events(output)?;
@@ -159,6 +164,103 @@ fn graphs(output: &mut Output) -> Result<(), Error> {
     prints(output, &["isolate", "survivor"], 4, "solat")?;
     prints(output, &["verify", "broken"], 1, "broken.service:4")?;
     prints(output, &["verify", "survivor"], 0, "")
+}
+
+/// Enabling and masking count at once: PID 1 reads the files again.
+fn enabled(output: &mut Output) -> Result<(), Error> {
+    let text = "[Service]\nExecStart=/bin/busybox sleep 1000\n[Install]\nWantedBy=multi-user.target\n";
+    let _unit = UnitFile::install(UNIT, text)?;
+    prints(output, &["is-enabled", UNIT], 1, "disabled")?;
+    prints(
+        output,
+        &["enable", "--now", UNIT],
+        0,
+        "Linked /etc/systemd/system/",
+    )?;
+    output.same(
+        &control::Unit::get(UNIT)?.active(),
+        &"active",
+        "enable --now starts the unit",
+    )?;
+    prints(output, &["is-enabled", UNIT], 0, "enabled")?;
+    prints(output, &["list-unit-files", "verbs*"], 0, "enabled")?;
+    prints(
+        output,
+        &["list-dependencies", "--reverse", UNIT],
+        0,
+        "multi-user.target",
+    )?;
+    prints(output, &["disable", "--now", UNIT], 0, "Removed /etc/")?;
+    output.same(
+        &control::Unit::get(UNIT)?.active(),
+        &"inactive",
+        "disable --now stops the unit",
+    )?;
+    prints(output, &["mask", UNIT], 0, "/dev/null")?;
+    prints(output, &["start", UNIT], 1, "masked")?;
+    prints(output, &["unmask", UNIT], 0, "Removed")?;
+    prints(output, &["enable", "no-such-unit"], 5, "nothing was changed")?;
+    let nobody = softctl_as(NOBODY, &["enable", UNIT])?;
+    output.same(&nobody.code, &4, "nobody may not enable a unit")
+}
+
+/// What the tool of systemd would send, at the place where it looks.
+fn varlink(output: &mut Output) -> Result<(), Error> {
+    let ask = |call: Value, count: usize| -> Result<String, Error> {
+        let mut client = UnixStream::connect(SYSTEMD).doing(format!("connecting to {SYSTEMD}"))?;
+        client
+            .set_read_timeout(Some(PATIENCE))
+            .doing("setting a time-out")?;
+        client
+            .write_all(format!("{call}\0").as_bytes())
+            .doing("sending a call")?;
+        let mut reader = BufReader::new(client);
+        let mut replies = Vec::new();
+        for _ in 0..count {
+            reader.read_until(0, &mut replies).doing("reading a reply")?;
+        }
+        Ok(String::from_utf8_lossy(&replies).into_owned())
+    };
+    let info = ask(json!({ "method": "org.varlink.service.GetInfo" }), 1)?;
+    for interface in [
+        "org.varlink.service",
+        "io.softboot.Manager",
+        "io.systemd.Manager",
+        "io.systemd.Unit",
+        "io.systemd.Job",
+    ] {
+        let parameters = json!({ "interface": interface });
+        let call =
+            json!({ "method": "org.varlink.service.GetInterfaceDescription", "parameters": parameters });
+        let text = ask(call, 1)?;
+        output.check(
+            info.contains(interface) && text.contains(&format!("interface {interface}\\n")),
+            format!("{interface} is named and described"),
+        )?;
+    }
+    let unit = ask(
+        json!({ "method": "io.systemd.Unit.List", "parameters": { "name": "survivor.service" } }),
+        1,
+    )?;
+    output.check(
+        unit.contains("\"ActiveState\":\"active\"") && unit.contains("\"ID\":\"survivor.service\""),
+        "io.systemd.Unit.List finds a unit by its name",
+    )?;
+    let count = control::unit_names()?.len();
+    let units = ask(json!({ "method": "io.systemd.Unit.List", "more": true }), count)?;
+    output.same(
+        &(
+            units.matches("\"context\"").count(),
+            units.matches("\"continues\":true").count(),
+        ),
+        &(count, count - 1),
+        "io.systemd.Unit.List lists every unit, and says which is the last",
+    )?;
+    let manager = ask(json!({ "method": "io.systemd.Manager.Describe" }), 1)?;
+    output.check(
+        manager.contains("\"SystemState\":\"running\""),
+        "io.systemd.Manager.Describe tells the state",
+    )
 }
 
 fn transient(output: &mut Output) -> Result<(), Error> {

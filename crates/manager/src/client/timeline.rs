@@ -16,6 +16,9 @@ const SLACK: usize = 64;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Timeline {
     units: BTreeMap<UnitName, Entry>,
+    /// With so many, those that are gone are looked for.
+    #[serde(default)]
+    limit: usize,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,17 +62,19 @@ impl Timeline {
 }
 
 impl Manager {
-    /// Notes a unit's state; says whether anything was new.
+    /// Notes a unit's state.
     pub(super) fn note_times(&mut self, unit: UnitId, now: u64) {
         let Some(status) = self.engine.status(unit) else {
             return;
         };
         let timeline = &mut self.clients.timeline;
         timeline.note(&status.name, status.active, now);
-        // Instances come and go; what the engine has forgotten is forgotten here too.
-        if timeline.units.len() > self.engine.ids().count().saturating_mul(2).saturating_add(SLACK) {
+        // Instances come and go; what the engine has forgotten is forgotten here too. The next look is due when there
+        // are twice as many, so that a change costs the same however many units there are.
+        if timeline.units.len() > timeline.limit.max(SLACK) {
             let engine = &self.engine;
             timeline.units.retain(|name, _| engine.unit(name).is_some());
+            timeline.limit = timeline.units.len().saturating_mul(2);
         }
     }
 

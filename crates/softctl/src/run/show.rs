@@ -28,7 +28,11 @@ pub(super) fn show(session: &mut Session, show: &Show) -> Result<u8, Error> {
         .collect();
     let sheets: Vec<_> = sheets.into_iter().map(|sheet| chosen(sheet, &wanted)).collect();
     if session.out.json() {
-        session.out.print_json(&sheets)?;
+        let objects: Vec<Map<String, Value>> = sheets
+            .into_iter()
+            .map(|sheet| sheet.into_iter().collect())
+            .collect();
+        session.out.print_json(&objects)?;
     } else {
         let options = show_view::Options {
             only_values: show.value || !show.property_value.is_empty(),
