@@ -246,3 +246,55 @@ fn links_below_another_root_are_made_and_removed_without_softbootd() {
 fn text_of(output: &Output) -> String {
     text(&output.stdout)
 }
+
+#[test]
+fn properties_are_shown_in_the_order_asked_for_and_an_unknown_unit_is_no_error() {
+    let answer = |_: &str, parameters: &Value| {
+        let name = parameters["name"].as_str().unwrap_or("");
+        vec![if name == "a.service" {
+            json!({ "parameters": { "properties": { "ActiveState": "active", "Id": "a.service", "MainPID": 7 } } })
+        } else {
+            let parameters = json!({ "name": name, "suggestions": [], "message": "unknown" });
+            json!({ "error": "io.softboot.Manager.NoSuchUnit", "parameters": parameters })
+        }]
+    };
+    let (_directory, path) = serve(answer);
+    let shown = |words: &[&str]| {
+        let output = softctl(&path, words);
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        text_of(&output)
+    };
+    assert_eq!(
+        shown(&["show", "-p", "MainPID,Nothing", "-p", "Id", "a"]),
+        "MainPID=7\nId=a.service\n"
+    );
+    assert_eq!(shown(&["show", "-P", "MainPID", "a"]), "7\n");
+    assert_eq!(shown(&["show", "-p", "LoadState", "--value", "b"]), "not-found\n");
+    let objects: Value = serde_json::from_str(&shown(&["show", "--json", "a"])).unwrap();
+    assert_eq!(objects[0]["MainPID"], 7);
+}
+
+#[test]
+fn refusals_of_the_newer_verbs_have_their_codes() {
+    for (error, words, code) in [
+        ("UnitBusy", &["clean", "a"][..], 1),
+        ("NoSuchUnit", &["kill", "a"], 5),
+        ("Failed", &["kill", "a"], 1),
+        ("AccessDenied", &["kill", "a"], 4),
+        ("UnitExists", &["run", "--unit=a", "true"], 1),
+        ("BadUnitSetting", &["run", "true"], 6),
+        ("NoIsolation", &["isolate", "a"], 4),
+        ("JobTypeNotApplicable", &["reload-or-restart", "a"], 3),
+    ] {
+        let answer = move |_: &str, _: &Value| {
+            let parameters = json!({ "message": "no", "name": "a", "suggestions": [] });
+            vec![json!({ "error": format!("io.softboot.Manager.{error}"), "parameters": parameters })]
+        };
+        let (_directory, path) = serve(answer);
+        assert_eq!(
+            softctl(&path, words).status.code(),
+            Some(code),
+            "{error} {words:?}"
+        );
+    }
+}

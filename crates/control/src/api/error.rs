@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::INTERFACE;
 
 /// A call that is none of ours (interface `org.varlink.service`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(untagged)]
 pub enum MethodError {
     /// There is no such method.

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use softboot_control::api::UnitReply;
+
 use super::session::Session;
 use crate::error::Error;
 use crate::exit;
@@ -12,11 +14,13 @@ use crate::text::{clean, clean_line};
 pub(super) fn cat(session: &mut Session, words: &[String]) -> Result<u8, Error> {
     let mut first = true;
     session.each(words, exit::NO_SUCH_UNIT, |session, unit| {
-        let detail = session.unit(unit)?.detail;
+        let UnitReply { unit: info, detail } = session.unit(unit)?;
         if detail.fragment.is_none() && detail.drop_ins.is_empty() {
-            session
-                .out
-                .complain(&format!("{unit} has no file; it is built into softbootd"));
+            let reason = match info.load.as_str() {
+                "loaded" => "it is built into softbootd".to_owned(),
+                load => format!("it is {}", clean(load)),
+            };
+            session.out.complain(&format!("{unit} has no file: {reason}"));
             return Ok(exit::FAILURE);
         }
         let mut code = exit::OK;
