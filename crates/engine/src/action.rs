@@ -202,6 +202,7 @@ pub enum ExecList {
     Start,
     StartPost,
     Reload,
+    ReloadPost,
     Stop,
     StopPost,
 }

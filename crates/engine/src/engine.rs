@@ -10,6 +10,7 @@
 //! | 2 | `release`: what a dead unit without a job still holds | 3.7 |
 //! | 3 | deferred sockets, if their flag is up | 1.10 |
 //! | 4 | runnable jobs, by id | 2.7 |
+//! | 5 | services of Type=idle, if there is no job | 4.2 |
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -49,6 +50,8 @@ pub struct Engine {
     /// Instances that are over; forgotten after the manager obeyed this step.
     pub(crate) garbage: BTreeSet<UnitId>,
     pub(crate) deferred: BTreeSet<UnitId>,
+    /// Services of Type=idle that wait for the others.
+    pub(crate) idle: BTreeSet<UnitId>,
     pub(crate) retry: RetryFlag,
     pub(crate) ending: Option<Ending>,
     pub(crate) soft_reboots: u32,
@@ -80,6 +83,7 @@ impl Engine {
             release: BTreeSet::new(),
             garbage: BTreeSet::new(),
             deferred: BTreeSet::new(),
+            idle: BTreeSet::new(),
             retry: RetryFlag::No,
             ending: None,
             soft_reboots: 0,
@@ -130,6 +134,7 @@ impl Engine {
             Event::CgroupEmpty { unit } => self.cgroup_empty(unit),
             Event::MainAdopted { unit, process, pid } => self.main_adopted(unit, process, pid),
             Event::MainUnknown { unit, waits } => self.main_unknown(unit, waits),
+            Event::OomKilled { unit } => self.oom_killed(unit),
             Event::Notify {
                 unit,
                 sender,
@@ -173,7 +178,7 @@ impl Engine {
                 self.retry_deferred();
             } else if let Some(job) = self.jobs.next_runnable() {
                 self.run_job(job);
-            } else {
+            } else if !(self.jobs.is_empty() && self.end_idling()) {
                 break;
             }
         }

@@ -149,6 +149,11 @@ pub enum Event {
         /// True: PIDFile= may still appear.
         waits: bool,
     },
+    /// The kernel killed a process of the unit's cgroup for want of memory (memory.events, oom_kill).
+    OomKilled {
+        /// Whose.
+        unit: UnitId,
+    },
     /// A notification, with the sender's place already found.
     Notify {
         /// The unit it belongs to.

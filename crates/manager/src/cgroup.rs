@@ -24,8 +24,28 @@ const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
 pub(crate) struct Cgroups {
     root: PathBuf,
     inotify: OwnedFd,
-    watched: HashMap<i32, PathBuf>,
-    watches: HashMap<PathBuf, i32>,
+    watched: HashMap<i32, (PathBuf, Watch)>,
+    watches: HashMap<PathBuf, Vec<i32>>,
+    /// How many processes the kernel has killed in each group for want of memory, as far as that was reported.
+    oom_kills: HashMap<PathBuf, u64>,
+}
+
+/// Which file of a group is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watch {
+    /// cgroup.events.
+    Populated,
+    /// memory.events.
+    Memory,
+}
+
+/// What changed in some groups, as absolute paths.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// May have become empty.
+    pub(crate) populated: Vec<PathBuf>,
+    /// A process was killed for want of memory.
+    pub(crate) oom_killed: Vec<PathBuf>,
 }
 
 impl Cgroups {
@@ -38,6 +58,7 @@ impl Cgroups {
             inotify,
             watched: HashMap::new(),
             watches: HashMap::new(),
+            oom_kills: HashMap::new(),
         };
         let scope = cgroups.root.join(INIT_SCOPE);
         make(&scope)?;
@@ -82,9 +103,18 @@ impl Cgroups {
         if self.watches.contains_key(path) {
             return Ok(());
         }
-        let wd = inotify::add_watch(&self.inotify, path.join("cgroup.events"), WatchFlags::MODIFY)?;
-        self.watched.insert(wd, path.to_owned());
-        self.watches.insert(path.to_owned(), wd);
+        let populated = inotify::add_watch(&self.inotify, path.join("cgroup.events"), WatchFlags::MODIFY)?;
+        self.watched
+            .insert(populated, (path.to_owned(), Watch::Populated));
+        let mut watches = vec![populated];
+        // Not there without the memory controller.
+        if let Ok(memory) = inotify::add_watch(&self.inotify, path.join("memory.events"), WatchFlags::MODIFY)
+        {
+            self.watched.insert(memory, (path.to_owned(), Watch::Memory));
+            self.oom_kills.insert(path.to_owned(), oom_kills(path));
+            watches.push(memory);
+        }
+        self.watches.insert(path.to_owned(), watches);
         Ok(())
     }
 
@@ -104,29 +134,51 @@ impl Cgroups {
     }
 
     fn forget(&mut self, path: &Path) {
-        if let Some(wd) = self.watches.remove(path) {
+        for wd in self.watches.remove(path).unwrap_or_default() {
             self.watched.remove(&wd);
             // The kernel has dropped the watch already when the group is gone.
             let _ = inotify::remove_watch(&self.inotify, wd);
         }
+        self.oom_kills.remove(path);
     }
 
-    /// The groups whose `cgroup.events` changed, as absolute paths.
-    pub(crate) fn changed(&mut self) -> Vec<PathBuf> {
+    /// The groups in which something changed.
+    pub(crate) fn changed(&mut self) -> Changes {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
-        let mut paths = Vec::new();
+        let mut changes = Changes::default();
+        let mut memory = Vec::new();
         while let Ok(event) = reader.next() {
             if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
                 // Something was lost: everything may have changed.
-                paths.extend(self.watches.keys().cloned());
-            } else if let Some(path) = self.watched.get(&event.wd()) {
-                paths.push(path.clone());
+                changes.populated.extend(self.watches.keys().cloned());
+                memory.extend(self.watches.keys().cloned());
+            } else if let Some((path, watch)) = self.watched.get(&event.wd()) {
+                match watch {
+                    Watch::Populated => changes.populated.push(path.clone()),
+                    Watch::Memory => memory.push(path.clone()),
+                }
             }
         }
-        paths.sort();
-        paths.dedup();
-        paths
+        for paths in [&mut changes.populated, &mut memory] {
+            paths.sort();
+            paths.dedup();
+        }
+        for path in memory {
+            if self.oom_killed(&path) {
+                changes.oom_killed.push(path);
+            }
+        }
+        changes
+    }
+
+    /// Whether the kernel has killed a process of the group for want of memory since the last question. Says so once.
+    pub(crate) fn oom_killed(&mut self, path: &Path) -> bool {
+        let Some(before) = self.oom_kills.get_mut(path) else {
+            return false;
+        };
+        let kills = oom_kills(path);
+        std::mem::replace(before, kills) < kills
     }
 }
 
@@ -134,6 +186,15 @@ impl Cgroups {
 pub(crate) fn is_populated(path: &Path) -> bool {
     fs::read_to_string(path.join("cgroup.events"))
         .is_ok_and(|text| text.lines().any(|line| line.trim() == "populated 1"))
+}
+
+/// How many processes of the group and below the kernel has killed for want of memory.
+fn oom_kills(path: &Path) -> u64 {
+    let text = fs::read_to_string(path.join("memory.events")).unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix("oom_kill "))
+        .and_then(|count| count.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 /// The processes of exactly this group.

@@ -30,6 +30,17 @@ pub(crate) fn add(
         }
         KindSection::Socket(socket) => {
             adder.implicit(&[D::Requires, D::After], &socket.slice);
+            let device = socket
+                .options
+                .bind_to_device
+                .as_deref()
+                .filter(|name| *name != "lo");
+            if let Some(device) = device.and_then(|name| {
+                let path = format!("/sys/subsystem/net/devices/{name}");
+                UnitName::new(&format!("{}.device", escape_path(&path))).ok()
+            }) {
+                adder.implicit(&[D::BindsTo, D::After], &device);
+            }
             if !socket.accept {
                 adder.implicit(&[D::Before, D::Triggers], &socket.service);
             }

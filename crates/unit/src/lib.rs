@@ -31,7 +31,7 @@ mod syntax;
 mod value;
 
 pub use loader::Loader;
-pub use lookup::default_paths;
+pub use lookup::{default_paths, search_paths};
 pub use model::*;
 pub use name::{NameError, UnitKind, UnitName};
 pub use specifier::Specifiers;

@@ -39,7 +39,16 @@ impl<'a> Loader<'a> {
         loop {
             let own = self.lookup.fragment(&current);
             let found = match (own, current.template()) {
-                (Found::Nothing, Some(template)) => self.lookup.fragment(&template),
+                (Found::Nothing, Some(template)) => match self.lookup.fragment(&template) {
+                    // Another name of the template is another name of each instance.
+                    Found::Alias(target) if target.is_template() => {
+                        let instance = current.instance().unwrap_or_default();
+                        target
+                            .with_instance(instance)
+                            .map_or(Found::Nothing, Found::Alias)
+                    }
+                    found => found,
+                },
                 (found, _) => found,
             };
             match found {
@@ -96,6 +105,13 @@ impl<'a> Loader<'a> {
         fragment: Option<String>,
         contents: Option<&[u8]>,
     ) -> Definition {
+        let mut names = names;
+        let more = self.lookup.aliases(name);
+        names.extend(
+            more.into_iter()
+                .filter(|alias| !names.contains(alias))
+                .collect::<Vec<_>>(),
+        );
         let mut draft = Draft::new(name, &self.specifiers, fragment.as_deref().unwrap_or(""));
         let file = fragment.clone().unwrap_or_else(|| format!("(built-in)/{name}"));
         if let Some(bytes) = contents {
@@ -276,6 +292,7 @@ fn mentioned(definition: &Definition) -> Vec<UnitName> {
         .iter()
         .map(|d| d.on.clone())
         .collect();
+    names.extend(definition.unit.joins_namespace_of.iter().cloned());
     match &definition.kind {
         KindSection::Service(service) => names.extend(service.sockets.iter().cloned()),
         KindSection::Socket(socket) => names.push(socket.service.clone()),

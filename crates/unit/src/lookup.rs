@@ -1,7 +1,8 @@
 //! Which files make a unit (semantics 5.1, 5.2).
 
+use std::cell::OnceCell;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::rc::Rc;
 
@@ -28,6 +29,22 @@ pub fn default_paths() -> Vec<String> {
     .to_vec()
 }
 
+/// The directories that `$SYSTEMD_UNIT_PATH` asks for: it replaces the list, and a colon at its end appends the usual
+/// one (semantics 5.1).
+pub fn search_paths(variable: Option<&str>) -> Vec<String> {
+    let Some(text) = variable.filter(|text| !text.is_empty()) else {
+        return default_paths();
+    };
+    let own = text.split(':').filter(|path| path.starts_with('/'));
+    let mut paths: Vec<String> = own.map(|path| path.trim_end_matches('/').to_owned()).collect();
+    if text.ends_with(':') {
+        paths.extend(default_paths());
+    }
+    let mut seen = HashSet::new();
+    paths.retain(|path| seen.insert(path.clone()));
+    paths
+}
+
 /// What stands under a name in the search path.
 pub(crate) enum Found {
     /// Nothing.
@@ -47,6 +64,8 @@ pub(crate) struct Lookup<'a> {
     provider: &'a dyn FileProvider,
     paths: Vec<String>,
     listings: RefCell<HashMap<String, Rc<Vec<DirEntry>>>>,
+    /// Links by the unit they make their own name an alias of.
+    aliases: OnceCell<HashMap<UnitName, Vec<UnitName>>>,
 }
 
 impl<'a> Lookup<'a> {
@@ -55,7 +74,57 @@ impl<'a> Lookup<'a> {
             provider,
             paths,
             listings: RefCell::new(HashMap::new()),
+            aliases: OnceCell::new(),
         }
+    }
+
+    /// Other names of a unit by links to its file, links to those links included.
+    pub(crate) fn aliases(&self, name: &UnitName) -> Vec<UnitName> {
+        let known = self.aliases.get_or_init(|| self.all_aliases());
+        let mut found: Vec<UnitName> = Vec::new();
+        let mut open = vec![name.clone()];
+        let mut seen: HashSet<UnitName> = HashSet::from([name.clone()]);
+        while let Some(next) = open.pop() {
+            let own = known.get(&next).into_iter().flatten().cloned();
+            let instance = next.instance().unwrap_or_default();
+            let of_template = next
+                .template()
+                .and_then(|template| known.get(&template))
+                .into_iter()
+                .flatten()
+                .filter_map(|alias| alias.with_instance(instance).ok());
+            for alias in own.chain(of_template) {
+                // Something more important may stand under that name.
+                let counts = matches!(self.fragment(&alias), Found::Alias(_) | Found::Nothing);
+                if counts && seen.insert(alias.clone()) {
+                    found.push(alias.clone());
+                    open.push(alias);
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    fn all_aliases(&self) -> HashMap<UnitName, Vec<UnitName>> {
+        let mut known: HashMap<UnitName, Vec<UnitName>> = HashMap::new();
+        let mut names: HashSet<String> = HashSet::new();
+        for directory in &self.paths {
+            for entry in self.list(directory).iter() {
+                let Ok(own) = UnitName::new(&entry.name) else {
+                    continue;
+                };
+                // The first directory wins.
+                if !names.insert(entry.name.clone()) {
+                    continue;
+                }
+                let target = entry.link_target.as_deref();
+                if let Some(unit) = target.and_then(|target| alias_or_template(&own, target)) {
+                    known.entry(unit).or_default().push(own);
+                }
+            }
+        }
+        known
     }
 
     fn list(&self, directory: &str) -> Rc<Vec<DirEntry>> {
@@ -148,7 +217,13 @@ impl<'a> Lookup<'a> {
                     let Some(target) = &entry.link_target else {
                         continue;
                     };
-                    found.entry(entry.name.clone()).or_insert(target != "/dev/null");
+                    if found.contains_key(&entry.name) {
+                        continue;
+                    }
+                    let path = format!("{directory}/{stem}.{suffix}/{}", entry.name);
+                    let empty = || matches!(self.provider.read(&path), Ok(Some(bytes)) if bytes.is_empty());
+                    let wanted = target != "/dev/null" && !empty();
+                    found.insert(entry.name.clone(), wanted);
                 }
             }
         }
@@ -177,6 +252,15 @@ fn alias_target(own: &UnitName, target: &str) -> Option<UnitName> {
     Some(name)
 }
 
+/// As [`alias_target`], and between templates, which have no instance to pass on.
+fn alias_or_template(own: &UnitName, target: &str) -> Option<UnitName> {
+    let name = UnitName::new(target.rsplit('/').next()?).ok()?;
+    if own.is_template() && name.is_template() && name != *own && name.kind() == own.kind() {
+        return Some(name);
+    }
+    alias_target(own, target)
+}
+
 /// Names of directories with drop-ins, the most specific first: the unit, its template, prefixes, the type.
 fn drop_in_stems(name: &UnitName) -> Vec<String> {
     let mut stems = vec![name.as_str().to_owned()];
@@ -199,6 +283,15 @@ fn drop_in_stems(name: &UnitName) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variable_replaces_the_search_path() {
+        assert_eq!(search_paths(None), default_paths());
+        assert_eq!(search_paths(Some("/a:/b/:rel:/a")), ["/a", "/b"]);
+        let longer = search_paths(Some("/a:"));
+        assert_eq!(longer.len(), default_paths().len() + 1);
+        assert_eq!(longer.first().map(String::as_str), Some("/a"));
+    }
 
     #[test]
     fn drop_in_directories_go_from_special_to_general() {

@@ -1,10 +1,5 @@
 //! Realistic unit files are read without a complaint, and mean what they say.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use softboot_unit::files::MemoryFiles;
 use softboot_unit::{

@@ -1,10 +1,5 @@
 //! What typed settings mean, one rule a test.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -235,7 +230,7 @@ fn a_mount_is_named_after_its_path() {
     assert_eq!(unit.load, LoadState::Loaded, "{:?}", unit.diagnostics);
     assert_eq!(
         (mount(&unit).where_.as_str(), mount(&unit).options.as_str()),
-        ("/srv/a", "ro,noatime")
+        ("/srv/a", "noatime")
     );
     assert_eq!(mount(&load("srv-a.mount", "[Mount]\nWhat=x\n")).where_, "/srv/a");
     assert!(bad("srv-a.mount", "[Mount]\nWhat=x\nWhere=/srv/b\n").contains("srv-b.mount"));
@@ -286,6 +281,14 @@ fn mounts_are_required_where_they_have_a_file() {
     assert!(has(&state, D::Requires, "var.mount"));
     let below = common::load_among("var-lib.mount", "[Mount]\nWhat=/dev/w\n", &others);
     assert!(has(&below, D::Requires, "var.mount"));
+}
+
+#[test]
+fn a_socket_of_one_interface_is_bound_to_its_device() {
+    let unit = load("a.socket", "[Socket]\nListenStream=1\nBindToDevice=eth0\n");
+    assert!(has(&unit, D::BindsTo, "sys-subsystem-net-devices-eth0.device"));
+    let local = load("a.socket", "[Socket]\nListenStream=1\nBindToDevice=lo\n");
+    assert!(!local.unit.dependencies.iter().any(|d| d.kind == D::BindsTo));
 }
 
 #[test]

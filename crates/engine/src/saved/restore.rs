@@ -246,6 +246,9 @@ impl Engine {
             match &self.units[unit].machine {
                 Machine::Service(service) => {
                     (state, watchdog) = (service.state_deadline, service.watchdog_deadline);
+                    if service.idles {
+                        self.idle.insert(unit);
+                    }
                 }
                 Machine::Socket(socket) => {
                     state = socket.deadline;

@@ -1,12 +1,12 @@
-//! The end of a run, and whether another follows (semantics 4.7, 3.7).
+//! The end of a run (semantics 4.7, 3.7).
 
-use softboot_unit::{FdStorePreserve, RestartPolicy, ServiceType};
+use softboot_unit::{FdStorePreserve, RestartMode};
 
 use crate::action::Action;
 use crate::engine::Engine;
-use crate::event::{ExitStatus, UnitId};
+use crate::event::UnitId;
 use crate::service::ServiceState;
-use crate::state::{JobKind, ServiceResult};
+use crate::state::ServiceResult;
 
 impl Engine {
     /// Nothing of the run is left.
@@ -33,7 +33,8 @@ impl Engine {
             return;
         };
         let preserve = section.fd_store_preserve;
-        let delay = section.restart_delay;
+        let mode = section.restart_settings.mode;
+        let delay = self.restart_delay(unit);
         let keep_directories = section.exec.runtime_directory_preserve;
         let Some(service) = self.service_mut(unit) else {
             return;
@@ -59,7 +60,9 @@ impl Engine {
             } else {
                 ServiceState::DeadBeforeAutoRestart
             };
-            self.set_service_state(unit, before);
+            if mode != RestartMode::Direct {
+                self.set_service_state(unit, before);
+            }
             // An OnFailure= job may be on its way; the hold-off begins now all the same.
             let at = self.now.monotonic.plus(delay);
             self.set_state_deadline(unit, Some(at));
@@ -78,89 +81,5 @@ impl Engine {
                 (false, false) => ServiceState::Dead,
             },
         );
-    }
-
-    /// The table of semantics 4.7.
-    fn wants_restart(&self, unit: UnitId) -> bool {
-        let (Some(service), Some(section)) = (self.service(unit), self.service_section(unit)) else {
-            return false;
-        };
-        let job = self.units[unit].job.and_then(|id| self.jobs.get(id));
-        if service.forbid_restart || self.ending.is_some() || job.is_some_and(|job| job.kind == JobKind::Stop)
-        {
-            return false;
-        }
-        // A restart or start job that waits for this end does the same by itself.
-        if job.is_some_and(|job| job.kind == JobKind::Restart) {
-            return false;
-        }
-        if let Some(ExitStatus::Exited(code)) = service.main_status {
-            if section.restart_prevent_codes.contains(&code) {
-                return false;
-            }
-            let good_oneshot =
-                section.service_type == ServiceType::Oneshot && service.result == ServiceResult::Success;
-            if section.restart_force_codes.contains(&code) && !good_oneshot {
-                return true;
-            }
-        }
-        restarts(section.restart, service.result)
-    }
-}
-
-/// Semantics 4.7.
-fn restarts(policy: RestartPolicy, result: ServiceResult) -> bool {
-    use RestartPolicy as P;
-    use ServiceResult as R;
-    match result {
-        R::ExecCondition | R::StartLimitHit => false,
-        R::Success => matches!(policy, P::Always | P::OnSuccess),
-        R::ExitCode => matches!(policy, P::Always | P::OnFailure),
-        R::Signal | R::CoreDump => matches!(policy, P::Always | P::OnFailure | P::OnAbnormal | P::OnAbort),
-        R::Watchdog => matches!(policy, P::Always | P::OnFailure | P::OnAbnormal | P::OnWatchdog),
-        R::Timeout | R::Resources | R::Protocol | R::OomKill => {
-            matches!(policy, P::Always | P::OnFailure | P::OnAbnormal)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use RestartPolicy as P;
-    use ServiceResult as R;
-
-    #[test]
-    fn the_restart_table_of_semantics_4_7() {
-        let policies = [
-            P::No,
-            P::Always,
-            P::OnSuccess,
-            P::OnFailure,
-            P::OnAbnormal,
-            P::OnAbort,
-            P::OnWatchdog,
-        ];
-        let rows = [
-            (R::Success, ".XX...."),
-            (R::ExitCode, ".X.X..."),
-            (R::Signal, ".X.XXX."),
-            (R::CoreDump, ".X.XXX."),
-            (R::Timeout, ".X.XX.."),
-            (R::Watchdog, ".X.XX.X"),
-            (R::Resources, ".X.XX.."),
-            (R::Protocol, ".X.XX.."),
-            (R::OomKill, ".X.XX.."),
-            (R::ExecCondition, "......."),
-        ];
-        for (result, row) in rows {
-            for (policy, mark) in policies.iter().zip(row.chars()) {
-                assert_eq!(
-                    restarts(*policy, result),
-                    mark == 'X',
-                    "{result:?} with {policy:?}"
-                );
-            }
-        }
     }
 }

@@ -57,9 +57,15 @@ impl Engine {
         }
     }
 
-    /// Nothing is left that could write the PID file.
+    /// Nothing is left that could write the PID file, or say READY=1.
     pub(super) fn empty_while_starting(&mut self, unit: UnitId) {
-        if self.waits_for_main(unit) && self.has_pid_file(unit) {
+        let notifies = matches!(
+            self.service_type(unit),
+            ServiceType::Notify | ServiceType::NotifyReload
+        ) && self
+            .service(unit)
+            .is_some_and(|service| service.main.is_none() && service.control.is_none());
+        if notifies || (self.waits_for_main(unit) && self.has_pid_file(unit)) {
             self.enter_signal(unit, ServiceState::StopSigterm, ServiceResult::Protocol);
         }
     }

@@ -1,6 +1,6 @@
 //! The main process ended, or it is to be decided whether the service runs (semantics 4.4).
 
-use softboot_unit::{ServiceType, Usec};
+use softboot_unit::{ExitType, ServiceType};
 
 use crate::action::ExecList;
 use crate::engine::Engine;
@@ -17,7 +17,8 @@ impl Engine {
         service.note_result(result);
         let good = result == ServiceResult::Success;
         let state = service.state;
-        let control = service.control.is_some();
+        let (control, empty) = (service.control.is_some(), service.empty);
+        let exit_type = self.exit_type(unit);
         if state == ServiceState::Start && kind == ServiceType::Oneshot {
             let next = main.index.saturating_add(1);
             if good && self.has_command(unit, ExecList::Start, next) {
@@ -27,6 +28,10 @@ impl Engine {
             } else {
                 self.enter_signal(unit, ServiceState::StopSigterm, result);
             }
+            return;
+        }
+        // The service goes on as long as anything of it runs. The end of its cgroup is reported after this.
+        if exit_type == ExitType::Cgroup && kind != ServiceType::Oneshot && !empty {
             return;
         }
         if control {
@@ -45,16 +50,23 @@ impl Engine {
             | ServiceState::StartPost
             | ServiceState::Running
             | ServiceState::ReloadSignal
-            | ServiceState::ReloadNotify => self.enter_running(unit),
+            | ServiceState::ReloadNotify
+            | ServiceState::ReloadPost => self.enter_running(unit),
             _ => self.stop_progress(unit),
         }
+    }
+
+    fn exit_type(&self, unit: UnitId) -> ExitType {
+        self.service_section(unit)
+            .map_or(ExitType::Main, |section| section.exit_type)
     }
 
     /// Decides anew whether the service runs.
     pub(super) fn enter_running(&mut self, unit: UnitId) {
         let Some(service) = self.service(unit) else { return };
         // As long as nobody knows which process is main, any process in the cgroup will do.
-        let lives = service.main.is_some() || (!service.main_known && !service.empty);
+        let any = !service.main_known || self.exit_type(unit) == ExitType::Cgroup;
+        let lives = service.main.is_some() || (any && !service.empty);
         let (result, said, adopted) = (service.result, service.said, service.state);
         let remains = self
             .service_section(unit)
@@ -63,9 +75,7 @@ impl Engine {
             self.enter_signal(unit, ServiceState::StopSigterm, result);
         } else if lives {
             if adopted != ServiceState::Running {
-                let limit = self
-                    .service_section(unit)
-                    .map_or(Usec::INFINITY, |section| section.runtime_max);
+                let limit = self.runtime_limit(unit);
                 self.arm_state_timer(unit, limit);
             }
             self.set_service_state(unit, ServiceState::Running);

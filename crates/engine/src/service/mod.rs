@@ -11,11 +11,12 @@
 //! | start-post | its commands | running, exited, or stop |
 //! | running | the main process | result bad: stop-sigterm; RemainAfterExit=: exited; else stop |
 //! | exited | a stop job | stop |
-//! | reload, reload-signal, reload-notify | ExecReload=, RELOADING=1, READY=1 | running |
+//! | start, idle | the other jobs, 5 s at most, before its command is run | start-post |
+//! | reload, reload-signal, reload-notify, reload-post | ExecReload=, RELOADING=1, READY=1, ExecReloadPost= | running |
 //! | stop | ExecStop= | stop-sigterm |
 //! | stop-watchdog, stop-sigterm, stop-sigkill | main, control, and with KillMode=control-group the whole cgroup | stop-post |
 //! | stop-post | ExecStopPost= | final-sigterm |
-//! | final-sigterm, final-sigkill | what is left in the cgroup | dead, failed, or auto-restart |
+//! | final-watchdog, final-sigterm, final-sigkill | what is left in the cgroup | dead, failed, or auto-restart |
 //! | auto-restart | RestartSec= | auto-restart-queued, then a start job does the rest |
 //!
 //! A signal state is left when `main` and `control` are gone and the cgroup was reported empty since its last
@@ -23,10 +24,13 @@
 
 mod dead;
 mod forking;
+mod idle;
 mod main_exit;
 mod notify;
+mod oom;
 mod process;
 mod reload;
+mod restart;
 mod start;
 mod stop;
 mod timer;
@@ -55,11 +59,13 @@ pub(crate) enum ServiceState {
     Reload,
     ReloadSignal,
     ReloadNotify,
+    ReloadPost,
     Stop,
     StopWatchdog,
     StopSigterm,
     StopSigkill,
     StopPost,
+    FinalWatchdog,
     FinalSigterm,
     FinalSigkill,
     Failed,
@@ -78,12 +84,13 @@ impl ServiceState {
                 ActiveState::Activating
             }
             S::Running | S::Exited => ActiveState::Active,
-            S::Reload | S::ReloadSignal | S::ReloadNotify => ActiveState::Reloading,
+            S::Reload | S::ReloadSignal | S::ReloadNotify | S::ReloadPost => ActiveState::Reloading,
             S::Stop
             | S::StopWatchdog
             | S::StopSigterm
             | S::StopSigkill
             | S::StopPost
+            | S::FinalWatchdog
             | S::FinalSigterm
             | S::FinalSigkill => ActiveState::Deactivating,
             S::Failed | S::FailedBeforeAutoRestart => ActiveState::Failed,
@@ -104,11 +111,13 @@ impl ServiceState {
             S::Reload => "reload",
             S::ReloadSignal => "reload-signal",
             S::ReloadNotify => "reload-notify",
+            S::ReloadPost => "reload-post",
             S::Stop => "stop",
             S::StopWatchdog => "stop-watchdog",
             S::StopSigterm => "stop-sigterm",
             S::StopSigkill => "stop-sigkill",
             S::StopPost => "stop-post",
+            S::FinalWatchdog => "final-watchdog",
             S::FinalSigterm => "final-sigterm",
             S::FinalSigkill => "final-sigkill",
             S::Failed => "failed",
@@ -124,8 +133,22 @@ impl ServiceState {
         use ServiceState as S;
         matches!(
             self,
-            S::StopWatchdog | S::StopSigterm | S::StopSigkill | S::FinalSigterm | S::FinalSigkill
+            S::StopWatchdog
+                | S::StopSigterm
+                | S::StopSigkill
+                | S::FinalWatchdog
+                | S::FinalSigterm
+                | S::FinalSigkill
         )
+    }
+
+    /// Type=idle counts as active while it starts, so that it holds nobody up (semantics 4.1).
+    pub(crate) fn active_as(self, idle: bool) -> ActiveState {
+        use ServiceState as S;
+        match self {
+            S::Condition | S::StartPre | S::Start | S::StartPost if idle => ActiveState::Active,
+            _ => self.active(),
+        }
     }
 
     /// As its sockets see it (semantics 1.9, rule 3).
@@ -175,6 +198,8 @@ pub(crate) struct Service {
     /// A stop job, or the end of userspace: no automatic restart after this run.
     pub(crate) forbid_restart: bool,
     pub(crate) restarts: u32,
+    /// Type=idle: its command waits until there are no other jobs.
+    pub(crate) idles: bool,
     pub(crate) said: Said,
     pub(crate) access: Option<NotifyAccess>,
     pub(crate) status_text: Option<String>,
@@ -207,6 +232,7 @@ impl Default for Service {
             main_status: None,
             forbid_restart: false,
             restarts: 0,
+            idles: false,
             said: Said::Nothing,
             access: None,
             status_text: None,

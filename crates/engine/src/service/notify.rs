@@ -77,7 +77,10 @@ impl Engine {
             self.say(unit, Said::Stopping);
             if matches!(
                 state,
-                ServiceState::Running | ServiceState::ReloadSignal | ServiceState::ReloadNotify
+                ServiceState::Running
+                    | ServiceState::ReloadSignal
+                    | ServiceState::ReloadNotify
+                    | ServiceState::ReloadPost
             ) {
                 self.announced_stop(unit);
             }
@@ -94,7 +97,12 @@ impl Engine {
                 _ => {}
             }
         }
-        if message.ready {
+        // In the middle of a reload only the READY=1 after a RELOADING=1 is about it.
+        let stale = state == ServiceState::Reload
+            && self
+                .service(unit)
+                .is_some_and(|service| service.said != Said::Reloading);
+        if message.ready && !stale {
             self.say(unit, Said::Ready);
             let notifies = matches!(
                 self.service_type(unit),
@@ -102,7 +110,7 @@ impl Engine {
             );
             match self.service_state(unit) {
                 ServiceState::Start if notifies => self.enter_start_post(unit),
-                ServiceState::ReloadNotify => self.reload_ends(unit, false),
+                ServiceState::ReloadNotify => self.enter_reload_post(unit),
                 _ => {}
             }
         }

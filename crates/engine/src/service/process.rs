@@ -16,6 +16,7 @@ pub(super) fn list_of(section: &ServiceSection, list: ExecList) -> &[ExecCommand
         ExecList::Start => &section.exec_start,
         ExecList::StartPost => &section.exec_start_post,
         ExecList::Reload => &section.exec_reload,
+        ExecList::ReloadPost => &section.exec_reload_post,
         ExecList::Stop => &section.exec_stop,
         ExecList::StopPost => &section.exec_stop_post,
     }
@@ -29,6 +30,7 @@ pub(super) fn state_of(list: ExecList) -> ServiceState {
         ExecList::Start => ServiceState::Start,
         ExecList::StartPost => ServiceState::StartPost,
         ExecList::Reload => ServiceState::Reload,
+        ExecList::ReloadPost => ServiceState::ReloadPost,
         ExecList::Stop => ServiceState::Stop,
         ExecList::StopPost => ServiceState::StopPost,
     }
@@ -42,6 +44,7 @@ fn list_in(state: ServiceState) -> Option<ExecList> {
         ServiceState::Start => ExecList::Start,
         ServiceState::StartPost => ExecList::StartPost,
         ServiceState::Reload => ExecList::Reload,
+        ServiceState::ReloadPost => ExecList::ReloadPost,
         ServiceState::Stop => ExecList::Stop,
         ServiceState::StopPost => ExecList::StopPost,
         _ => return None,
@@ -263,6 +266,7 @@ impl Engine {
                 self.enter_signal(unit, ServiceState::StopSigterm, result);
             }
             ExecList::Reload => self.reload_command_done(unit, good),
+            ExecList::ReloadPost => self.reload_ends(unit, !good),
             ExecList::Stop => self.enter_signal(unit, ServiceState::StopSigterm, result),
             ExecList::StopPost => self.enter_signal(unit, ServiceState::FinalSigterm, result),
         }
@@ -279,6 +283,7 @@ impl Engine {
                 | S::Reload
                 | S::ReloadSignal
                 | S::ReloadNotify
+                | S::ReloadPost
                 | S::Stop
                 | S::StopSigterm
         );

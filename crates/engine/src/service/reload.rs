@@ -8,15 +8,14 @@ use crate::event::UnitId;
 use crate::jobs::Begun;
 use crate::service::{Said, ServiceState};
 
-/// ReloadSignal= has no other value yet.
-const SIGHUP: i32 = 1;
-
 impl Engine {
     pub(crate) fn reload_service(&mut self, unit: UnitId) -> Begun {
         let now = self.now.monotonic;
         if let Some(service) = self.service_mut(unit) {
             service.reload_failed = false;
             service.reload_begin = now;
+            // What it says from now on is about this reload.
+            service.said = Said::Nothing;
         }
         if !self.run_list(unit, ExecList::Reload) {
             self.send_reload_signal(unit);
@@ -30,6 +29,13 @@ impl Engine {
         } else if self.service_type(unit) == ServiceType::NotifyReload {
             self.send_reload_signal(unit);
         } else {
+            self.enter_reload_post(unit);
+        }
+    }
+
+    /// The service has reloaded; what is left to do are our commands.
+    pub(super) fn enter_reload_post(&mut self, unit: UnitId) {
+        if !self.run_list(unit, ExecList::ReloadPost) {
             self.reload_ends(unit, false);
         }
     }
@@ -38,8 +44,9 @@ impl Engine {
         let (main, said) = self
             .service(unit)
             .map_or((false, Said::Nothing), |s| (s.main.is_some(), s.said));
-        if !main {
-            self.reload_ends(unit, false);
+        // It began, and ended, while ExecReload= was still running (semantics 4.6).
+        if !main || said == Said::Ready {
+            self.enter_reload_post(unit);
             return;
         }
         let limit = self
@@ -50,7 +57,10 @@ impl Engine {
             self.set_service_state(unit, ServiceState::ReloadNotify);
             return;
         }
-        self.kill(unit, KillWhom::Main, SIGHUP, false);
+        let signal = self
+            .service_section(unit)
+            .map_or(1, |section| section.reload_signal);
+        self.kill(unit, KillWhom::Main, signal, false);
         self.set_service_state(unit, ServiceState::ReloadSignal);
     }
 

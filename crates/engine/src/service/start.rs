@@ -1,6 +1,6 @@
 //! From a start job to running (semantics 4.3).
 
-use softboot_unit::{JobMode, ServiceType, Usec};
+use softboot_unit::{JobMode, RestartMode, ServiceType, Usec};
 
 use crate::action::{ExecList, Level};
 use crate::engine::Engine;
@@ -85,7 +85,9 @@ impl Engine {
 
     pub(super) fn enter_start(&mut self, unit: UnitId) {
         let kind = self.service_type(unit);
-        if self.has_command(unit, ExecList::Start, 0) {
+        if kind == ServiceType::Idle {
+            self.begin_to_idle(unit);
+        } else if self.has_command(unit, ExecList::Start, 0) {
             self.run_main(unit, 0);
             self.set_service_state(unit, ServiceState::Start);
         } else if kind == ServiceType::Oneshot {
@@ -141,10 +143,19 @@ impl Engine {
         }
         self.cancel_state_timer(unit);
         self.set_service_state(unit, ServiceState::AutoRestartQueued);
+        // Without those states nobody noticed an end, so nobody is to be restarted with it (semantics 4.7).
+        let direct = self
+            .service_section(unit)
+            .is_some_and(|section| section.restart_settings.mode == RestartMode::Direct);
+        let mode = if direct {
+            JobMode::Replace
+        } else {
+            JobMode::RestartDependencies
+        };
         let wish = crate::transaction::Wish {
             kind: JobKind::Start,
             unit,
-            mode: JobMode::RestartDependencies,
+            mode,
             request: None,
             no_late_merge: true,
         };

@@ -24,7 +24,8 @@ impl Engine {
             | S::StartPost
             | S::Reload
             | S::ReloadSignal
-            | S::ReloadNotify => {
+            | S::ReloadNotify
+            | S::ReloadPost => {
                 self.enter_signal(unit, S::StopSigterm, ServiceResult::Success);
             }
             S::AutoRestart | S::AutoRestartQueued => self.leave_auto_restart(unit),
@@ -44,7 +45,13 @@ impl Engine {
         let Some(section) = self.service_section(unit) else {
             return;
         };
-        let (kill, limit) = (section.kill.clone(), section.timeout_stop);
+        let kill = section.kill.clone();
+        let limit = match state {
+            ServiceState::StopWatchdog | ServiceState::FinalWatchdog => {
+                section.timeout_abort.unwrap_or(section.timeout_stop)
+            }
+            _ => section.timeout_stop,
+        };
         if let Some(service) = self.service_mut(unit) {
             service.note_result(result);
         }
@@ -82,12 +89,13 @@ impl Engine {
             .is_some_and(|j| j.kind == JobKind::Restart);
         let hard = matches!(state, ServiceState::StopSigkill | ServiceState::FinalSigkill);
         let signal = match state {
-            ServiceState::StopWatchdog => kill.watchdog_signal,
+            ServiceState::StopWatchdog | ServiceState::FinalWatchdog => kill.watchdog_signal,
             _ if hard => kill.final_signal,
             _ if restart => kill.restart_signal.unwrap_or(kill.signal),
             _ => kill.signal,
         };
-        let hangup = kill.send_sighup && !hard && state != ServiceState::StopWatchdog;
+        let term = matches!(state, ServiceState::StopSigterm | ServiceState::FinalSigterm);
+        let hangup = kill.send_sighup && term;
         let (main, control) = self.service(unit).map_or((false, false), |service| {
             (service.main.is_some(), service.control.is_some())
         });
@@ -161,7 +169,9 @@ impl Engine {
                 self.enter_signal(unit, S::StopSigkill, ServiceResult::Success);
             }
             S::StopWatchdog | S::StopSigterm | S::StopSigkill => self.enter_stop_post(unit),
-            S::FinalSigterm if rest => self.enter_signal(unit, S::FinalSigkill, ServiceResult::Success),
+            S::FinalWatchdog | S::FinalSigterm if rest => {
+                self.enter_signal(unit, S::FinalSigkill, ServiceResult::Success)
+            }
             _ => self.enter_dead(unit),
         }
     }
@@ -186,6 +196,11 @@ impl Engine {
         match service.state {
             ServiceState::Start => self.empty_while_starting(unit),
             ServiceState::Running => self.enter_running(unit),
+            ServiceState::Reload | ServiceState::ReloadSignal | ServiceState::ReloadNotify
+                if service.control.is_none() && service.main.is_none() =>
+            {
+                self.enter_running(unit);
+            }
             _ => self.stop_progress(unit),
         }
     }

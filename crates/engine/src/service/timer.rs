@@ -1,6 +1,6 @@
 //! Time limits of services (semantics 4.5, 4.8).
 
-use softboot_unit::Usec;
+use softboot_unit::{TimeoutFailureMode, Usec};
 
 use crate::action::{Action, KillWhom, Level};
 use crate::engine::Engine;
@@ -72,7 +72,7 @@ impl Engine {
         use ServiceState as S;
         let counts = matches!(
             self.service_state(unit),
-            S::StartPost | S::Running | S::Reload | S::ReloadSignal | S::ReloadNotify
+            S::StartPost | S::Running | S::Reload | S::ReloadSignal | S::ReloadNotify | S::ReloadPost
         );
         if counts {
             self.arm_watchdog(unit);
@@ -118,9 +118,17 @@ impl Engine {
         if let Some(service) = self.service_mut(unit) {
             service.state_deadline = None;
         }
-        let kills = self
-            .service_section(unit)
-            .is_some_and(|section| section.kill.send_sigkill);
+        if state == S::Start && self.idle_over(unit) {
+            return;
+        }
+        let Some(section) = self.service_section(unit) else {
+            return;
+        };
+        let kills = section.kill.send_sigkill;
+        let (start_mode, stop_mode) = (
+            section.timeout_start_failure_mode,
+            section.timeout_stop_failure_mode,
+        );
         if state != S::AutoRestart {
             self.log(
                 Level::Warning,
@@ -129,46 +137,80 @@ impl Engine {
             );
         }
         match state {
-            S::Condition | S::StartPre | S::Start | S::StartPost | S::Stop => {
-                self.enter_signal(unit, S::StopSigterm, ServiceResult::Timeout);
-            }
+            S::Condition | S::StartPre | S::Start | S::StartPost => self.end_late(unit, start_mode),
+            S::Stop => self.end_late(unit, stop_mode),
             S::Running => {
                 if let Some(service) = self.service_mut(unit) {
                     service.note_result(ServiceResult::Timeout);
                 }
                 self.enter_stop(unit);
             }
-            S::Reload | S::ReloadSignal | S::ReloadNotify => {
+            S::Reload | S::ReloadSignal | S::ReloadNotify | S::ReloadPost => {
                 self.forget_control(unit);
                 self.reload_ends(unit, true);
+            }
+            S::StopSigterm if stop_mode == TimeoutFailureMode::Abort => {
+                self.enter_signal(unit, S::StopWatchdog, ServiceResult::Timeout);
             }
             S::StopWatchdog | S::StopSigterm if kills => {
                 self.enter_signal(unit, S::StopSigkill, ServiceResult::Timeout);
             }
-            S::StopWatchdog | S::StopSigterm | S::StopSigkill => {
-                if let Some(service) = self.service_mut(unit) {
-                    service.note_result(ServiceResult::Timeout);
+            S::StopWatchdog | S::StopSigterm | S::StopSigkill => self.leave_unkilled(unit),
+            S::StopPost => match stop_mode {
+                TimeoutFailureMode::Terminate => {
+                    self.enter_signal(unit, S::FinalSigterm, ServiceResult::Timeout);
                 }
-                self.forget_control(unit);
-                self.enter_stop_post(unit);
-            }
-            S::StopPost => self.enter_signal(unit, S::FinalSigterm, ServiceResult::Timeout),
-            S::FinalSigterm if kills => self.enter_signal(unit, S::FinalSigkill, ServiceResult::Timeout),
-            S::FinalSigterm => {
-                if let Some(service) = self.service_mut(unit) {
-                    service.note_result(ServiceResult::Timeout);
-                    service.forbid_restart = true;
+                TimeoutFailureMode::Abort => {
+                    self.enter_signal(unit, S::FinalWatchdog, ServiceResult::Timeout);
                 }
-                self.enter_dead(unit);
-            }
-            S::FinalSigkill => {
-                if let Some(service) = self.service_mut(unit) {
-                    service.note_result(ServiceResult::Timeout);
+                TimeoutFailureMode::Kill if kills => {
+                    self.enter_signal(unit, S::FinalSigkill, ServiceResult::Timeout);
                 }
-                self.enter_dead(unit);
+                TimeoutFailureMode::Kill => self.dead_in_spite(unit, false),
+            },
+            S::FinalSigterm if stop_mode == TimeoutFailureMode::Abort => {
+                self.enter_signal(unit, S::FinalWatchdog, ServiceResult::Timeout);
             }
+            S::FinalWatchdog | S::FinalSigterm if kills => {
+                self.enter_signal(unit, S::FinalSigkill, ServiceResult::Timeout);
+            }
+            S::FinalWatchdog | S::FinalSigterm => self.dead_in_spite(unit, false),
+            S::FinalSigkill => self.dead_in_spite(unit, true),
             _ => {}
         }
+    }
+
+    /// A start or an ExecStop= took too long (TimeoutStartFailureMode=, TimeoutStopFailureMode=).
+    fn end_late(&mut self, unit: UnitId, mode: TimeoutFailureMode) {
+        use ServiceState as S;
+        let kills = self
+            .service_section(unit)
+            .is_some_and(|section| section.kill.send_sigkill);
+        let state = match mode {
+            TimeoutFailureMode::Terminate => S::StopSigterm,
+            TimeoutFailureMode::Abort => S::StopWatchdog,
+            TimeoutFailureMode::Kill if kills => S::StopSigkill,
+            TimeoutFailureMode::Kill => return self.leave_unkilled(unit),
+        };
+        self.enter_signal(unit, state, ServiceResult::Timeout);
+    }
+
+    /// Nothing more can be done about what still runs.
+    fn leave_unkilled(&mut self, unit: UnitId) {
+        if let Some(service) = self.service_mut(unit) {
+            service.note_result(ServiceResult::Timeout);
+        }
+        self.forget_control(unit);
+        self.enter_stop_post(unit);
+    }
+
+    /// The run is over although something of it still runs; SIGKILL having been sent, another run may follow.
+    fn dead_in_spite(&mut self, unit: UnitId, restart: bool) {
+        if let Some(service) = self.service_mut(unit) {
+            service.note_result(ServiceResult::Timeout);
+            service.forbid_restart |= !restart;
+        }
+        self.enter_dead(unit);
     }
 
     /// A control process that had its time is killed and no longer waited for. It stays in the process table until

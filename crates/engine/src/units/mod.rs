@@ -9,7 +9,7 @@ pub(crate) use table::Units;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use softboot_unit::{Definition, KindSection, LoadState, UnitKind, UnitName, UnitSection, Usec};
+use softboot_unit::{Definition, KindSection, LoadState, ServiceType, UnitKind, UnitName, UnitSection, Usec};
 
 use crate::event::{JobId, UnitId};
 use crate::limit::Limiter;
@@ -82,11 +82,15 @@ impl Unit {
 
     pub(crate) fn active(&self) -> ActiveState {
         match &self.machine {
-            Machine::Service(service) => service.state.active(),
+            Machine::Service(service) => service.state.active_as(self.is_idle()),
             Machine::Socket(socket) => socket.state.active(),
             Machine::Plain { on: true } => ActiveState::Active,
             Machine::Plain { on: false } => ActiveState::Inactive,
         }
+    }
+
+    fn is_idle(&self) -> bool {
+        matches!(&self.definition.kind, KindSection::Service(section) if section.service_type == ServiceType::Idle)
     }
 
     /// Active or on the way there.

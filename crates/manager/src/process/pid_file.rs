@@ -86,16 +86,19 @@ impl Manager {
         let Some(name) = self.engine.name(unit).cloned() else {
             return;
         };
-        let file = self
+        let settings = self
             .engine
             .definition(unit)
             .and_then(|definition| match &definition.kind {
-                KindSection::Service(service) => service.pid_file.as_deref().map(path_of),
+                KindSection::Service(service) => {
+                    Some((service.pid_file.as_deref().map(path_of), service.guess_main_pid))
+                }
                 _ => None,
             });
-        match file {
-            Some(path) => self.look_into_pid_file(unit, &name, &path),
-            None => self.guess_main(unit, &name),
+        match settings {
+            Some((Some(path), _)) => self.look_into_pid_file(unit, &name, &path),
+            Some((None, true)) => self.guess_main(unit, &name),
+            _ => self.feed(Event::MainUnknown { unit, waits: false }),
         }
     }
 

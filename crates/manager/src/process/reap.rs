@@ -5,9 +5,12 @@ use std::os::fd::AsFd as _;
 use softboot_engine::{Event, ExitStatus, ProcId};
 use softboot_sys::spawn::{ExecStatus, exec_status};
 use softboot_sys::wait;
+use softboot_unit::UnitName;
 use tracing::warn;
 
 use crate::run::{Manager, Source};
+
+const SIGKILL: i32 = 9;
 
 impl Manager {
     /// Takes every zombie there is. Notifications come first: a process that said READY and left said READY
@@ -45,8 +48,22 @@ impl Manager {
             self.drop_entry(Some(Source::ExecStatus(process)), entry);
         }
         self.drop_entry(ended.alien.then_some(Source::Alien(process)), ended.pidfd);
+        if status == ExitStatus::Signaled(SIGKILL) {
+            self.note_oom(&ended.unit);
+        }
         if !ended.failed {
             self.feed(Event::Exited { process, status });
+        }
+    }
+
+    /// A process was killed: if that was for want of memory, the engine learns it before its death.
+    fn note_oom(&mut self, name: &UnitName) {
+        let Some((unit, relative)) = self.engine.unit(name).zip(self.cgroup_of(name)) else {
+            return;
+        };
+        let path = self.cgroups.path(&relative);
+        if self.cgroups.oom_killed(&path) {
+            self.feed(Event::OomKilled { unit });
         }
     }
 

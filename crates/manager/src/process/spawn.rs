@@ -365,6 +365,7 @@ fn command_of(service: &ServiceSection, reference: CommandRef) -> Option<&ExecCo
         ExecList::Start => &service.exec_start,
         ExecList::StartPost => &service.exec_start_post,
         ExecList::Reload => &service.exec_reload,
+        ExecList::ReloadPost => &service.exec_reload_post,
         ExecList::Stop => &service.exec_stop,
         ExecList::StopPost => &service.exec_stop_post,
     };

@@ -100,9 +100,15 @@ impl Manager {
     /// Some cgroup may be empty. Deaths come first, or exit codes would be lost (semantics 2.8).
     fn cgroups_changed(&mut self) {
         let changed = self.cgroups.changed();
+        for path in changed.oom_killed {
+            if let Some(unit) = self.unit_of_cgroup(&path) {
+                self.feed(Event::OomKilled { unit });
+            }
+        }
+        self.drain();
         self.reap_all();
         self.drain();
-        for path in changed {
+        for path in changed.populated {
             if crate::cgroup::is_populated(&path) {
                 continue;
             }
@@ -123,6 +129,11 @@ impl Manager {
                 let _ = self.cgroups.remove(relative);
             }
         }
+    }
+
+    fn unit_of_cgroup(&self, path: &std::path::Path) -> Option<UnitId> {
+        let relative = path.strip_prefix(self.cgroups.root()).ok()?.to_str()?;
+        self.engine.unit(&crate::cgroup::unit_of_path(relative)?)
     }
 
     fn is_up(&self, unit: UnitId) -> bool {

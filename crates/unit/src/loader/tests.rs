@@ -84,6 +84,51 @@ fn an_alias_gives_the_unit_it_stands_for() {
 }
 
 #[test]
+fn every_other_name_contributes() {
+    let files = MemoryFiles::new()
+        .file(&format!("{USR}/real.service"), "[Service]\nExecStart=/x\n")
+        .link(
+            &format!("{ETC}/other.service"),
+            "/usr/lib/systemd/system/real.service",
+        )
+        .link(&format!("{ETC}/third.service"), "other.service")
+        .link(&format!("{USR}/hidden.service"), "real.service")
+        .file(&format!("{ETC}/hidden.service"), "[Service]\nExecStart=/y\n")
+        .file(&format!("{ETC}/other.service.d/a.conf"), "[Service]\nNice=7\n")
+        .link(&format!("{ETC}/third.service.wants/w.service"), "/dev/zero");
+    let unit = load(&files, "real.service");
+    assert_eq!(unit.aliases, [name("other.service"), name("third.service")]);
+    assert_eq!(service(&unit).exec.nice, Some(7));
+    assert!(has(&unit, DependencyKind::Wants, "w.service"));
+    let templates = MemoryFiles::new()
+        .file(&format!("{USR}/r@.service"), "[Service]\nExecStart=/x\n")
+        .link(&format!("{ETC}/s@.service"), "/usr/lib/systemd/system/r@.service");
+    assert_eq!(load(&templates, "r@1.service").aliases, [name("s@1.service")]);
+    assert_eq!(load(&templates, "s@1.service").name, name("r@1.service"));
+}
+
+#[test]
+fn a_link_that_pulls_is_masked_by_nothing_or_an_empty_file() {
+    let wants = format!("{ETC}/a.target.wants");
+    let files = MemoryFiles::new()
+        .file(&format!("{USR}/a.target"), "[Unit]\nDescription=x\n")
+        .link(&format!("{wants}/null.service"), "/dev/null")
+        .link(&format!("{wants}/empty.service"), "/etc/empty")
+        .file("/etc/empty", "")
+        .link(&format!("{wants}/gone.service"), "/nowhere")
+        .file(&format!("{wants}/file.service"), "[Service]\nExecStart=/x\n");
+    let unit = load(&files, "a.target");
+    let wanted: Vec<&str> = unit
+        .unit
+        .dependencies
+        .iter()
+        .filter(|d| d.kind == DependencyKind::Wants)
+        .map(|d| d.on.as_str())
+        .collect();
+    assert_eq!(wanted, ["gone.service"], "only links count, wherever they lead");
+}
+
+#[test]
 fn drop_ins_apply_in_the_order_of_their_names() {
     let files = MemoryFiles::new()
         .file(

@@ -15,13 +15,8 @@ pub(super) fn apply(raw: &mut RawMount, key: &str, value: &str) -> Outcome {
                 .ok_or_else(|| Fault::at(value, format!("{} is no absolute path", shown(value))))?;
         }
         "Type" => mount.fs_type = value.to_owned(),
-        "Options" if value.is_empty() => mount.options.clear(),
-        "Options" => {
-            if !mount.options.is_empty() {
-                mount.options.push(',');
-            }
-            mount.options.push_str(value);
-        }
+        // One text, not a list: a drop-in says all of it again.
+        "Options" => mount.options = value.to_owned(),
         "SloppyOptions" => mount.sloppy_options = boolean(value)?,
         "LazyUnmount" => mount.lazy_unmount = boolean(value)?,
         "ReadWriteOnly" => mount.read_write_only = boolean(value)?,

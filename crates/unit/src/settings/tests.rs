@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 fn draft_of<T>(name: &str, each: impl FnOnce(&mut Draft<'_>) -> T) -> T {
     let name = UnitName::new(name).unwrap();
@@ -81,4 +82,39 @@ fn hints_know_conditions_and_other_sections() {
     assert_eq!(known::hint("Service", "WantedBy"), " (it belongs in [Install])");
     assert_eq!(known::hint("Service", "ExecStrat"), " (did you mean ExecStart?)");
     assert_eq!(known::hint("Service", "Zzzzz"), "");
+}
+
+fn any_setting() -> impl Strategy<Value = (&'static str, &'static str, &'static str)> {
+    let all: Vec<_> = [
+        ("Unit", "a.target"),
+        ("Service", "a.service"),
+        ("Socket", "a.socket"),
+        ("Mount", "a.mount"),
+        ("Slice", "a.slice"),
+    ]
+    .into_iter()
+    .flat_map(|(section, unit)| known::names(section).map(move |key| (section, unit, key)))
+    .collect();
+    proptest::sample::select(all)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn any_value_of_any_setting_is_applied_or_refused(
+        (section, unit, key) in any_setting(),
+        value in prop_oneof!["\\PC{0,30}", "[-0-9a-z:~/@%=,. ]{0,20}", "(vsock|CAP_|/a|1|yes|~)[0-9:A-Z%]{0,6}"],
+    ) {
+        draft_of(unit, |draft| {
+            draft.apply("f", format!("[{section}]\n{key}={value}\n{key}={value}\n{key}=\n").as_bytes());
+            let kind = draft.kind_section();
+            let text = serde_json::to_string(&kind).unwrap();
+            assert_eq!(serde_json::from_str::<KindSection>(&text).unwrap(), kind);
+            for diagnostic in &draft.diagnostics {
+                let (from, to) = diagnostic.columns.unwrap();
+                assert!(from >= 1 && to > from && diagnostic.line >= 2, "{diagnostic:?}");
+                assert!(!diagnostic.render(true).is_empty());
+            }
+        });
+    }
 }

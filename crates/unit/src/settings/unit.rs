@@ -5,7 +5,7 @@ use crate::model::{
     Condition, ConditionKind, Dependency, DependencyKind, EmergencyAction, JobMode, Origin, Usec,
 };
 use crate::name::UnitName;
-use crate::value::{boolean, integer, simple_path, split_words, time};
+use crate::value::{boolean, did_you_mean, integer, simple_path, split_words, time};
 
 /// Settings that name units, with what they mean.
 const DEPENDENCIES: [(&str, DependencyKind); 20] = [
@@ -98,9 +98,7 @@ fn exit_status(value: &str) -> Result<Option<u8>, String> {
 }
 
 fn paths(list: &mut Vec<String>, value: &str) -> Result<(), Fault> {
-    if value.is_empty() {
-        list.clear();
-    }
+    // They are dependencies, which an empty value does not take back.
     for word in split_words(value)? {
         let path = simple_path(&word).ok_or_else(|| {
             Fault::at(
@@ -169,8 +167,13 @@ fn condition(list: &mut Vec<Condition>, test: &str, value: &str) -> Outcome {
 
 /// The value that serialises as `word`: the model's words are the setting's words.
 pub(super) fn from_word<T: serde::de::DeserializeOwned>(word: &str, what: &str) -> Result<T, String> {
-    serde_json::from_value(serde_json::Value::String(word.to_owned()))
-        .map_err(|_| format!("{} is no {what}", crate::syntax::shown(word)))
+    serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|_| {
+        // The sentence names the choices, so the hint can come from them.
+        let choices = what.rsplit("expected ").next().unwrap_or_default();
+        let words = choices.split([' ', ',']).filter(|choice| !choice.is_empty());
+        let hint = did_you_mean(word, words);
+        format!("{} is no {what}{hint}", crate::syntax::shown(word))
+    })
 }
 
 fn action(value: &str) -> Result<EmergencyAction, String> {

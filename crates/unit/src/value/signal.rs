@@ -1,5 +1,6 @@
 //! Signals and exit statuses.
 
+use super::did_you_mean;
 use crate::syntax::shown;
 
 /// Names of signal(7) with their numbers on the architectures softboot runs on (x86, ARM, RISC-V).
@@ -43,8 +44,10 @@ const RTMAX: i32 = 64;
 /// `SIGTERM`, `TERM`, `15`, `RTMIN+3`.
 pub(crate) fn signal(text: &str) -> Result<i32, String> {
     let wrong = || {
+        let short = text.strip_prefix("SIG").unwrap_or(text);
+        let hint = did_you_mean(short, SIGNALS.iter().map(|(known, _)| *known));
         format!(
-            "{} is no signal; expected a name such as SIGTERM or a number",
+            "{} is no signal; expected a name such as SIGTERM or a number{hint}",
             shown(text)
         )
     };

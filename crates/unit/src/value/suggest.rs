@@ -8,7 +8,7 @@ pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl Iterator<Item = &'a str>
     }
     let limit = (wrong.chars().count() / 3).max(1);
     known
-        .filter(|candidate| candidate.len().abs_diff(wrong.len()) <= limit.saturating_mul(4))
+        .filter(|candidate| candidate.len().abs_diff(wrong.len()) <= limit)
         .map(|candidate| (edits(wrong, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()

@@ -7,7 +7,7 @@ use softboot_unit::{
 };
 
 /// A unit whose file has this text; no text, no file.
-pub fn load_among(unit: &str, text: &str, others: &[(&str, &str)]) -> Definition {
+pub(crate) fn load_among(unit: &str, text: &str, others: &[(&str, &str)]) -> Definition {
     let all = others.iter().copied().chain([(unit, text)]);
     let files = all
         .filter(|(_, text)| !text.is_empty())
@@ -17,32 +17,32 @@ pub fn load_among(unit: &str, text: &str, others: &[(&str, &str)]) -> Definition
     Loader::new(&files, default_paths(), Specifiers::default()).load(&UnitName::new(unit).unwrap())
 }
 
-pub fn load(unit: &str, text: &str) -> Definition {
+pub(crate) fn load(unit: &str, text: &str) -> Definition {
     load_among(unit, text, &[])
 }
 
-pub fn service(unit: &Definition) -> &ServiceSection {
+pub(crate) fn service(unit: &Definition) -> &ServiceSection {
     match &unit.kind {
         KindSection::Service(section) => section,
         other => panic!("{other:?}"),
     }
 }
 
-pub fn socket(unit: &Definition) -> &SocketSection {
+pub(crate) fn socket(unit: &Definition) -> &SocketSection {
     match &unit.kind {
         KindSection::Socket(section) => section,
         other => panic!("{other:?}"),
     }
 }
 
-pub fn mount(unit: &Definition) -> &MountSection {
+pub(crate) fn mount(unit: &Definition) -> &MountSection {
     match &unit.kind {
         KindSection::Mount(section) => section,
         other => panic!("{other:?}"),
     }
 }
 
-pub fn has(unit: &Definition, kind: DependencyKind, on: &str) -> bool {
+pub(crate) fn has(unit: &Definition, kind: DependencyKind, on: &str) -> bool {
     unit.unit
         .dependencies
         .iter()
