@@ -141,10 +141,10 @@ impl Manager {
         if let Some(process) = filter.pid {
             let pid = Some(process.pid).filter(|pid| *pid > 0).or(self.peer_pid(client));
             let group = pid.and_then(cgroup::of_process);
-            narrow("pid", group.and_then(|group| self.unit_of_cgroup(&group)));
+            narrow("pid", group.and_then(|group| self.unit_in_group(&group)));
         }
         if let Some(group) = &filter.cgroup {
-            narrow("cgroup", self.unit_of_cgroup(group.trim_start_matches('/')));
+            narrow("cgroup", self.unit_in_group(group.trim_start_matches('/')));
         }
         if let Some(id) = &filter.invocation_id {
             let run = self.invocations.iter().find(|(_, invocation)| *invocation == id);
@@ -158,7 +158,7 @@ impl Manager {
         (entries.collect(), first)
     }
 
-    fn unit_of_cgroup(&self, group: &str) -> Option<UnitId> {
+    fn unit_in_group(&self, group: &str) -> Option<UnitId> {
         let name: UnitName = cgroup::unit_of_path(group)?;
         self.engine.unit(&name)
     }
