@@ -5,5 +5,6 @@
 
 pub mod api;
 pub mod client;
+pub mod systemd;
 
 pub use softboot_varlink::connection;

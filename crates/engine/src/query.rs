@@ -200,3 +200,29 @@ fn word(value: &impl serde::Serialize) -> String {
         _ => String::new(),
     }
 }
+
+/// What the control interface asks beside a unit's status.
+impl Engine {
+    /// A unit's partners by relation, both ways. Relations have the names that unit files and tools give them.
+    pub fn dependencies(&self, unit: UnitId) -> Vec<(String, Vec<UnitName>)> {
+        if !self.units.contains(unit) {
+            return Vec::new();
+        }
+        let named = |(relation, partners): (&Relation, &Vec<UnitId>)| {
+            let names = partners.iter().map(|unit| self.units[*unit].name().clone());
+            // The variants are named after the settings and properties they stand for.
+            (format!("{relation:?}"), names.collect())
+        };
+        self.units[unit]
+            .relations
+            .iter()
+            .filter(|(_, partners)| !partners.is_empty())
+            .map(named)
+            .collect()
+    }
+
+    /// Whether a unit has a way to reload (semantics 4.6).
+    pub fn can_reload(&self, unit: UnitId) -> bool {
+        self.units.contains(unit) && self.units[unit].can_reload()
+    }
+}

@@ -33,8 +33,14 @@ impl Manager {
                 unit,
                 runtime_directories,
             } => self.release(unit, runtime_directories),
-            // Subscriptions come with the full control interface.
-            Action::Changed { .. } | Action::JobNew { .. } | Action::JobDone { .. } => {}
+            Action::Changed { unit } => self.unit_changed(unit),
+            Action::JobNew { job, unit, kind } => self.job_changed("job-new", job, unit, kind, None),
+            Action::JobDone {
+                job,
+                unit,
+                kind,
+                result,
+            } => self.job_changed("job-done", job, unit, kind, Some(result)),
             Action::RequestQueued { request, job } => self.request_queued(request, job),
             Action::RequestDone { request, outcome } => self.request_done(request, outcome),
             Action::Objective(objective) => self.objective = Some(objective),
@@ -56,7 +62,7 @@ impl Manager {
         });
     }
 
-    fn release_fd_store(&mut self, unit: UnitId) {
+    pub(crate) fn release_fd_store(&mut self, unit: UnitId) {
         let Some(name) = self.engine.name(unit).cloned() else {
             return;
         };

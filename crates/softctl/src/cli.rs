@@ -4,6 +4,12 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::help;
 
+mod files;
+mod more;
+
+pub(crate) use files::*;
+pub(crate) use more::*;
+
 /// Looks at and controls a running softbootd.
 #[derive(Debug, Parser)]
 #[command(name = "softctl", version, after_help = help::TOP, max_term_width = 100, disable_help_subcommand = true)]
@@ -52,6 +58,75 @@ pub(crate) enum Verb {
     /// Let units read their configuration again
     #[command(after_help = help::RELOAD)]
     Reload(Job),
+    /// Let units read their configuration again; restart those that have no way to
+    #[command(after_help = help::RELOAD_OR_RESTART)]
+    ReloadOrRestart(Job),
+    /// The same for units that are running; the others stay as they are
+    #[command(after_help = help::TRY_RELOAD_OR_RESTART)]
+    TryReloadOrRestart(Job),
+    /// Start a unit and stop everything that it does not need
+    #[command(after_help = help::ISOLATE)]
+    Isolate(Isolate),
+    /// Run a command as a service of its own
+    #[command(after_help = help::RUN)]
+    Run(Run),
+    /// Send a signal to the processes of units
+    #[command(after_help = help::KILL)]
+    Kill(Kill),
+    /// Close the descriptors that are kept for units that are not running
+    #[command(after_help = help::CLEAN)]
+    Clean(Clean),
+    /// Show properties of units, or of softbootd, for programs
+    #[command(after_help = help::SHOW)]
+    Show(Show),
+    /// Show the files of units, with their drop-ins
+    #[command(after_help = help::CAT)]
+    Cat(SomeUnits),
+    /// List what socket units listen on, and what they start
+    #[command(after_help = help::LIST_SOCKETS)]
+    ListSockets(ListSockets),
+    /// Show what a unit needs, as a tree
+    #[command(after_help = help::LIST_DEPENDENCIES)]
+    ListDependencies(ListDependencies),
+    /// Write the dependencies of units as a graph for Graphviz
+    #[command(after_help = help::DOT)]
+    Dot(Dot),
+    /// List units by the time their start took
+    #[command(after_help = help::BLAME)]
+    Blame,
+    /// Show what the start of a unit waited for
+    #[command(after_help = help::CRITICAL_CHAIN)]
+    CriticalChain(CriticalChain),
+    /// Print what happens to units and jobs, as it happens
+    #[command(after_help = help::EVENTS)]
+    Events(Events),
+    /// List unit files and whether they are enabled; softbootd need not run
+    #[command(after_help = help::LIST_UNIT_FILES)]
+    ListUnitFiles(ListUnitFiles),
+    /// Say whether units are enabled: exit code 0 if any is
+    #[command(after_help = help::IS_ENABLED)]
+    IsEnabled(IsEnabled),
+    /// Have units started by what their [Install] section names
+    #[command(after_help = help::ENABLE)]
+    Enable(Enable),
+    /// Undo enable
+    #[command(after_help = help::DISABLE)]
+    Disable(Enable),
+    /// Keep units from being started at all
+    #[command(after_help = help::MASK)]
+    Mask(Enable),
+    /// Undo mask
+    #[command(after_help = help::UNMASK)]
+    Unmask(Unmask),
+    /// Look for mistakes in unit files; softbootd need not run
+    #[command(after_help = help::VERIFY)]
+    Verify(Verify),
+    /// Print what a shell needs to complete softctl's words
+    #[command(hide = true)]
+    Completions(Completions),
+    /// Write the manual pages and the completions of every shell
+    #[command(hide = true)]
+    Generate(Generate),
     /// Say whether a unit is active: exit code 0 if any is
     #[command(after_help = help::IS_ACTIVE)]
     IsActive(SomeUnits),
@@ -297,6 +372,21 @@ mod tests {
     }
 
     #[test]
+    fn a_command_to_run_keeps_its_own_options() {
+        let Verb::Run(run) = parse("run --unit=x -p Type=oneshot --wait /bin/ls -l --wait")
+            .unwrap()
+            .verb
+        else {
+            panic!()
+        };
+        assert_eq!(run.command, ["/bin/ls", "-l", "--wait"]);
+        assert_eq!(
+            (run.unit.as_deref(), run.properties.len(), run.wait),
+            (Some("x"), 1, true)
+        );
+    }
+
+    #[test]
     fn a_usage_error_ends_with_two() {
         for wrong in [
             "",
@@ -306,6 +396,14 @@ mod tests {
             "logs",
             "logs -n -1 a",
             "soft-reboot --wait --check",
+            "isolate",
+            "isolate a b",
+            "kill",
+            "kill --kill-whom=everybody a",
+            "clean --what=cache a",
+            "run",
+            "list-dependencies --reverse --after a",
+            "verify",
         ] {
             assert_eq!(parse(wrong).unwrap_err().exit_code(), 2, "{wrong}");
         }
@@ -313,7 +411,10 @@ mod tests {
 
     #[test]
     fn every_verb_has_examples() {
-        for verb in Cli::command().get_subcommands() {
+        for verb in Cli::command()
+            .get_subcommands()
+            .filter(|verb| !verb.is_hide_set())
+        {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(
                 help.contains(&format!("softctl {}", verb.get_name())),

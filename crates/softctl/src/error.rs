@@ -29,6 +29,17 @@ pub(crate) enum Error {
     /// The connection broke, or the answer makes no sense.
     #[error("{0}")]
     Connection(ClientError),
+    /// A file or link cannot be made or removed.
+    #[error("cannot change {}: {source}{}", path.display(), rights(source))]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Links cannot be planned.
+    #[error(transparent)]
+    Install(#[from] softboot_unit::install::InstallError),
     /// The command line makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -62,8 +73,14 @@ fn advice(source: &std::io::Error) -> String {
             "\nIs softbootd running here? It makes this socket when it starts.\n\
              Set {SOCKET_VARIABLE}=PATH to talk to one that listens elsewhere."
         ),
-        std::io::ErrorKind::PermissionDenied => "\nTry it as root.".to_owned(),
-        _ => String::new(),
+        _ => rights(source).to_owned(),
+    }
+}
+
+fn rights(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::PermissionDenied => "\nTry it as root.",
+        _ => "",
     }
 }
 

@@ -1,6 +1,7 @@
 //! Exit codes (semantics 8.2; the LSB's codes of init scripts).
 
 use softboot_control::api::ApiError;
+use softboot_unit::install::{InstallError, UnitFileState};
 
 use crate::error::Error;
 
@@ -29,7 +30,13 @@ pub(crate) fn code_of(error: &Error) -> u8 {
         Error::Unreachable { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => REFUSED,
         Error::Refused { error, .. } => code_of_refusal(error),
         Error::Usage(_) => USAGE,
-        Error::Unreachable { .. } | Error::Connection(_) | Error::Output(_) => FAILURE,
+        Error::File { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => REFUSED,
+        Error::Install(InstallError::NotFound(_)) => NO_SUCH_UNIT,
+        Error::Unreachable { .. }
+        | Error::Connection(_)
+        | Error::Output(_)
+        | Error::File { .. }
+        | Error::Install(_) => FAILURE,
     }
 }
 
@@ -47,6 +54,8 @@ fn code_of_refusal(error: &ApiError) -> u8 {
         | ApiError::TransactionOrderIsCyclic { .. }
         | ApiError::ShuttingDown { .. }
         | ApiError::HandoffRefused { .. }
+        | ApiError::UnitExists { .. }
+        | ApiError::UnitBusy { .. }
         | ApiError::Failed { .. } => FAILURE,
     }
 }
@@ -70,6 +79,17 @@ pub(crate) fn of_failed<'a>(states: impl Iterator<Item = State<'a>>) -> u8 {
         State::Known(_) => FAILURE,
     });
     codes.min().unwrap_or(FAILURE)
+}
+
+/// `is-enabled` (semantics 8.2): 0 if any unit is, 4 if there is none of them, else 1.
+pub(crate) fn of_enabled(states: &[UnitFileState]) -> u8 {
+    if states.iter().any(|state| state.is_good()) {
+        OK
+    } else if states.iter().all(|state| *state == UnitFileState::NotFound) {
+        UNKNOWN_STATE
+    } else {
+        FAILURE
+    }
 }
 
 /// A unit's active state, if there is such a unit.
@@ -121,6 +141,16 @@ mod tests {
         assert_eq!(of_active([Known("inactive"), Unknown].into_iter(), true), 3);
         assert_eq!(of_active([Unknown].into_iter(), true), 4);
         assert_eq!(of_active([Known("activating")].into_iter(), false), 3);
+    }
+
+    #[test]
+    fn one_enabled_unit_is_enough() {
+        use UnitFileState as S;
+        assert_eq!(of_enabled(&[S::Disabled, S::Enabled]), 0);
+        assert_eq!(of_enabled(&[S::Static]), 0);
+        assert_eq!(of_enabled(&[S::Disabled, S::NotFound]), 1);
+        assert_eq!(of_enabled(&[S::Masked]), 1);
+        assert_eq!(of_enabled(&[S::NotFound]), 4);
     }
 
     #[test]

@@ -146,3 +146,146 @@ pub(crate) const HALT: &str = "\
 Examples:
   softctl halt
   softctl halt --force             when a unit does not stop";
+
+pub(crate) const RELOAD_OR_RESTART: &str = "\
+Examples:
+  softctl reload-or-restart lighttpd
+
+Exit codes: 0 done, 1 the job did not succeed, 4 refused, 5 no such unit.";
+
+pub(crate) const TRY_RELOAD_OR_RESTART: &str = "\
+Examples:
+  softctl try-reload-or-restart lighttpd     does nothing if it is not running";
+
+pub(crate) const ISOLATE: &str = "\
+Examples:
+  softctl isolate rescue.target    only what a person needs to repair the system
+
+The unit must have AllowIsolate=yes. Exit codes: 0 done, 1 the job did not succeed, 4 refused, 5 no such unit.";
+
+pub(crate) const RUN: &str = "\
+Examples:
+  softctl run --wait /usr/bin/make -C /src
+  softctl run --unit=worker -p Restart=on-failure -p MemoryMax=200M /usr/bin/worker
+  softctl run -E LANG=C --description='One count' /usr/bin/wc -l /etc/passwd
+
+Words of the command are passed on as they are. What it writes is in `softctl logs UNIT`. The unit is
+gone when it has stopped; one that failed stays until `softctl reset-failed`.
+Exit codes: with --wait the command's own, 1 if a signal ended it; otherwise as for start.";
+
+pub(crate) const KILL: &str = "\
+Examples:
+  softctl kill -s HUP lighttpd
+  softctl kill --kill-whom=main -s USR1 worker
+
+Exit codes: 0 sent (also if there was nobody to send it to, for all), 1 no such process, 5 no such unit.";
+
+pub(crate) const CLEAN: &str = "\
+Examples:
+  softctl clean --what=fdstore survivor      after softctl stop survivor
+
+Exit codes: 0 done, 1 the unit is running or has a job, 5 no such unit.";
+
+pub(crate) const SHOW: &str = "\
+Examples:
+  softctl show                               softbootd itself
+  softctl show lighttpd
+  softctl show -p MainPID,ActiveState lighttpd
+  softctl show -p MainPID --value lighttpd
+  softctl show --json lighttpd               spans and instants as integers in microseconds
+
+An unknown unit has LoadState=not-found, and the exit code is 0.";
+
+pub(crate) const CAT: &str = "\
+Examples:
+  softctl cat lighttpd
+
+Exit codes: 0 shown, 1 a unit has no file or it cannot be read, 5 no such unit.";
+
+pub(crate) const LIST_SOCKETS: &str = "\
+Examples:
+  softctl list-sockets
+  softctl list-sockets --all 'light*'";
+
+pub(crate) const LIST_DEPENDENCIES: &str = "\
+Examples:
+  softctl list-dependencies                  of what is booted
+  softctl list-dependencies --reverse lighttpd.socket
+  softctl list-dependencies --after lighttpd
+  softctl list-dependencies --all --plain multi-user.target
+
+Only targets are followed unless --all is given. Each unit is followed once.";
+
+pub(crate) const DOT: &str = "\
+Examples:
+  softctl dot | dot -Tsvg > units.svg
+  softctl dot --order 'light*'
+
+Black: Requires, blue: Requisite, gold: BindsTo, grey: Wants, red: Conflicts, green: After.";
+
+pub(crate) const BLAME: &str = "\
+Examples:
+  softctl blame                    since the boot, or the last soft-reboot
+
+A unit that waits for another counts only from where its own start began.";
+
+pub(crate) const CRITICAL_CHAIN: &str = "\
+Examples:
+  softctl critical-chain
+  softctl critical-chain lighttpd
+
+After @ is when the unit was active, counted from the beginning of this userspace; after + how long its
+start took.";
+
+pub(crate) const EVENTS: &str = "\
+Examples:
+  softctl events                   until interrupted
+  softctl events --json 'light*'   one object a line";
+
+pub(crate) const VERIFY: &str = "\
+Examples:
+  softctl verify ./my.service
+  softctl verify --root=/srv/image multi-user.target
+
+Exit codes: 0 nothing is wrong (settings that nothing acts on yet are only listed), 1 something is, or a
+file cannot be read.";
+
+pub(crate) const LIST_UNIT_FILES: &str = "\
+Examples:
+  softctl list-unit-files
+  softctl list-unit-files --type=socket --state=enabled
+  softctl list-unit-files --root=/srv/image 'ssh*'";
+
+pub(crate) const IS_ENABLED: &str = "\
+Examples:
+  softctl is-enabled lighttpd
+
+Exit codes: 0 any unit is enabled or needs not be, 1 none is, 4 there are no such units.";
+
+pub(crate) const ENABLE: &str = "\
+Examples:
+  softctl enable lighttpd
+  softctl enable --now lighttpd.socket
+  softctl enable --root=/srv/image lighttpd
+
+Exit codes: 0 done, also if nothing had to be, 1 it cannot be, 4 not allowed, 5 no such unit.";
+
+pub(crate) const DISABLE: &str = "\
+Examples:
+  softctl disable lighttpd
+  softctl disable --now lighttpd    stop it as well
+
+Exit codes: 0 done, also if nothing had to be, 1 it cannot be, 4 not allowed.";
+
+pub(crate) const MASK: &str = "\
+Examples:
+  softctl mask lighttpd
+  softctl mask --runtime --now lighttpd
+
+Exit codes: 0 done, also if nothing had to be, 1 it cannot be, 4 not allowed.";
+
+pub(crate) const UNMASK: &str = "\
+Examples:
+  softctl unmask lighttpd
+
+Exit codes: 0 done, also if nothing had to be, 4 not allowed.";

@@ -200,3 +200,101 @@ fn a_reader_that_goes_away_ends_a_follower_quietly() {
         (Some(0), "")
     );
 }
+
+#[test]
+fn links_below_another_root_are_made_and_removed_without_softbootd() {
+    let root = tempfile::tempdir().unwrap();
+    let units = root.path().join("usr/lib/systemd/system");
+    std::fs::create_dir_all(&units).unwrap();
+    let text = "[Service]\nExecStart=/bin/x\n[Install]\nWantedBy=multi-user.target\n";
+    std::fs::write(units.join("a.service"), text).unwrap();
+    let run = |words: &[&str]| {
+        let option = format!("--root={}", root.path().display());
+        let words: Vec<&str> = words.iter().copied().chain([option.as_str()]).collect();
+        softctl(Path::new("/no/such/socket"), &words)
+    };
+    let state = |wanted: &str, code: i32| {
+        let output = run(&["is-enabled", "a"]);
+        assert_eq!(
+            (text_of(&output), output.status.code()),
+            (format!("{wanted}\n"), Some(code))
+        );
+    };
+    let wants = root.path().join("etc/systemd/system/multi-user.target.wants");
+    state("disabled", 1);
+    for _ in 0..2 {
+        assert_eq!(run(&["enable", "a"]).status.code(), Some(0));
+        state("enabled", 0);
+        let target = std::fs::read_link(wants.join("a.service")).unwrap();
+        assert_eq!(target, Path::new("/usr/lib/systemd/system/a.service"));
+        assert_eq!(std::fs::read_dir(&wants).unwrap().count(), 1);
+    }
+    assert!(text_of(&run(&["list-unit-files"])).contains("a.service  enabled"));
+    assert_eq!(run(&["disable", "a"]).status.code(), Some(0));
+    assert!(!wants.exists());
+    assert_eq!(run(&["mask", "--runtime", "a"]).status.code(), Some(0));
+    assert!(root.path().join("run/systemd/system/a.service").is_symlink());
+    assert_eq!(run(&["unmask", "--runtime", "a"]).status.code(), Some(0));
+    state("disabled", 1);
+    assert_eq!(run(&["mask", "a"]).status.code(), Some(0));
+    state("masked", 1);
+    assert_eq!(run(&["enable", "a"]).status.code(), Some(1));
+    assert_eq!(run(&["enable", "absent"]).status.code(), Some(5));
+    assert_eq!(run(&["is-enabled", "absent"]).status.code(), Some(4));
+}
+
+fn text_of(output: &Output) -> String {
+    text(&output.stdout)
+}
+
+#[test]
+fn properties_are_shown_in_the_order_asked_for_and_an_unknown_unit_is_no_error() {
+    let answer = |_: &str, parameters: &Value| {
+        let name = parameters["name"].as_str().unwrap_or("");
+        vec![if name == "a.service" {
+            json!({ "parameters": { "properties": { "ActiveState": "active", "Id": "a.service", "MainPID": 7 } } })
+        } else {
+            let parameters = json!({ "name": name, "suggestions": [], "message": "unknown" });
+            json!({ "error": "io.softboot.Manager.NoSuchUnit", "parameters": parameters })
+        }]
+    };
+    let (_directory, path) = serve(answer);
+    let shown = |words: &[&str]| {
+        let output = softctl(&path, words);
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        text_of(&output)
+    };
+    assert_eq!(
+        shown(&["show", "-p", "MainPID,Nothing", "-p", "Id", "a"]),
+        "MainPID=7\nId=a.service\n"
+    );
+    assert_eq!(shown(&["show", "-P", "MainPID", "a"]), "7\n");
+    assert_eq!(shown(&["show", "-p", "LoadState", "--value", "b"]), "not-found\n");
+    let objects: Value = serde_json::from_str(&shown(&["show", "--json", "a"])).unwrap();
+    assert_eq!(objects[0]["MainPID"], 7);
+}
+
+#[test]
+fn refusals_of_the_newer_verbs_have_their_codes() {
+    for (error, words, code) in [
+        ("UnitBusy", &["clean", "a"][..], 1),
+        ("NoSuchUnit", &["kill", "a"], 5),
+        ("Failed", &["kill", "a"], 1),
+        ("AccessDenied", &["kill", "a"], 4),
+        ("UnitExists", &["run", "--unit=a", "true"], 1),
+        ("BadUnitSetting", &["run", "true"], 6),
+        ("NoIsolation", &["isolate", "a"], 4),
+        ("JobTypeNotApplicable", &["reload-or-restart", "a"], 3),
+    ] {
+        let answer = move |_: &str, _: &Value| {
+            let parameters = json!({ "message": "no", "name": "a", "suggestions": [] });
+            vec![json!({ "error": format!("io.softboot.Manager.{error}"), "parameters": parameters })]
+        };
+        let (_directory, path) = serve(answer);
+        assert_eq!(
+            softctl(&path, words).status.code(),
+            Some(code),
+            "{error} {words:?}"
+        );
+    }
+}

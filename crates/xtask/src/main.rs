@@ -6,6 +6,7 @@ mod exit;
 mod fuzz;
 mod guest;
 mod initrd;
+mod man;
 mod places;
 mod progress;
 mod provision;
@@ -65,6 +66,9 @@ enum Task {
     /// Measure, beside the bare kernel and beside others
     #[command(after_help = bench::HELP)]
     Bench(bench::Options),
+    /// Write softctl's manual pages and completions
+    #[command(after_help = man::HELP)]
+    Man(man::Options),
     /// Check the repository's own rules: who depends on whom, where unsafe code may be, licences, links
     #[command(after_help = tidy::HELP)]
     Tidy(tidy::Options),
@@ -79,6 +83,7 @@ fn main() -> ExitCode {
         Task::CInstall(options) => c::install::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Man(options) => man::run(&options),
         Task::Tidy(options) => tidy::run(&options),
     };
     match result {

@@ -12,6 +12,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use serde_json::{Value, json};
 
 use super::check::{Output, PATIENCE, wait_for};
+use super::softctl::softctl;
 use super::units::UnitFile;
 use super::{Options, control};
 use crate::error::{Context, Error};
@@ -99,6 +100,23 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
             format!("{} after a stop", unit.0),
         )?;
     }
+    let clean = ["clean", "--what=fdstore", yes.0];
+    let cleaned = softctl(&clean)?;
+    output.same(
+        &(
+            cleaned.code,
+            yes.stored()?.len(),
+            control::Unit::get(yes.0)?.sub(),
+        ),
+        &(0, 0, "dead"),
+        "softctl clean lets go of what a stopped service left",
+    )?;
+    yes.start("", "new kept\nnew c")?;
+    output.same(
+        &(softctl(&clean)?.code, yes.stored()?.len()),
+        &(1, 2),
+        "softctl clean leaves a running service alone",
+    )?;
     yes.start("kept:c", "remove kept\nremove c")?;
     control::stop(yes.0)?;
     output.same(

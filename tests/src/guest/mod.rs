@@ -1,6 +1,7 @@
 //! The scenarios, one file each, and what they share. They run as root inside the system under test, in a service that
 //! survives soft-reboots.
 
+mod bad_calls;
 mod bad_input;
 mod census;
 mod check;
@@ -24,6 +25,7 @@ mod status_exit;
 mod stubborn;
 mod unit_log;
 mod units;
+mod verbs;
 
 pub use check::Output;
 pub use fd_store::store;
@@ -174,6 +176,22 @@ pub const SCENARIOS: &[Scenario] = &[
         in_vm: false,
         packages: &[],
         run: services::run,
+    },
+    Scenario {
+        name: "verbs",
+        holds: "softctl shows, signals, cleans, draws, runs commands and follows events",
+        in_container: true,
+        in_vm: false,
+        packages: &[],
+        run: verbs::run,
+    },
+    Scenario {
+        name: "bad-calls",
+        holds: "wrong calls to every method have their errors, and subscribers that do not read are dropped",
+        in_container: true,
+        in_vm: false,
+        packages: &[],
+        run: bad_calls::run,
     },
     Scenario {
         name: "forking",

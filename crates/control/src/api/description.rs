@@ -2,27 +2,42 @@
 
 use serde_json::{Value, json};
 
+use super::request::SERVICE;
 use super::{INTERFACE, MethodError, Request};
+use crate::systemd;
 
 /// The description of `io.softboot.Manager`.
 pub const DESCRIPTION: &str = include_str!("io.softboot.Manager.varlink");
 
+/// The description of the interface every Varlink service has.
+const SERVICE_DESCRIPTION: &str = include_str!("org.varlink.service.varlink");
+
 /// Answers `GetInfo` and `GetInterfaceDescription`.
 pub fn introspect(request: &Request) -> Result<Value, MethodError> {
     match request {
-        Request::GetInfo => Ok(json!({
-            "vendor": "softboot",
-            "product": "softbootd",
-            "version": env!("CARGO_PKG_VERSION"),
-            "url": "",
-            "interfaces": ["org.varlink.service", INTERFACE],
-        })),
+        Request::GetInfo => {
+            let mut interfaces = vec![SERVICE, INTERFACE];
+            interfaces.extend(systemd::names());
+            Ok(json!({
+                "vendor": "softboot",
+                "product": "softbootd",
+                "version": env!("CARGO_PKG_VERSION"),
+                "url": "",
+                "interfaces": interfaces,
+            }))
+        }
         Request::GetInterfaceDescription { interface } if interface == INTERFACE => {
             Ok(json!({ "description": DESCRIPTION }))
         }
-        Request::GetInterfaceDescription { interface } => Err(MethodError::InterfaceNotFound {
-            interface: interface.clone(),
-        }),
+        Request::GetInterfaceDescription { interface } if interface == SERVICE => {
+            Ok(json!({ "description": SERVICE_DESCRIPTION }))
+        }
+        Request::GetInterfaceDescription { interface } => match systemd::description(interface) {
+            Some(description) => Ok(json!({ "description": description })),
+            None => Err(MethodError::InterfaceNotFound {
+                interface: interface.clone(),
+            }),
+        },
         other => Err(MethodError::MethodNotFound {
             method: other.to_call().0,
         }),
@@ -32,7 +47,10 @@ pub fn introspect(request: &Request) -> Result<Value, MethodError> {
 #[cfg(test)]
 mod tests {
     use super::super::request::METHODS;
-    use super::super::{ManagerInfo, UnitDetail, UnitInfo};
+    use super::super::{
+        EventReply, JobEvent, ManagerInfo, Setting, TimelineReply, TransientReply, TransientRequest,
+        UnitDetail, UnitInfo, UnitNode, UnitTimeline, UnitTimes,
+    };
     use super::*;
 
     /// The text between the parentheses after `start`.
@@ -86,6 +104,50 @@ mod tests {
             sorted(fields("method Describe() ->")),
             sorted(keys(&ManagerInfo::default()))
         );
+        for (text, real) in [
+            ("type UnitNode", keys(&UnitNode::default())),
+            ("type UnitTimes", keys(&UnitTimes::default())),
+            ("type UnitTimeline", keys(&UnitTimeline::default())),
+            ("type Setting", keys(&Setting::default())),
+            ("type JobEvent", keys(&JobEvent::default())),
+            ("method Timeline() ->", keys(&TimelineReply::default())),
+            ("method StartTransient", keys(&TransientRequest::default())),
+            (
+                "method Subscribe(units: ?[]string) ->",
+                keys(&EventReply::default()),
+            ),
+        ] {
+            assert_eq!(sorted(fields(text)), sorted(real), "{text}");
+        }
+        let transient = DESCRIPTION.split_once("method StartTransient").unwrap().1;
+        let reply = transient
+            .split_once(") -> (")
+            .unwrap()
+            .1
+            .split_once(')')
+            .unwrap()
+            .0;
+        let names: Vec<String> = reply
+            .split(',')
+            .map(|field| field.split(':').next().unwrap().trim().to_owned())
+            .collect();
+        assert_eq!(sorted(names), sorted(keys(&TransientReply::default())));
+    }
+
+    #[test]
+    fn every_interface_that_is_named_is_described() {
+        let info = introspect(&Request::GetInfo).unwrap();
+        let interfaces = info["interfaces"].as_array().unwrap();
+        assert_eq!(interfaces.len(), 5);
+        for interface in interfaces {
+            let interface = interface.as_str().unwrap().to_owned();
+            let request = Request::GetInterfaceDescription {
+                interface: interface.clone(),
+            };
+            let reply = introspect(&request).unwrap();
+            let text = reply["description"].as_str().unwrap();
+            assert!(text.contains(&format!("interface {interface}\n")), "{interface}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::INTERFACE;
 
 /// A call that is none of ours (interface `org.varlink.service`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(untagged)]
 pub enum MethodError {
     /// There is no such method.
@@ -27,6 +27,12 @@ pub enum MethodError {
         /// Its name.
         interface: String,
     },
+    /// The method has many replies, and the call does not take them.
+    #[error("this method has many replies; call it with more")]
+    ExpectedMore {},
+    /// Only root may make this call.
+    #[error("only root may do that")]
+    PermissionDenied {},
 }
 
 impl MethodError {
@@ -35,6 +41,8 @@ impl MethodError {
         match self {
             MethodError::MethodNotFound { .. } => "org.varlink.service.MethodNotFound",
             MethodError::InvalidParameter { .. } => "org.varlink.service.InvalidParameter",
+            MethodError::ExpectedMore {} => "org.varlink.service.ExpectedMore",
+            MethodError::PermissionDenied {} => "org.varlink.service.PermissionDenied",
             MethodError::InterfaceNotFound { .. } => "org.varlink.service.InterfaceNotFound",
         }
     }
@@ -83,6 +91,10 @@ pub enum ApiError {
     AccessDenied { message: String },
     #[error("{message}")]
     HandoffRefused { reasons: Vec<String>, message: String },
+    #[error("{message}")]
+    UnitExists { message: String },
+    #[error("{message}")]
+    UnitBusy { message: String },
     #[error("{message}")]
     Failed { message: String },
 }

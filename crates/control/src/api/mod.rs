@@ -5,12 +5,17 @@
 
 mod description;
 mod error;
+mod graph;
+mod parameters;
 mod reply;
 mod request;
 mod suggest;
 
 pub use description::{DESCRIPTION, introspect};
 pub use error::{ApiError, MethodError};
+pub use graph::*;
+pub use parameters::*;
 pub use reply::*;
-pub use request::{EnqueueRequest, INTERFACE, LogsRequest, Request};
+pub(crate) use request::parameter_of;
+pub use request::{INTERFACE, Request};
 pub use suggest::{glob_match, suggest};

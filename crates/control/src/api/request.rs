@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::MethodError;
+use super::{EnqueueRequest, KillRequest, LogsRequest, MethodError, SubscribeRequest, TransientRequest};
 use crate::connection::Call;
+use crate::systemd::SystemdRequest;
 
 /// The interface's name.
 pub const INTERFACE: &str = "io.softboot.Manager";
 /// The interface every Varlink service has.
-const SERVICE: &str = "org.varlink.service";
+pub(super) const SERVICE: &str = "org.varlink.service";
 
 /// A call, decoded. Variants are the interface's methods, fields its parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub enum Request {
     GetInterfaceDescription {
         interface: String,
     },
+    /// A call of one of the interfaces that tools of systemd use.
+    #[serde(skip)]
+    Systemd(SystemdRequest),
     Ping {},
     Describe {},
     ListUnits {
@@ -73,51 +77,31 @@ pub enum Request {
         #[serde(default)]
         wait: bool,
     },
-}
-
-/// Parameters of `Enqueue`: a job for a unit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnqueueRequest {
-    /// The unit.
-    pub name: String,
-    /// `start`, `stop`, `restart`, `reload`, `try-restart`, `reload-or-start`, …
-    pub job: String,
-    /// `replace`, `fail`, `lenient`, `isolate`, …
-    #[serde(default = "replace")]
-    pub mode: String,
-    /// Answer when the job is finished, not when it is queued.
-    #[serde(default = "yes")]
-    pub wait: bool,
-}
-
-/// Parameters of `Logs`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogsRequest {
-    /// The unit.
-    pub name: String,
-    /// How many of the last lines.
-    #[serde(default = "hundred")]
-    pub lines: u32,
-    /// Go on with what is written from now on. Needs `more`.
-    #[serde(default)]
-    pub follow: bool,
-}
-
-fn replace() -> String {
-    "replace".to_owned()
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn hundred() -> u32 {
-    100
+    GetProperties {
+        #[serde(default)]
+        name: Option<String>,
+    },
+    ListDependencies {
+        #[serde(default)]
+        relations: Vec<String>,
+    },
+    Timeline {},
+    Kill(KillRequest),
+    Clean {
+        name: String,
+        #[serde(default)]
+        what: Vec<String>,
+    },
+    StartTransient(TransientRequest),
+    Subscribe(SubscribeRequest),
 }
 
 impl Request {
     /// Decodes a call. An unknown method and a wrong parameter are told apart, as the Varlink service interface asks.
     pub fn parse(call: &Call) -> Result<Request, MethodError> {
+        if let Some(request) = SystemdRequest::parse(call) {
+            return request.map(Request::Systemd);
+        }
         let not_found = || MethodError::MethodNotFound {
             method: call.method.clone(),
         };
@@ -166,6 +150,9 @@ impl Request {
 
     /// Whether only root may make this call. The others only look, and see no log lines.
     pub fn needs_root(&self) -> bool {
+        if let Request::Systemd(request) = self {
+            return request.needs_root();
+        }
         !matches!(
             self,
             Request::GetInfo
@@ -176,6 +163,10 @@ impl Request {
                 | Request::GetUnit { .. }
                 | Request::ListJobs {}
                 | Request::IsSystemRunning { .. }
+                | Request::GetProperties { .. }
+                | Request::ListDependencies { .. }
+                | Request::Timeline {}
+                | Request::Subscribe(_)
         )
     }
 
@@ -186,7 +177,7 @@ impl Request {
 }
 
 /// Every method of the interface.
-pub(super) const METHODS: [&str; 17] = [
+pub(super) const METHODS: [&str; 24] = [
     "Ping",
     "Describe",
     "ListUnits",
@@ -204,6 +195,13 @@ pub(super) const METHODS: [&str; 17] = [
     "Reboot",
     "Halt",
     "IsSystemRunning",
+    "GetProperties",
+    "ListDependencies",
+    "Timeline",
+    "Kill",
+    "Clean",
+    "StartTransient",
+    "Subscribe",
 ];
 
 fn parse_service(method: &str, parameters: &Value) -> Option<Result<Request, MethodError>> {
@@ -222,7 +220,7 @@ fn parse_service(method: &str, parameters: &Value) -> Option<Result<Request, Met
 }
 
 /// The parameter that a decoder's message names in backquotes; the whole message where it names none.
-fn parameter_of(error: &serde_json::Error) -> String {
+pub(crate) fn parameter_of(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split('`').nth(1).map_or(text.clone(), str::to_owned)
 }
@@ -279,6 +277,25 @@ mod tests {
             Request::Reboot { force: false },
             Request::Halt { force: false },
             Request::IsSystemRunning { wait: true },
+            Request::GetProperties { name: None },
+            Request::ListDependencies {
+                relations: vec!["After".to_owned()],
+            },
+            Request::Timeline {},
+            Request::Kill(KillRequest {
+                name: "a.service".to_owned(),
+                whom: "main".to_owned(),
+                signal: 10,
+            }),
+            Request::Clean {
+                name: "a.service".to_owned(),
+                what: vec!["fdstore".to_owned()],
+            },
+            Request::StartTransient(TransientRequest {
+                command: vec!["true".to_owned()],
+                ..TransientRequest::default()
+            }),
+            Request::Subscribe(SubscribeRequest::default()),
         ];
         assert_eq!(requests.len(), METHODS.len());
         for request in requests {

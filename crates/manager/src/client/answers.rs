@@ -1,6 +1,6 @@
 //! Answers that come later than their calls.
 
-use softboot_control::api::{ApiError, EnqueueReply, LogsReply, SystemStateReply};
+use softboot_control::api::{ApiError, EnqueueReply, LogsReply, SystemStateReply, TransientReply};
 use softboot_engine::{JobId, JobResult, RequestError, RequestId};
 use softboot_unit::UnitName;
 
@@ -15,21 +15,20 @@ impl Manager {
         for (client, waiting) in self.clients.waiting_for(|waiting| is_of(waiting, request)) {
             match waiting {
                 Waiting::Job {
-                    until_done: false, ..
+                    until_done: false,
+                    transient,
+                    ..
+                } => self.finish_job(client, Some(job), None, transient),
+                Waiting::Job {
+                    until_done: true,
+                    transient,
+                    ..
                 } => {
-                    self.finish(
-                        client,
-                        &EnqueueReply {
-                            job_id: Some(job.0),
-                            result: None,
-                        },
-                    );
-                }
-                Waiting::Job { until_done: true, .. } => {
                     let waiting = Waiting::Job {
                         request,
                         job: Some(job),
                         until_done: true,
+                        transient,
                     };
                     self.clients.set_waiting(client, Some(waiting));
                 }
@@ -47,16 +46,31 @@ impl Manager {
         self.handoff_request_done(request, outcome.as_ref().map(|_| ()));
         for (client, waiting) in self.clients.waiting_for(|waiting| is_of(waiting, request)) {
             match (&outcome, waiting) {
-                (Ok(result), Waiting::Job { job, .. }) => {
-                    let reply = EnqueueReply {
-                        job_id: job.map(|job| job.0),
-                        result: Some(word(*result)),
-                    };
-                    self.finish(client, &reply);
+                (Ok(result), Waiting::Job { job, transient, .. }) => {
+                    self.finish_job(client, job, Some(word(*result)), transient);
                 }
                 (Ok(_), _) => {}
                 (Err(error), _) => self.finish_error(client, &api_error(error)),
             }
+        }
+        self.transient_request_over(request);
+    }
+
+    /// Answers one who waited for a job.
+    fn finish_job(
+        &mut self,
+        client: u64,
+        job: Option<JobId>,
+        result: Option<String>,
+        transient: Option<UnitName>,
+    ) {
+        let job_id = job.map(|job| job.0);
+        match transient {
+            Some(name) => {
+                let name = name.to_string();
+                self.finish(client, &TransientReply { name, job_id, result });
+            }
+            None => self.finish(client, &EnqueueReply { job_id, result }),
         }
     }
 

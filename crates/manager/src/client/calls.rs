@@ -2,7 +2,7 @@
 
 use softboot_control::api::{
     ApiError, EnqueueRequest, FdsReply, JobInfo, ListJobsReply, ListUnitsReply, LogsReply, LogsRequest,
-    ManagerInfo, Request, SystemStateReply, UnitReply,
+    ManagerInfo, MethodError, Request, SystemStateReply, UnitReply,
 };
 use softboot_control::connection::Call;
 use softboot_engine::{Event, JobId, JobKind};
@@ -27,6 +27,14 @@ impl Manager {
             }
         };
         let root = self.peer_uid(client) == Some(0);
+        if let (Request::Systemd(_), false) = (&request, root)
+            && request.needs_root()
+        {
+            let error = MethodError::PermissionDenied {};
+            return self.send(client, |connection| {
+                connection.error(error.name(), &error.parameters())
+            });
+        }
         if request.needs_root() && !root {
             let message = "only root may do that".to_owned();
             self.reply_error(client, &ApiError::AccessDenied { message });
@@ -37,6 +45,7 @@ impl Manager {
             Request::GetInfo | Request::GetInterfaceDescription { .. } => {
                 self.answer_introspection(client, &request)
             }
+            Request::Systemd(request) => self.answer_systemd(client, call.more, request),
             Request::Describe {} => {
                 let info = self.manager_info();
                 self.reply(client, &info);
@@ -74,20 +83,27 @@ impl Manager {
                 self.end(client, EmergencyAction::Halt, EmergencyAction::HaltForce, force)
             }
             Request::IsSystemRunning { wait } => self.system_state(client, wait),
+            Request::GetProperties { name } => self.get_properties(client, name.as_deref(), root),
+            Request::ListDependencies { relations } => self.list_dependencies(client, &relations),
+            Request::Timeline {} => self.show_timeline(client),
+            Request::Kill(kill) => self.kill_unit(client, &kill),
+            Request::Clean { name, what } => self.clean_unit(client, &name, &what),
+            Request::StartTransient(transient) => self.start_transient(client, &transient),
+            Request::Subscribe(subscription) => self.subscribe(client, call.more, subscription),
         }
     }
 
-    fn reply(&mut self, client: u64, parameters: &impl serde::Serialize) {
+    pub(super) fn reply(&mut self, client: u64, parameters: &impl serde::Serialize) {
         self.send(client, |connection| connection.reply(parameters));
     }
 
-    fn reply_error(&mut self, client: u64, error: &ApiError) {
+    pub(super) fn reply_error(&mut self, client: u64, error: &ApiError) {
         self.send(client, |connection| {
             connection.error(&error.name(), &error.parameters())
         });
     }
 
-    fn manager_info(&self) -> ManagerInfo {
+    pub(super) fn manager_info(&self) -> ManagerInfo {
         let states: Vec<_> = self
             .engine
             .ids()
@@ -157,7 +173,7 @@ impl Manager {
     }
 
     /// A unit the engine knows, or one that is loaded for this question.
-    fn find_or_load(&mut self, text: &str) -> Result<softboot_engine::UnitId, ApiError> {
+    pub(super) fn find_or_load(&mut self, text: &str) -> Result<softboot_engine::UnitId, ApiError> {
         let name = UnitName::new(text).map_err(|error| self.no_such_unit(text, &error.to_string()))?;
         self.load_units(std::slice::from_ref(&name));
         self.drain();
@@ -190,12 +206,8 @@ impl Manager {
     }
 
     fn enqueue(&mut self, client: u64, wanted: &EnqueueRequest) {
-        let parsed = (|| {
-            let kind: JobKind = from_word(&wanted.job)?;
-            let mode: JobMode = from_word(&wanted.mode)?;
-            Some((kind, mode))
-        })();
-        let Some((kind, mode)) = parsed else {
+        let job: Option<WantedJob> = WantedJob::of(&wanted.job);
+        let (Some(job), Some(mode)) = (job, from_word::<JobMode>(&wanted.mode)) else {
             let message = format!("there is no job {:?} with mode {:?}", wanted.job, wanted.mode);
             return self.reply_error(client, &ApiError::Failed { message });
         };
@@ -203,6 +215,7 @@ impl Manager {
             Ok(unit) => unit,
             Err(error) => return self.reply_error(client, &error),
         };
+        let kind = job.kind(self.engine.can_reload(unit));
         let Some(unit) = self.engine.name(unit).cloned() else {
             return;
         };
@@ -215,6 +228,7 @@ impl Manager {
             request,
             job: None,
             until_done: wanted.wait,
+            transient: None,
         };
         self.clients.set_waiting(client, Some(waiting));
         self.feed(Event::Request {
@@ -278,13 +292,13 @@ impl Manager {
         }
     }
 
-    fn ask_handoff(&mut self, client: u64, kind: Kind, check: bool, wait: bool) {
+    pub(super) fn ask_handoff(&mut self, client: u64, kind: Kind, check: bool, wait: bool) {
         self.clients
             .set_waiting(client, Some(Waiting::Verification { wait }));
         self.begin_handoff_with(kind, Some(client), check);
     }
 
-    fn end(&mut self, client: u64, action: EmergencyAction, forced: EmergencyAction, force: bool) {
+    pub(super) fn end(&mut self, client: u64, action: EmergencyAction, forced: EmergencyAction, force: bool) {
         let action = if force { forced } else { action };
         self.feed(Event::Signal(softboot_engine::ManagerSignal::Shutdown(action)));
         self.reply(client, &serde_json::json!({}));
@@ -311,7 +325,50 @@ impl Manager {
     }
 }
 
+/// A job as a client names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WantedJob {
+    /// This one.
+    Kind(JobKind),
+    /// The first if the unit can reload, else the second.
+    Either(JobKind, JobKind),
+}
+
+impl WantedJob {
+    fn of(word: &str) -> Option<WantedJob> {
+        match word {
+            "reload-or-restart" => Some(WantedJob::Either(JobKind::ReloadOrStart, JobKind::Restart)),
+            "try-reload-or-restart" => Some(WantedJob::Either(JobKind::TryReload, JobKind::TryRestart)),
+            other => from_word(other).map(WantedJob::Kind),
+        }
+    }
+
+    fn kind(self, can_reload: bool) -> JobKind {
+        match self {
+            WantedJob::Kind(kind) => kind,
+            WantedJob::Either(reload, _) if can_reload => reload,
+            WantedJob::Either(_, restart) => restart,
+        }
+    }
+}
+
 /// The value that serialises as `word`.
-fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> Option<T> {
+pub(super) fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(word.to_owned())).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reload_or_restart_is_what_the_unit_can_do() {
+        let kind = |word: &str, can| WantedJob::of(word).map(|job| job.kind(can));
+        assert_eq!(kind("reload-or-restart", true), Some(JobKind::ReloadOrStart));
+        assert_eq!(kind("reload-or-restart", false), Some(JobKind::Restart));
+        assert_eq!(kind("try-reload-or-restart", true), Some(JobKind::TryReload));
+        assert_eq!(kind("try-reload-or-restart", false), Some(JobKind::TryRestart));
+        assert_eq!(kind("start", true), Some(JobKind::Start));
+        assert_eq!(kind("fly", true), None);
+    }
 }

@@ -7,6 +7,12 @@
 mod answers;
 mod calls;
 mod describe;
+mod events;
+mod kill;
+mod properties;
+mod systemd;
+mod timeline;
+mod transient;
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
@@ -16,6 +22,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with, sockopt};
 use serde::{Deserialize, Serialize};
+use softboot_control::api::SubscribeRequest;
 use softboot_control::connection::{Connection, Peer, ReadOutcome};
 use softboot_engine::{JobId, RequestId};
 use softboot_unit::UnitName;
@@ -23,6 +30,9 @@ use tracing::{debug, warn};
 
 use crate::owner;
 use crate::run::{Manager, Source};
+
+use timeline::Timeline;
+use transient::Transients;
 
 /// More clients than this are turned away: a connection that waits costs memory in PID 1.
 const MAX_CLIENTS: usize = 512;
@@ -35,6 +45,12 @@ const CALLS_PER_TURN: usize = 32;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Clients {
     by_id: BTreeMap<u64, Client>,
+    /// When units changed.
+    #[serde(default)]
+    timeline: Timeline,
+    /// Services that clients made.
+    #[serde(default)]
+    transients: Transients,
 }
 
 /// One client.
@@ -54,6 +70,9 @@ pub(crate) enum Waiting {
         request: RequestId,
         job: Option<JobId>,
         until_done: bool,
+        /// The service that was made for it.
+        #[serde(default)]
+        transient: Option<UnitName>,
     },
     /// The verifying child's answer, and then what the kind of handoff brings.
     Verification { wait: bool },
@@ -67,6 +86,8 @@ pub(crate) enum Waiting {
     Boot,
     /// Lines of a unit's log after the first `position` bytes that were ever written to it.
     Follow { unit: UnitName, position: u64 },
+    /// Events.
+    Events(SubscribeRequest),
 }
 
 impl Clients {
@@ -78,6 +99,13 @@ impl Clients {
     fn unprivileged(&self) -> usize {
         let clients = self.by_id.values();
         clients.filter(|client| client.connection.peer().uid != 0).count()
+    }
+
+    /// Bytes that a client has not taken yet.
+    fn unread(&self, client: u64) -> usize {
+        self.by_id
+            .get(&client)
+            .map_or(0, |client| client.connection.unsent())
     }
 
     /// What a client waits for that has taken all its answers so far.
@@ -106,9 +134,9 @@ impl Clients {
 }
 
 impl Manager {
-    /// Takes new clients from the listener.
-    pub(crate) fn accept_clients(&mut self) {
-        let Some(listener) = self.manager_entry("control").and_then(|id| self.store.fd(id)) else {
+    /// Takes new clients from the listener of this name.
+    pub(crate) fn accept_clients(&mut self, listener: &str) {
+        let Some(listener) = self.manager_entry(listener).and_then(|id| self.store.fd(id)) else {
             return;
         };
         let accepted = accept_with(listener.as_fd(), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
@@ -243,6 +271,7 @@ impl Manager {
         if let Some(Waiting::Job { request, .. } | Waiting::SoftRebootQueued { request, .. }) = client.waiting
         {
             self.feed(softboot_engine::Event::RequestDropped(request));
+            self.transient_request_over(request);
         }
         self.drop_entry(Some(Source::Client(id)), client.entry);
     }
@@ -277,6 +306,10 @@ impl Manager {
             debug!("control client {id} is dropped: {error}");
             self.drop_client(id);
         }
+    }
+
+    fn peer_pid(&self, id: u64) -> Option<i32> {
+        Some(self.clients.by_id.get(&id)?.connection.peer().pid)
     }
 
     pub(crate) fn peer_uid(&self, id: u64) -> Option<u32> {

@@ -14,7 +14,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, 
 use softboot_engine::{Engine, Event};
 use softboot_sys::signals::SignalFd;
 use softboot_unit::{JobMode, UnitName};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::poll::Poll;
 use super::timers::Timers;
@@ -159,7 +159,11 @@ fn boot(facts: Facts, signals: SignalFd) -> Result<Manager, String> {
         .try_clone_to_owned()
         .map_err(|error| error.to_string())?;
     keep_own(&mut store, "notify", duplicate)?;
-    keep_own(&mut store, "control", control_listener()?)?;
+    keep_own(
+        &mut store,
+        owner::CONTROL,
+        control_listener(paths::CONTROL_SOCKET)?,
+    )?;
     let parts = Parts {
         engine: Engine::new(),
         store,
@@ -181,12 +185,12 @@ fn keep_own(store: &mut FdStore, name: &str, fd: OwnedFd) -> Result<(), String> 
 }
 
 /// Open to all: who may do what is decided by the peer's credentials.
-fn control_listener() -> Result<OwnedFd, String> {
-    let failed = |error: rustix::io::Errno| format!("{}: {error}", paths::CONTROL_SOCKET);
+fn control_listener(path: &str) -> Result<OwnedFd, String> {
+    let failed = |error: rustix::io::Errno| format!("{path}: {error}");
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(failed)?;
-    let address = SocketAddrUnix::new(paths::CONTROL_SOCKET).map_err(failed)?;
-    let _ = rustix::fs::unlink(paths::CONTROL_SOCKET);
+    let address = SocketAddrUnix::new(path).map_err(failed)?;
+    let _ = rustix::fs::unlink(path);
     let old = rustix::process::umask(Mode::from_raw_mode(0o111));
     let bound = bind(&fd, &address);
     rustix::process::umask(old);
@@ -243,8 +247,20 @@ impl Manager {
             .watch(Source::Cgroups, self.cgroups.events(), EventFlags::IN)?;
         self.poll
             .watch(Source::PidFiles, self.pid_files.events(), EventFlags::IN)?;
-        if let Some(listener) = self.manager_entry("control") {
-            self.watch_entry(Source::ControlListener, listener, EventFlags::IN);
+        // A program before this one may not have had it, and nothing depends on it.
+        if self.manager_entry(owner::VARLINK).is_none()
+            && let Err(error) = control_listener(paths::VARLINK_SOCKET)
+                .and_then(|listener| keep_own(&mut self.store, owner::VARLINK, listener))
+        {
+            warn!("tools of systemd cannot connect: {error}");
+        }
+        for (name, source) in [
+            (owner::CONTROL, Source::ControlListener),
+            (owner::VARLINK, Source::VarlinkListener),
+        ] {
+            if let Some(listener) = self.manager_entry(name) {
+                self.watch_entry(source, listener, EventFlags::IN);
+            }
         }
         Ok(())
     }

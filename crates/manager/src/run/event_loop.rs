@@ -7,7 +7,7 @@ use softboot_engine::{Event, ExitStatus, UnitId};
 use tracing::{error, info};
 
 use super::{Alarm, Manager, Source};
-use crate::clock;
+use crate::{clock, owner};
 
 impl Manager {
     /// Runs until the machine or this program is over.
@@ -90,7 +90,8 @@ impl Manager {
                     self.stored_hung_up(entry);
                 }
             }
-            Source::ControlListener => self.accept_clients(),
+            Source::ControlListener => self.accept_clients(owner::CONTROL),
+            Source::VarlinkListener => self.accept_clients(owner::VARLINK),
             Source::Client(client) => self.client_ready(client, flags),
             Source::Port(unit, entry) => self.port_ready(unit, entry, flags),
         }

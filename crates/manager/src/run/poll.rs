@@ -38,6 +38,8 @@ pub(crate) enum Source {
     Stored(EntryId),
     /// The control listener.
     ControlListener,
+    /// The same at the place that tools of systemd know.
+    VarlinkListener,
     /// A control client.
     Client(u64),
     /// A listening port of a socket unit.

@@ -7,7 +7,7 @@ use softboot_control::api::{EnqueueReply, EnqueueRequest, Request};
 
 use super::output::Output;
 use super::session::Session;
-use crate::cli::Job;
+use crate::cli::{Isolate, Job, Mode, SomeUnits};
 use crate::error::Error;
 use crate::exit;
 use crate::view::outcome;
@@ -50,6 +50,17 @@ pub(super) fn enqueue(session: &mut Session, kind: &str, job: &Job) -> Result<u8
         session.out.print_json(&outcomes)?;
     }
     Ok(code)
+}
+
+/// Starts one unit, and stops what it does not need.
+pub(super) fn isolate(session: &mut Session, isolate: &Isolate) -> Result<u8, Error> {
+    let units = vec![super::single(&isolate.unit.unit)?];
+    let job = Job {
+        units: SomeUnits { units },
+        no_block: isolate.no_block,
+        job_mode: Mode::Isolate,
+    };
+    enqueue(session, "start", &job)
 }
 
 /// Asks for all jobs at the same time, so that one that takes long does not hold up the others. A connection answers

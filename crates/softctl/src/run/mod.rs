@@ -1,10 +1,22 @@
 //! Makes the calls of each verb.
 
+mod boot_time;
+mod cat;
+mod disk;
+mod events;
+mod generate;
+mod graph;
 mod handoff;
 mod jobs;
+mod kill;
 mod look;
 mod output;
 mod session;
+mod show;
+mod sockets;
+mod transient;
+mod unit_files;
+mod verify;
 
 use softboot_control::api::{Empty, JobInfo, ListJobsReply, Request};
 
@@ -17,7 +29,21 @@ use session::Session;
 
 /// Does what the command line says; the result is the exit code.
 pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
-    let session = &mut Session::open(Output { common: cli.common })?;
+    let out = Output { common: cli.common };
+    // What needs no softbootd.
+    match &cli.verb {
+        Verb::Verify(verify) => return verify::verify(out, verify),
+        Verb::ListUnitFiles(list) => return unit_files::list(out, list),
+        Verb::IsEnabled(asked) => return unit_files::is_enabled(out, asked),
+        Verb::Enable(enable) => return unit_files::enable(out, enable),
+        Verb::Disable(disable) => return unit_files::disable(out, disable),
+        Verb::Mask(mask) => return unit_files::mask(out, mask),
+        Verb::Unmask(unmask) => return unit_files::unmask(out, unmask),
+        Verb::Completions(completions) => return generate::completions(out, completions.shell),
+        Verb::Generate(generate) => return generate::all(&generate.directory),
+        _ => {}
+    }
+    let session = &mut Session::open(out)?;
     match &cli.verb {
         Verb::ListUnits(list) => look::list_units(session, list),
         Verb::Status(units) if units.units.is_empty() => look::system(session),
@@ -27,6 +53,30 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         Verb::Restart(job) => jobs::enqueue(session, "restart", job),
         Verb::TryRestart(job) => jobs::enqueue(session, "try-restart", job),
         Verb::Reload(job) => jobs::enqueue(session, "reload", job),
+        Verb::ReloadOrRestart(job) => jobs::enqueue(session, "reload-or-restart", job),
+        Verb::TryReloadOrRestart(job) => jobs::enqueue(session, "try-reload-or-restart", job),
+        Verb::Isolate(isolate) => jobs::isolate(session, isolate),
+        Verb::Run(run) => transient::run(session, run),
+        Verb::Kill(kill) => kill::kill(session, kill),
+        Verb::Clean(clean) => kill::clean(session, clean),
+        Verb::Show(show) => show::show(session, show),
+        Verb::Cat(units) => cat::cat(session, &units.units),
+        Verb::ListSockets(list) => sockets::list(session, list),
+        Verb::ListDependencies(list) => graph::list_dependencies(session, list),
+        Verb::Dot(dot) => graph::dot(session, dot),
+        Verb::Blame => boot_time::blame(session),
+        Verb::CriticalChain(chain) => boot_time::critical_chain(session, &chain.unit),
+        Verb::Events(events) => events::events(session, events),
+        // Done above.
+        Verb::Verify(_)
+        | Verb::ListUnitFiles(_)
+        | Verb::IsEnabled(_)
+        | Verb::Enable(_)
+        | Verb::Disable(_)
+        | Verb::Mask(_)
+        | Verb::Unmask(_)
+        | Verb::Completions(_)
+        | Verb::Generate(_) => Ok(exit::OK),
         Verb::IsActive(units) => look::is_active(session, &units.units),
         Verb::IsFailed(units) => look::is_failed(session, &units.units),
         Verb::IsSystemRunning(wait) => look::is_system_running(session, wait.wait),

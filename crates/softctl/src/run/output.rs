@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::Common;
 use crate::error::Error;
-use crate::paint::Paint;
+use crate::paint::{Paint, Tone};
 use crate::text::clean_json;
 use crate::view::{Now, View};
 
@@ -43,6 +43,11 @@ impl Output {
             paint,
             now: Now::read(),
         }
+    }
+
+    /// Text in a tone, where colours are wanted.
+    pub(super) fn tone(self, tone: Tone, text: &str) -> String {
+        self.view().paint.tone(tone, text)
     }
 
     /// A result.

@@ -1,10 +1,17 @@
 //! What is shown. Pure functions from the manager's answers to text.
 
+pub(crate) mod boot_time;
+pub(crate) mod dot;
+pub(crate) mod events;
 pub(crate) mod lists;
 pub(crate) mod logs;
 pub(crate) mod outcome;
+pub(crate) mod show;
+pub(crate) mod sockets;
 pub(crate) mod status;
 pub(crate) mod system;
+pub(crate) mod tree;
+pub(crate) mod unit_files;
 
 use crate::paint::{Paint, Tone};
 use crate::text::clean;

@@ -31,7 +31,7 @@ pub(super) const TABLE: &[Row] = &[
             "softboot-control",
         ],
     ),
-    ("softboot-softctl", &["softboot-control"]),
+    ("softboot-softctl", &["softboot-control", "softboot-unit"]),
     ("softboot-dbus", &["softboot-control"]),
     ("softboot-greyout", &["softboot-sys"]),
     (
