@@ -7,6 +7,7 @@ mod census;
 mod check;
 mod clients;
 mod control;
+mod defer;
 mod doublings;
 mod fd_store;
 mod forking;
@@ -14,6 +15,7 @@ mod net;
 mod packages;
 mod page;
 mod pid1_signals;
+mod ports;
 mod processes;
 mod programs;
 mod reexec_queue;
@@ -200,6 +202,22 @@ pub const SCENARIOS: &[Scenario] = &[
         in_vm: false,
         packages: &[],
         run: forking::run,
+    },
+    Scenario {
+        name: "defer",
+        holds: "a request waits for a conflict to pass, as the table of semantics 1.11 has it",
+        in_container: true,
+        in_vm: true,
+        packages: &[],
+        run: defer::run,
+    },
+    Scenario {
+        name: "ports",
+        holds: "every kind of port opens, limits hold, and a changed file changes open ports",
+        in_container: true,
+        in_vm: false,
+        packages: &[],
+        run: ports::run,
     },
     Scenario {
         name: "packages",
