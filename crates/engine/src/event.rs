@@ -206,6 +206,13 @@ pub enum Event {
         /// How many there are now.
         count: u32,
     },
+    /// A device is there, or is not. May say what is known already.
+    DeviceSeen {
+        /// Its unit.
+        unit: UnitId,
+        /// It is there and ready for use.
+        present: bool,
+    },
     /// Conditions were evaluated: the answer to [`crate::Action::CheckConditions`].
     ConditionsChecked {
         /// Whose.

@@ -173,7 +173,12 @@ fn plain_status(unit: &Unit) -> UnitStatus {
         description: unit.definition.unit.description.clone(),
         load: unit.definition.load.word().to_owned(),
         active: unit.active(),
-        sub: if on { "active" } else { "dead" }.to_owned(),
+        sub: match (on, &unit.definition.kind) {
+            (true, softboot_unit::KindSection::Device) => "plugged",
+            (true, _) => "active",
+            (false, _) => "dead",
+        }
+        .to_owned(),
         result: None,
         job: None,
         main_pid: None,

@@ -8,6 +8,7 @@ mod cgroup;
 mod client;
 mod clock;
 mod conditions;
+mod devices;
 mod environment;
 mod handoff;
 mod load;

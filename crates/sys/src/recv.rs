@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 /// SCM_PIDFD and SO_PASSPIDFD (linux/socket.h, asm-generic/socket.h), since Linux 6.5.
 const SCM_PIDFD: libc::c_int = 0x04;
-const SO_PASSPIDFD: libc::c_int = 76;
+pub(crate) const SO_PASSPIDFD: libc::c_int = 76;
 /// What the kernel puts into one message at most (SCM_MAX_FD in net/scm.h), and then some.
 const CONTROL_MAX: usize = 8192;
 

@@ -4,6 +4,8 @@ use std::os::fd::{AsFd, AsRawFd as _};
 
 use rustix::io::Errno;
 
+use crate::recv::SO_PASSPIDFD;
+
 /// An option whose value is an int. Reference: socket(7), ip(7), ipv6(7), tcp(7), packet(7), netlink(7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are the kernel's own")]
@@ -59,8 +61,6 @@ impl IntOption {
     }
 }
 
-/// asm-generic/socket.h, since Linux 6.5.
-const SO_PASSPIDFD: libc::c_int = 76;
 /// asm-generic/socket.h, since Linux 6.5.
 const SO_PEERPIDFD: libc::c_int = 77;
 

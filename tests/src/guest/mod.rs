@@ -8,6 +8,7 @@ mod check;
 mod clients;
 mod control;
 mod defer;
+mod devices;
 mod doublings;
 mod fd_store;
 mod forking;
@@ -218,6 +219,14 @@ pub const SCENARIOS: &[Scenario] = &[
         in_vm: false,
         packages: &[],
         run: ports::run,
+    },
+    Scenario {
+        name: "devices",
+        holds: "units wait for a device, start when it pops up, and go with it",
+        in_container: true,
+        in_vm: false,
+        packages: &[],
+        run: devices::run,
     },
     Scenario {
         name: "packages",

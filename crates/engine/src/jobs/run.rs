@@ -139,6 +139,8 @@ impl Engine {
                     self.set_plain(unit, true);
                     Begun::Running
                 }
+                // It cannot be made to appear, only waited for.
+                KindSection::Device => Begun::Running,
                 _ => {
                     let kind = self.units[unit].name().kind();
                     self.log(
@@ -157,6 +159,8 @@ impl Engine {
             return Begun::Over(JobResult::Done);
         }
         match self.units[unit].machine {
+            // Nobody but whoever pulls the plug can.
+            Machine::Plain { .. } if self.is_device(unit) => return Begun::Over(JobResult::Skipped),
             Machine::Service(_) => self.stop_service(unit),
             Machine::Socket(_) => self.stop_socket(unit),
             Machine::Plain { .. } => self.set_plain(unit, false),
@@ -170,6 +174,18 @@ impl Engine {
             ActiveState::Active if self.units[unit].can_reload() => self.reload_service(unit),
             ActiveState::Active => Begun::Over(JobResult::Skipped),
             _ => Begun::Over(JobResult::Invalid),
+        }
+    }
+
+    fn is_device(&self, unit: UnitId) -> bool {
+        matches!(self.units[unit].definition.kind, KindSection::Device)
+    }
+
+    /// A device came or went (semantics 2.9: what is bound to it goes with it).
+    pub(crate) fn device_seen(&mut self, unit: UnitId, present: bool) {
+        let known = self.units[unit].active().is_active_ish();
+        if self.is_device(unit) && known != present {
+            self.set_plain(unit, present);
         }
     }
 

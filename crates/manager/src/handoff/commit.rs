@@ -121,6 +121,7 @@ impl Manager {
             return;
         }
         self.feed(softboot_engine::Event::Loaded(definitions));
+        self.devices.look = true;
         self.handoff_definitions_changed();
     }
 }

@@ -21,6 +21,7 @@ use super::timers::Timers;
 use super::{Facts, Manager, Source};
 use crate::cgroup::Cgroups;
 use crate::client::Clients;
+use crate::devices::Devices;
 use crate::process::{PidFiles, Processes};
 use crate::unit_log::UnitLogs;
 use crate::{clock, handoff, owner, paths, setup};
@@ -218,6 +219,7 @@ impl Manager {
             signals,
             notify,
             cgroups: Cgroups::open().map_err(|error| format!("cgroups: {error}"))?,
+            devices: Devices::open(),
             pid_files: PidFiles::new().map_err(|error| format!("inotify: {error}"))?,
             processes: Processes::default(),
             logs: UnitLogs::default(),
@@ -247,6 +249,9 @@ impl Manager {
             .watch(Source::Cgroups, self.cgroups.events(), EventFlags::IN)?;
         self.poll
             .watch(Source::PidFiles, self.pid_files.events(), EventFlags::IN)?;
+        if let Some(events) = self.devices.events() {
+            self.poll.watch(Source::Devices, events, EventFlags::IN)?;
+        }
         // A program before this one may not have had it, and nothing depends on it.
         if self.manager_entry(owner::VARLINK).is_none()
             && let Err(error) = control_listener(paths::VARLINK_SOCKET)

@@ -55,6 +55,7 @@ impl Manager {
     /// What is due between events, when the engine has nothing more to do.
     fn after_drain(&mut self) {
         self.final_kill_progress();
+        self.look_at_devices();
         self.drain();
         self.pursue_objective();
         self.handoff_progress();
@@ -80,6 +81,7 @@ impl Manager {
             Source::Victim(pid) => self.victim_gone(pid),
             Source::PidFiles => self.pid_files_changed(),
             Source::Cgroups => self.cgroups_changed(),
+            Source::Devices => self.device_events(),
             Source::Timers => self.timers_due(),
             Source::Verification => self.verification_readable(),
             Source::Log(unit) => {

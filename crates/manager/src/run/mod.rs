@@ -22,6 +22,7 @@ use softboot_unit::{UnitName, Usec};
 
 use crate::cgroup::Cgroups;
 use crate::client::Clients;
+use crate::devices::Devices;
 use crate::environment::Remote;
 use crate::handoff::Handoff;
 use crate::process::{PidFiles, Processes};
@@ -68,6 +69,8 @@ pub(crate) struct Manager {
     pub(crate) notify: Receiver,
     /// The cgroup tree.
     pub(crate) cgroups: Cgroups,
+    /// Devices that come and go.
+    pub(crate) devices: Devices,
     /// PID files that are waited for.
     pub(crate) pid_files: PidFiles,
     /// Processes by token.
@@ -144,6 +147,7 @@ impl Manager {
             report_diagnostics(definition);
         }
         self.feed(Event::Loaded(definitions));
+        self.devices.look = true;
         self.handoff_definitions_changed();
     }
 }

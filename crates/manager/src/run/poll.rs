@@ -28,6 +28,8 @@ pub(crate) enum Source {
     PidFiles,
     /// cgroup.events of some group.
     Cgroups,
+    /// Devices come and go.
+    Devices,
     /// The timerfd.
     Timers,
     /// The child that verifies a handoff.
