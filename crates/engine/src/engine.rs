@@ -153,6 +153,7 @@ impl Engine {
             }
             Event::SocketBroken { unit, error } => self.socket_broken(unit, &error),
             Event::FdStoreCount { unit, count } => self.fd_store_count(unit, count),
+            Event::MountSeen { unit, mounted } => self.mount_seen(unit, mounted),
             Event::DeviceSeen { unit, present } => self.device_seen(unit, present),
             Event::ConditionsChecked {
                 unit,

@@ -206,6 +206,14 @@ pub enum Event {
         /// How many there are now.
         count: u32,
     },
+    /// The kernel's mount table has something at a mount unit's place, or has not. May say what is known already, and
+    /// comes before the `Exited` of a process of that unit.
+    MountSeen {
+        /// Its unit.
+        unit: UnitId,
+        /// Something is mounted there.
+        mounted: bool,
+    },
     /// A device is there, or is not. May say what is known already.
     DeviceSeen {
         /// Its unit.

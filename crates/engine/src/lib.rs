@@ -8,11 +8,13 @@
 //! finishing them), `service` and `socket` (the state machines), `ending` (the way out), `saved` (over an exec).
 
 pub mod action;
+mod control;
 mod ending;
 mod engine;
 pub mod event;
 mod jobs;
 mod limit;
+mod mount;
 mod query;
 mod reaction;
 mod saved;

@@ -156,9 +156,15 @@ impl Engine {
             Machine::Socket(socket) => {
                 status.sub = socket.state.sub().to_owned();
                 status.result = Some(word(&socket.result));
+                status.control_pid = socket.control.process.and_then(|process| process.pid);
                 status.accepted = socket.accepted;
                 status.connections = socket.connections;
                 status.refused = socket.refused;
+            }
+            Machine::Mount(mount) => {
+                status.sub = mount.state.sub().to_owned();
+                status.result = Some(word(&mount.result));
+                status.control_pid = mount.control.process.and_then(|process| process.pid);
             }
             Machine::Plain { .. } => {}
         }

@@ -307,6 +307,7 @@ impl Engine {
             TimerKind::State => match self.units[timer.unit].machine {
                 Machine::Service(_) => self.service_timeout(timer.unit),
                 Machine::Socket(_) => self.socket_timeout(timer.unit),
+                Machine::Mount(_) => self.mount_timeout(timer.unit),
                 Machine::Plain { .. } => {}
             },
         }
@@ -324,6 +325,7 @@ impl Engine {
             let failed = match &mut self.units[unit].machine {
                 Machine::Service(service) => service.reset_failed(),
                 Machine::Socket(socket) => socket.reset_failed(),
+                Machine::Mount(mount) => mount.reset_failed(),
                 Machine::Plain { .. } => false,
             };
             if failed {

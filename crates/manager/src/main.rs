@@ -13,6 +13,7 @@ mod environment;
 mod handoff;
 mod load;
 mod log;
+mod mounts;
 mod notify;
 mod obey;
 mod owner;

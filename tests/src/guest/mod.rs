@@ -12,6 +12,7 @@ mod devices;
 mod doublings;
 mod fd_store;
 mod forking;
+mod mounts;
 mod net;
 mod packages;
 mod page;
@@ -227,6 +228,14 @@ pub const SCENARIOS: &[Scenario] = &[
         in_vm: false,
         packages: &[],
         run: devices::run,
+    },
+    Scenario {
+        name: "mounts",
+        holds: "mount units are mounted, watched, remounted and unmounted",
+        in_container: true,
+        in_vm: false,
+        packages: &[],
+        run: mounts::run,
     },
     Scenario {
         name: "packages",

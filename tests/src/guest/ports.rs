@@ -26,6 +26,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     control::wait_running()?;
     fs::create_dir_all("/run/ports").doing("making a directory")?;
     kinds(output)?;
+    commands(output)?;
     changed_under_way(output)?;
     most_of_one_source(output)?;
     noisy(output)?;
@@ -85,6 +86,35 @@ fn kinds(output: &mut Output) -> Result<(), Error> {
     output.check(
         !fs::exists("/run/ports/q").unwrap_or(true) && !fs::exists("/run/ports/f").unwrap_or(true),
         "RemoveOnStop= removes the nodes",
+    )
+}
+
+/// ExecStartPre= to ExecStopPost=, and who of them gets the ports.
+fn commands(output: &mut Output) -> Result<(), Error> {
+    let _service = service("")?;
+    let say =
+        |what: &str| format!("/bin/busybox sh -c 'echo {what} $$LISTEN_FDS $$LISTEN_FDNAMES >>{TRACE}'");
+    let _socket = UnitFile::install(
+        SOCKET,
+        &format!(
+            "[Socket]\nListenStream=/run/ports/s\nListenFIFO=/run/ports/f\nPassFileDescriptorsToExec=yes\n\
+             FileDescriptorName=p\nExecStartPre={}\nExecStartPost={}\nExecStopPre={}\nExecStopPost={}\n",
+            say("pre"),
+            say("post"),
+            say("stop"),
+            say("end")
+        ),
+    )?;
+    fs::write(TRACE, "").doing("emptying the trace")?;
+    control::start(SOCKET)?;
+    control::reexec()?;
+    control::stop(SOCKET)?;
+    let text = fs::read_to_string(TRACE).doing("reading the trace")?;
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    output.same(
+        &lines,
+        &vec!["pre", "post 2 p:p", "stop 2 p:p", "end"],
+        "a socket's commands run around its ports, and get them while they are open",
     )
 }
 

@@ -134,6 +134,7 @@ impl Engine {
         match self.units[unit].machine {
             Machine::Service(_) => self.start_service(unit),
             Machine::Socket(_) => self.start_socket(unit),
+            Machine::Mount(_) => self.start_mount(unit),
             Machine::Plain { .. } => match self.units[unit].definition.kind {
                 KindSection::Target | KindSection::Slice => {
                     self.set_plain(unit, true);
@@ -163,6 +164,7 @@ impl Engine {
             Machine::Plain { .. } if self.is_device(unit) => return Begun::Over(JobResult::Skipped),
             Machine::Service(_) => self.stop_service(unit),
             Machine::Socket(_) => self.stop_socket(unit),
+            Machine::Mount(_) => self.stop_mount(unit),
             Machine::Plain { .. } => self.set_plain(unit, false),
         }
         Begun::Running
@@ -171,6 +173,7 @@ impl Engine {
     fn begin_reload(&mut self, unit: UnitId) -> Begun {
         match self.units[unit].active() {
             ActiveState::Reloading | ActiveState::Refreshing | ActiveState::Activating => Begun::Again,
+            ActiveState::Active if self.mount(unit).is_some() => self.reload_mount(unit),
             ActiveState::Active if self.units[unit].can_reload() => self.reload_service(unit),
             ActiveState::Active => Begun::Over(JobResult::Skipped),
             _ => Begun::Over(JobResult::Invalid),

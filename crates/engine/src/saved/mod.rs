@@ -16,6 +16,7 @@ use crate::ending::Ending;
 use crate::engine::RetryFlag;
 use crate::event::{JobId, ProcId, RequestId};
 use crate::limit::Limiter;
+use crate::mount::Mount;
 use crate::service::Service;
 use crate::socket::Socket;
 use crate::state::JobKind;
@@ -48,6 +49,8 @@ struct SavedUnit {
     service: Option<Box<Service>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     socket: Option<Box<Socket>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mount: Option<Box<Mount>>,
     #[serde(default)]
     on: bool,
     #[serde(default)]

@@ -15,6 +15,7 @@ use softboot_unit::{Definition, KindSection, LoadState, UnitKind, UnitName};
 
 use super::{SavedEngine, SavedJob, SavedUnit};
 use crate::action::Action;
+use crate::control::Control;
 use crate::engine::{Engine, RetryFlag};
 use crate::event::{Now, TimerId, TimerKind, UnitId};
 use crate::jobs::Job;
@@ -139,10 +140,11 @@ impl Engine {
         unit.changed_realtime = saved.changed_realtime;
         unit.changed_monotonic = saved.changed_monotonic;
         unit.checking = saved.checking;
-        match (&mut unit.machine, saved.service, saved.socket) {
-            (Machine::Service(service), Some(old), _) => *service = old,
-            (Machine::Socket(socket), _, Some(old)) => *socket = old,
-            (Machine::Plain { on }, None, None) => *on = saved.on,
+        match (&mut unit.machine, saved.service, saved.socket, saved.mount) {
+            (Machine::Service(service), Some(old), _, _) => *service = old,
+            (Machine::Socket(socket), _, Some(old), _) => *socket = old,
+            (Machine::Mount(mount), _, _, Some(old)) => *mount = old,
+            (Machine::Plain { on }, None, None, None) => *on = saved.on,
             _ => {}
         }
     }
@@ -187,6 +189,7 @@ impl Engine {
             match &mut unit.machine {
                 Machine::Plain { on } => *on = false,
                 Machine::Service(service) => end_without_process(service),
+                Machine::Mount(mount) => mount.begin_userspace(),
                 Machine::Socket(_) => {}
             }
         }
@@ -211,9 +214,18 @@ impl Engine {
         let Some(socket) = self.socket_mut(id) else { return };
         match socket.state {
             SocketState::Running if !served => socket.state = SocketState::Listening,
-            // The manager does not answer any more to what it was asked before.
-            SocketState::StartOpen => socket.state = SocketState::Dead,
-            _ => {}
+            SocketState::Listening
+            | SocketState::Running
+            | SocketState::Deferred
+            | SocketState::Dead
+            | SocketState::Failed => {}
+            // The manager does not answer any more to what it was asked before, and its commands are gone.
+            _ => {
+                socket.state = SocketState::Dead;
+                socket.deadline = None;
+                socket.control = Control::default();
+                self.act(Action::CloseSockets { unit: id });
+            }
         }
     }
 
@@ -222,6 +234,7 @@ impl Engine {
         let slice = match &self.units[id].definition.kind {
             KindSection::Service(section) => section.slice.clone(),
             KindSection::Socket(section) => section.slice.clone(),
+            KindSection::Mount(section) => section.slice.clone(),
             _ => return,
         };
         let mut next = Some(slice);
@@ -256,6 +269,7 @@ impl Engine {
                         self.act(Action::PollSockets { unit, on: true });
                     }
                 }
+                Machine::Mount(mount) => state = mount.deadline,
                 Machine::Plain { .. } => {}
             }
             let job = self.units[unit]

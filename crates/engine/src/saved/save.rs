@@ -47,20 +47,23 @@ impl Engine {
 }
 
 fn save_unit(unit: &Unit) -> SavedUnit {
-    let (service, socket, on) = match &unit.machine {
-        Machine::Service(service) => (Some(service.clone()), None, false),
-        Machine::Socket(socket) => (None, Some(socket.clone()), false),
-        Machine::Plain { on } => (None, None, *on),
-    };
+    let (mut service, mut socket, mut mount, mut on) = (None, None, None, false);
+    match &unit.machine {
+        Machine::Service(machine) => service = Some(machine.clone()),
+        Machine::Socket(machine) => socket = Some(machine.clone()),
+        Machine::Mount(machine) => mount = Some(machine.clone()),
+        Machine::Plain { on: state } => on = *state,
+    }
     let holds = service
         .as_ref()
         .is_some_and(|service| service.has_processes() || service.stored_fds > 0)
-        || (socket.is_some() && !unit.active().is_inactive_ish());
+        || ((socket.is_some() || mount.is_some()) && !unit.active().is_inactive_ish());
     SavedUnit {
         name: unit.name().clone(),
         definition: holds.then(|| Box::new(unit.definition.as_ref().clone())),
         service,
         socket,
+        mount,
         on,
         checking: unit.checking,
         start_limit: unit.start_limit,

@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::event::{ExitStatus, ProcId, UnitId};
 use crate::service::{Process, ServiceState};
 use crate::state::ServiceResult;
+use crate::units::Machine;
 
 /// The commands of a list.
 pub(super) fn list_of(section: &ServiceSection, list: ExecList) -> &[ExecCommand] {
@@ -143,6 +144,9 @@ impl Engine {
             return;
         };
         self.dirty.insert(unit);
+        if self.control_spawned(unit, process, pid) {
+            return;
+        }
         let Some(service) = self.service_mut(unit) else {
             return;
         };
@@ -189,6 +193,11 @@ impl Engine {
             return;
         };
         self.dirty.insert(unit);
+        match self.units[unit].machine {
+            Machine::Socket(_) => return self.socket_process_ended(unit, process, status),
+            Machine::Mount(_) => return self.mount_process_ended(unit, process, status),
+            _ => {}
+        }
         let state = self.service_state(unit);
         let oneshot = self.service_type(unit) == ServiceType::Oneshot;
         let Some(service) = self.service_mut(unit) else {

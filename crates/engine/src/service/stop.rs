@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::event::UnitId;
 use crate::service::{Said, ServiceState};
 use crate::state::{JobKind, ServiceResult};
+use crate::units::Machine;
 
 impl Engine {
     /// A stop or restart job.
@@ -184,6 +185,11 @@ impl Engine {
 
     /// The manager says that the unit's cgroup has no process. May come at any time, and more than once.
     pub(crate) fn cgroup_empty(&mut self, unit: UnitId) {
+        match self.units[unit].machine {
+            Machine::Socket(_) => return self.socket_cgroup_empty(unit),
+            Machine::Mount(_) => return self.mount_cgroup_empty(unit),
+            _ => {}
+        }
         let Some(service) = self.service_mut(unit) else {
             return;
         };

@@ -3,15 +3,22 @@
 //! | state | ports | watched | leaves it when |
 //! |---|---|---|---|
 //! | dead, failed | closed | | a start job |
+//! | start-pre | closed | | ExecStartPre= has ended |
 //! | start-open | being opened | no | the manager answers |
+//! | start-post | open | no | ExecStartPost= has ended |
 //! | listening | open | yes | traffic (1.8), a stop job, an error on a port |
 //! | deferred | open | no | the conflict ends, DeferTriggerMaxSec=, the service starts, a stop job (1.10) |
 //! | running | open | no (Accept=no) | the service ends (1.9), a stop job |
+//! | stop-pre | open | no | ExecStopPre= has ended |
+//! | stop-pre-sigterm, stop-pre-sigkill | open | no | no process is left |
+//! | stop-post | closed | | ExecStopPost= has ended |
+//! | final-sigterm, final-sigkill | closed | | no process is left |
 //!
-//! Sockets have no Exec lists here, so stop-pre to final-sigkill would pass at once and do not exist. With
-//! Accept=yes the unit stays in listening while its instances run.
+//! States that have nothing to wait for are passed without being entered. With Accept=yes the unit stays in listening
+//! while its instances run.
 
 mod accept;
+mod commands;
 mod defer;
 mod open;
 mod reload;
@@ -24,6 +31,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use softboot_unit::{KindSection, SocketSection, Usec};
 
+use crate::control::Control;
 use crate::engine::Engine;
 use crate::event::UnitId;
 use crate::limit::Limiter;
@@ -36,10 +44,18 @@ use crate::units::Machine;
 pub(crate) enum SocketState {
     #[default]
     Dead,
+    StartPre,
     StartOpen,
+    StartPost,
     Listening,
     Deferred,
     Running,
+    StopPre,
+    StopPreSigterm,
+    StopPreSigkill,
+    StopPost,
+    FinalSigterm,
+    FinalSigkill,
     Failed,
 }
 
@@ -47,10 +63,29 @@ impl SocketState {
     pub(crate) fn active(self) -> ActiveState {
         match self {
             SocketState::Dead => ActiveState::Inactive,
-            SocketState::StartOpen => ActiveState::Activating,
+            SocketState::StartPre | SocketState::StartOpen | SocketState::StartPost => {
+                ActiveState::Activating
+            }
             SocketState::Listening | SocketState::Deferred | SocketState::Running => ActiveState::Active,
+            SocketState::StopPre
+            | SocketState::StopPreSigterm
+            | SocketState::StopPreSigkill
+            | SocketState::StopPost
+            | SocketState::FinalSigterm
+            | SocketState::FinalSigkill => ActiveState::Deactivating,
             SocketState::Failed => ActiveState::Failed,
         }
+    }
+
+    /// A signal was sent and its effect is waited for.
+    pub(crate) fn waits_for_end(self) -> bool {
+        matches!(
+            self,
+            SocketState::StopPreSigterm
+                | SocketState::StopPreSigkill
+                | SocketState::FinalSigterm
+                | SocketState::FinalSigkill
+        )
     }
 
     pub(crate) fn has_ports(self) -> bool {
@@ -63,7 +98,15 @@ impl SocketState {
     pub(crate) fn sub(self) -> &'static str {
         match self {
             SocketState::Dead => "dead",
+            SocketState::StartPre => "start-pre",
             SocketState::StartOpen => "start-open",
+            SocketState::StartPost => "start-post",
+            SocketState::StopPre => "stop-pre",
+            SocketState::StopPreSigterm => "stop-pre-sigterm",
+            SocketState::StopPreSigkill => "stop-pre-sigkill",
+            SocketState::StopPost => "stop-post",
+            SocketState::FinalSigterm => "final-sigterm",
+            SocketState::FinalSigkill => "final-sigkill",
             SocketState::Listening => "listening",
             SocketState::Deferred => "deferred",
             SocketState::Running => "running",
@@ -79,8 +122,9 @@ pub(crate) struct Socket {
     pub(crate) state: SocketState,
     pub(crate) result: SocketResult,
     pub(crate) trigger_limit: Limiter,
-    /// DeferTriggerMaxSec=, or the time limit of opening.
+    /// DeferTriggerMaxSec=, or the time limit of the state.
     pub(crate) deadline: Option<Usec>,
+    pub(crate) control: Control,
     pub(crate) accepted: u32,
     pub(crate) connections: u32,
     pub(crate) refused: u32,
@@ -95,6 +139,7 @@ impl Default for Socket {
             result: SocketResult::Success,
             trigger_limit: Limiter::default(),
             deadline: None,
+            control: Control::default(),
             accepted: 0,
             connections: 0,
             refused: 0,

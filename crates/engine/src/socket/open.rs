@@ -2,7 +2,7 @@
 
 use softboot_unit::{LoadState, Usec};
 
-use crate::action::{Action, Level};
+use crate::action::{Action, ExecList, Level};
 use crate::engine::Engine;
 use crate::event::{TimerId, TimerKind, UnitId};
 use crate::jobs::Begun;
@@ -11,13 +11,16 @@ use crate::state::{JobResult, SocketResult};
 
 impl Engine {
     pub(crate) fn start_socket(&mut self, unit: UnitId) -> Begun {
-        if self.socket_state(unit) == SocketState::StartOpen {
+        if matches!(
+            self.socket_state(unit),
+            SocketState::StartPre | SocketState::StartOpen | SocketState::StartPost
+        ) {
             return Begun::Running;
         }
         let Some(section) = self.socket_section(unit) else {
             return Begun::Over(JobResult::Failed);
         };
-        let (service, accept, limit) = (section.service.clone(), section.accept, section.timeout);
+        let (service, accept) = (section.service.clone(), section.accept);
         if !accept && let Err(reason) = self.may_listen_for(&service) {
             self.log(Level::Error, Some(unit), reason);
             return Begun::Over(JobResult::Failed);
@@ -29,15 +32,24 @@ impl Engine {
             return Begun::Over(JobResult::Failed);
         };
         socket.result = SocketResult::Success;
-        // Always entered, so that a failure is a step from activating to failed (OnFailure=).
-        self.set_socket_state(unit, SocketState::StartOpen);
-        if allowed {
-            self.set_socket_deadline(unit, limit);
-            self.act(Action::OpenSockets { unit });
-        } else {
+        if !allowed {
+            // Entered, so that a failure is a step from activating to failed (OnFailure=).
+            self.set_socket_state(unit, SocketState::StartOpen);
             self.socket_fails(unit, SocketResult::StartLimitHit);
+        } else if !self.run_socket_list(unit, ExecList::StartPre, SocketState::StartPre) {
+            self.open_the_ports(unit);
         }
         Begun::Running
+    }
+
+    pub(super) fn open_the_ports(&mut self, unit: UnitId) {
+        let limit = self
+            .socket_section(unit)
+            .map_or(Usec::INFINITY, |section| section.timeout);
+        // Always entered, for the same reason.
+        self.set_socket_state(unit, SocketState::StartOpen);
+        self.set_socket_deadline(unit, limit);
+        self.act(Action::OpenSockets { unit });
     }
 
     /// Traffic must not be waited for on behalf of a service that runs without these ports.
@@ -67,7 +79,9 @@ impl Engine {
     }
 
     pub(crate) fn socket_opened(&mut self, unit: UnitId) {
-        if self.socket_state(unit) == SocketState::StartOpen {
+        if self.socket_state(unit) == SocketState::StartOpen
+            && !self.run_socket_list(unit, ExecList::StartPost, SocketState::StartPost)
+        {
             self.enter_listening(unit);
         }
     }
@@ -104,36 +118,62 @@ impl Engine {
         self.set_socket_state(unit, SocketState::Listening);
     }
 
+    /// A stop job (semantics 1.7).
     pub(crate) fn stop_socket(&mut self, unit: UnitId) {
-        self.close_socket(unit);
-        let failed = self
-            .socket(unit)
-            .is_some_and(|socket| socket.result != SocketResult::Success);
-        self.set_socket_state(
-            unit,
-            if failed {
-                SocketState::Failed
-            } else {
-                SocketState::Dead
-            },
-        );
+        use SocketState as S;
+        match self.socket_state(unit) {
+            S::StartPre | S::StartOpen | S::StartPost => {
+                self.rest(unit);
+                self.enter_socket_signal(unit, S::StopPreSigterm, SocketResult::Success);
+            }
+            S::Listening | S::Deferred | S::Running => self.socket_fails(unit, SocketResult::Success),
+            _ => {}
+        }
     }
 
+    /// The way down, with what it is for: success for a stop job.
     pub(super) fn socket_fails(&mut self, unit: UnitId, result: SocketResult) {
-        self.close_socket(unit);
+        self.note_socket_result(unit, result);
+        self.rest(unit);
+        if !self.run_socket_list(unit, ExecList::Stop, SocketState::StopPre) {
+            self.enter_socket_signal(unit, SocketState::StopPreSigterm, SocketResult::Success);
+        }
+    }
+
+    /// Nothing is waited for on the ports any more.
+    fn rest(&mut self, unit: UnitId) {
+        self.set_socket_deadline(unit, Usec::INFINITY);
+        self.deferred.remove(&unit);
+        self.act(Action::PollSockets { unit, on: false });
+    }
+
+    pub(super) fn enter_socket_stop_post(&mut self, unit: UnitId) {
+        self.act(Action::CloseSockets { unit });
+        if !self.run_socket_list(unit, ExecList::StopPost, SocketState::StopPost) {
+            self.enter_socket_signal(unit, SocketState::FinalSigterm, SocketResult::Success);
+        }
+    }
+
+    /// Nothing of it is left.
+    pub(super) fn socket_is_down(&mut self, unit: UnitId) {
+        self.set_socket_deadline(unit, Usec::INFINITY);
+        let Some(socket) = self.socket(unit) else { return };
+        let state = if socket.result == SocketResult::Success {
+            SocketState::Dead
+        } else {
+            SocketState::Failed
+        };
+        self.release_control(unit);
+        self.set_socket_state(unit, state);
+    }
+
+    /// The first bad result of a run stays.
+    pub(super) fn note_socket_result(&mut self, unit: UnitId, result: SocketResult) {
         if let Some(socket) = self.socket_mut(unit)
             && socket.result == SocketResult::Success
         {
             socket.result = result;
         }
-        self.set_socket_state(unit, SocketState::Failed);
-    }
-
-    fn close_socket(&mut self, unit: UnitId) {
-        self.set_socket_deadline(unit, Usec::INFINITY);
-        self.deferred.remove(&unit);
-        self.act(Action::PollSockets { unit, on: false });
-        self.act(Action::CloseSockets { unit });
     }
 
     /// Arms the state timer, or with "never" cancels it.
@@ -161,18 +201,19 @@ impl Engine {
             .socket(unit)
             .and_then(|socket| socket.deadline)
             .is_some_and(|at| at <= now);
-        if due
-            && matches!(
-                self.socket_state(unit),
-                SocketState::StartOpen | SocketState::Deferred
+        let state = self.socket_state(unit);
+        if !due
+            || matches!(
+                state,
+                SocketState::Dead | SocketState::Failed | SocketState::Listening | SocketState::Running
             )
         {
-            self.log(
-                Level::Error,
-                Some(unit),
-                format!("{} took too long", self.socket_state(unit).sub()),
-            );
-            self.socket_fails(unit, SocketResult::Timeout);
+            return;
         }
+        if let Some(socket) = self.socket_mut(unit) {
+            socket.deadline = None;
+        }
+        self.log(Level::Error, Some(unit), format!("{} took too long", state.sub()));
+        self.socket_took_too_long(unit);
     }
 }

@@ -13,6 +13,7 @@ use softboot_unit::{Definition, KindSection, LoadState, ServiceType, UnitKind, U
 
 use crate::event::{JobId, UnitId};
 use crate::limit::Limiter;
+use crate::mount::Mount;
 use crate::service::Service;
 use crate::socket::Socket;
 use crate::state::ActiveState;
@@ -40,6 +41,7 @@ pub(crate) struct Unit {
 pub(crate) enum Machine {
     Service(Box<Service>),
     Socket(Box<Socket>),
+    Mount(Box<Mount>),
     /// Targets and slices: on or off. Other types never leave `off`.
     Plain {
         on: bool,
@@ -51,6 +53,7 @@ impl Machine {
         match definition.kind {
             KindSection::Service(_) => Machine::Service(Box::default()),
             KindSection::Socket(_) => Machine::Socket(Box::default()),
+            KindSection::Mount(_) => Machine::Mount(Box::default()),
             _ => Machine::Plain { on: false },
         }
     }
@@ -84,6 +87,7 @@ impl Unit {
         match &self.machine {
             Machine::Service(service) => service.state.active_as(self.is_idle()),
             Machine::Socket(socket) => socket.state.active(),
+            Machine::Mount(mount) => mount.state.active(),
             Machine::Plain { on: true } => ActiveState::Active,
             Machine::Plain { on: false } => ActiveState::Inactive,
         }
@@ -120,6 +124,7 @@ impl Unit {
                 !service.exec_reload.is_empty()
                     || service.service_type == softboot_unit::ServiceType::NotifyReload
             }
+            KindSection::Mount(_) => true,
             _ => false,
         }
     }

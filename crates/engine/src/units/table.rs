@@ -121,13 +121,10 @@ impl Units {
             (&unit.machine, &definition.kind),
             (Machine::Service(_), KindSection::Service(_))
                 | (Machine::Socket(_), KindSection::Socket(_))
+                | (Machine::Mount(_), KindSection::Mount(_))
                 | (
                     Machine::Plain { .. },
-                    KindSection::Target
-                        | KindSection::Slice
-                        | KindSection::Mount(_)
-                        | KindSection::Device
-                        | KindSection::Other
+                    KindSection::Target | KindSection::Slice | KindSection::Device | KindSection::Other
                 )
         );
         if !same_type {

@@ -135,6 +135,17 @@ pub(crate) fn socket(text: &str, service: &str) -> Builder {
         .dep(DependencyKind::Triggers, service)
 }
 
+pub(crate) fn mount(text: &str) -> Builder {
+    unit(
+        text,
+        KindSection::Mount(Box::new(MountSection::empty(&name(text)))),
+    )
+}
+
+pub(crate) fn device(text: &str) -> Builder {
+    unit(text, KindSection::Device)
+}
+
 impl Builder {
     pub(crate) fn dep(mut self, kind: DependencyKind, on: &str) -> Builder {
         self.0.unit.dependencies.push(Dependency {

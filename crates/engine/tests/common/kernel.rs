@@ -1,7 +1,7 @@
 //! What the fake kernel does with what the engine asks for.
 
 use softboot_engine::*;
-use softboot_unit::ServiceType;
+use softboot_unit::{ServiceType, UnitKind};
 
 use super::World;
 
@@ -85,8 +85,20 @@ impl World {
             self.start_command_forks(process, unit);
             return;
         }
-        if list != ExecList::Start {
-            self.end(process, ExitStatus::Exited(0));
+        let key = (text.clone(), list);
+        if self.stuck.contains(&key) {
+            return;
+        }
+        if list != ExecList::Start
+            && self
+                .engine
+                .definition(unit)
+                .is_none_or(|d| d.name.kind() != UnitKind::Mount)
+        {
+            self.end(
+                process,
+                ExitStatus::Exited(i32::from(self.failing.contains(&key))),
+            );
             return;
         }
         if self.hold.contains(&text) {

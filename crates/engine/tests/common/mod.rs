@@ -55,6 +55,10 @@ pub(crate) struct World {
     pub(crate) daemons: BTreeSet<String>,
     /// Forking units with a PID file.
     pub(crate) pid_files: BTreeSet<String>,
+    /// Commands that fail.
+    pub(crate) failing: BTreeSet<(String, ExecList)>,
+    /// Commands that never end by themselves.
+    pub(crate) stuck: BTreeSet<(String, ExecList)>,
     /// Units whose conditions do not hold.
     pub(crate) unmet: BTreeSet<String>,
     pub(crate) objective: Option<Objective>,
@@ -83,6 +87,8 @@ impl World {
             crash: BTreeMap::new(),
             daemons: BTreeSet::new(),
             pid_files: BTreeSet::new(),
+            failing: BTreeSet::new(),
+            stuck: BTreeSet::new(),
             unmet: BTreeSet::new(),
             objective: None,
             done: BTreeMap::new(),
@@ -282,6 +288,14 @@ impl World {
             .iter()
             .find(|(_, (owner, list))| owner == unit && *list == ExecList::Start);
         let process = *found.unwrap_or_else(|| panic!("{unit} has no main process")).0;
+        self.end(process, status);
+        self.settle();
+    }
+
+    /// The only process of a unit ends.
+    pub(crate) fn exit_main_or_control(&mut self, unit: &str, status: ExitStatus) {
+        let found = self.processes.iter().find(|(_, (owner, _))| owner == unit);
+        let process = *found.unwrap_or_else(|| panic!("{unit} has no process")).0;
         self.end(process, status);
         self.settle();
     }

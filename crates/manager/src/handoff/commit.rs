@@ -122,6 +122,7 @@ impl Manager {
         }
         self.feed(softboot_engine::Event::Loaded(definitions));
         self.devices.look = true;
+        self.mounts.look = true;
         self.handoff_definitions_changed();
     }
 }

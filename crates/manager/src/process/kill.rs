@@ -117,9 +117,6 @@ impl Manager {
             .engine
             .unit(name)
             .and_then(|unit| self.engine.definition(unit))?;
-        match &definition.kind {
-            softboot_unit::KindSection::Service(service) => Some(cgroup::path_of(&service.slice, name)),
-            _ => None,
-        }
+        super::commands::slice_of(definition).map(|slice| cgroup::path_of(slice, name))
     }
 }

@@ -1,6 +1,7 @@
 //! The processes that units asked for: starting, signalling, noticing their end.
 
 mod adopt;
+pub(crate) mod commands;
 mod kill;
 mod pid_file;
 mod program;

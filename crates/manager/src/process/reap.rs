@@ -5,7 +5,7 @@ use std::os::fd::AsFd as _;
 use softboot_engine::{Event, ExitStatus, ProcId};
 use softboot_sys::spawn::{ExecStatus, exec_status};
 use softboot_sys::wait;
-use softboot_unit::UnitName;
+use softboot_unit::{UnitKind, UnitName};
 use tracing::warn;
 
 use crate::run::{Manager, Source};
@@ -50,6 +50,11 @@ impl Manager {
         self.drop_entry(ended.alien.then_some(Source::Alien(process)), ended.pidfd);
         if status == ExitStatus::Signaled(SIGKILL) {
             self.note_oom(&ended.unit);
+        }
+        if ended.unit.kind() == UnitKind::Mount {
+            // What mount(8) did is known before its end.
+            self.mounts.look = true;
+            self.look_at_mounts();
         }
         if !ended.failed {
             self.feed(Event::Exited { process, status });

@@ -9,10 +9,10 @@ use rustix::event::epoll::EventFlags;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use softboot_engine::{CommandRef, Event, ExecList, Spawn};
 use softboot_sys::spawn::{SpawnPlan, spawn};
-use softboot_unit::{Definition, ExecCommand, KindSection, ServiceSection, UnitName};
+use softboot_unit::{Definition, ExecCommand, ServiceSection, UnitName};
 use tracing::debug;
 
-use super::{Process, program, streams};
+use super::{Process, commands, program, streams};
 use crate::environment::{self, Facts};
 use crate::owner::Role;
 use crate::run::{Manager, Source};
@@ -52,19 +52,18 @@ impl Manager {
     }
 
     fn try_spawn(&mut self, wish: &Spawn) -> Result<(), Refused> {
-        let definition = self.engine.definition(wish.unit).cloned();
-        let Some(Definition {
-            name,
-            unit,
-            kind: KindSection::Service(service),
-            ..
-        }) = definition
+        let definition = self.engine.definition(wish.unit);
+        let Some((service, Definition { name, unit, .. })) =
+            definition.and_then(|definition| Some((commands::of(definition)?, definition.clone())))
         else {
             return Err(Refused {
-                error: "the unit is no service any more".to_owned(),
+                error: "the unit has no commands any more".to_owned(),
                 code: code::EXEC,
             });
         };
+        if wish.command.list == ExecList::Start {
+            self.make_mount_point(wish.unit).map_err(refused(code::EXEC))?;
+        }
         let command = command_of(&service, wish.command)
             .cloned()
             .ok_or_else(|| Refused {
@@ -201,7 +200,10 @@ impl Manager {
                 passed.push((name.unwrap_or_else(|| "connection".to_owned()), fd));
             }
         } else {
-            for socket in self.engine.sockets_of(wish.unit) {
+            // A socket's own commands get its own ports (PassFileDescriptorsToExec=).
+            let own = self.socket_section(wish.unit).is_some().then_some(wish.unit);
+            let others = self.engine.sockets_of(wish.unit);
+            for socket in own.into_iter().chain(others) {
                 let Some(socket) = self.engine.name(socket) else {
                     continue;
                 };

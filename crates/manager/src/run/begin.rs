@@ -22,6 +22,7 @@ use super::{Facts, Manager, Source};
 use crate::cgroup::Cgroups;
 use crate::client::Clients;
 use crate::devices::Devices;
+use crate::mounts::Mounts;
 use crate::process::{PidFiles, Processes};
 use crate::unit_log::UnitLogs;
 use crate::{clock, handoff, owner, paths, setup};
@@ -220,6 +221,7 @@ impl Manager {
             notify,
             cgroups: Cgroups::open().map_err(|error| format!("cgroups: {error}"))?,
             devices: Devices::open(),
+            mounts: Mounts::open(),
             pid_files: PidFiles::new().map_err(|error| format!("inotify: {error}"))?,
             processes: Processes::default(),
             logs: UnitLogs::default(),
@@ -249,6 +251,9 @@ impl Manager {
             .watch(Source::Cgroups, self.cgroups.events(), EventFlags::IN)?;
         self.poll
             .watch(Source::PidFiles, self.pid_files.events(), EventFlags::IN)?;
+        if let Some(table) = self.mounts.events() {
+            self.poll.watch(Source::Mounts, table, EventFlags::PRI)?;
+        }
         if let Some(events) = self.devices.events() {
             self.poll.watch(Source::Devices, events, EventFlags::IN)?;
         }

@@ -56,6 +56,7 @@ impl Manager {
     fn after_drain(&mut self) {
         self.final_kill_progress();
         self.look_at_devices();
+        self.look_at_mounts();
         self.drain();
         self.pursue_objective();
         self.handoff_progress();
@@ -81,6 +82,7 @@ impl Manager {
             Source::Victim(pid) => self.victim_gone(pid),
             Source::PidFiles => self.pid_files_changed(),
             Source::Cgroups => self.cgroups_changed(),
+            Source::Mounts => self.mounts.look = true,
             Source::Devices => self.device_events(),
             Source::Timers => self.timers_due(),
             Source::Verification => self.verification_readable(),

@@ -25,6 +25,7 @@ use crate::client::Clients;
 use crate::devices::Devices;
 use crate::environment::Remote;
 use crate::handoff::Handoff;
+use crate::mounts::Mounts;
 use crate::process::{PidFiles, Processes};
 use crate::shutdown::FinalKill;
 use crate::unit_log::UnitLogs;
@@ -71,6 +72,8 @@ pub(crate) struct Manager {
     pub(crate) cgroups: Cgroups,
     /// Devices that come and go.
     pub(crate) devices: Devices,
+    /// The mount table.
+    pub(crate) mounts: Mounts,
     /// PID files that are waited for.
     pub(crate) pid_files: PidFiles,
     /// Processes by token.
@@ -148,6 +151,7 @@ impl Manager {
         }
         self.feed(Event::Loaded(definitions));
         self.devices.look = true;
+        self.mounts.look = true;
         self.handoff_definitions_changed();
     }
 }

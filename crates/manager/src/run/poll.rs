@@ -28,6 +28,8 @@ pub(crate) enum Source {
     PidFiles,
     /// cgroup.events of some group.
     Cgroups,
+    /// The mount table changed.
+    Mounts,
     /// Devices come and go.
     Devices,
     /// The timerfd.

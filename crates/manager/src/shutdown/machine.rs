@@ -76,6 +76,11 @@ fn unmount_all() {
     }
 }
 
+/// The mount points of a mount table, in its order.
+pub(crate) fn mount_points(table: &str) -> impl Iterator<Item = String> {
+    table.lines().filter_map(mount_line).map(|(target, _)| target)
+}
+
 /// Mount point and type of a line of mountinfo (proc_pid_mountinfo(5)).
 fn mount_line(line: &str) -> Option<(String, &str)> {
     let target = line.split_whitespace().nth(4)?;

@@ -4,3 +4,4 @@ mod final_kill;
 mod machine;
 
 pub(crate) use final_kill::FinalKill;
+pub(crate) use machine::mount_points;

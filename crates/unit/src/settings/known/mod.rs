@@ -90,11 +90,7 @@ pub(super) fn status(section: &str, key: &str) -> Option<Status> {
     if let Some(status) = find(own) {
         return Some(status);
     }
-    match (section, shared.iter().find_map(find)?) {
-        // Nothing runs the processes of other units yet; only where a unit is in the tree of slices counts.
-        ("Socket" | "Mount", Status::Acts) if key != "Slice" => Some(Status::Later),
-        (_, status) => Some(status),
-    }
+    shared.iter().find_map(find)
 }
 
 /// The names of a section's settings.

@@ -192,6 +192,11 @@ pub(super) const SOCKET: &[(&[&str], Status)] = &[
             "MessageQueueMaxMessages",
             "MessageQueueMessageSize",
             "Timestamping",
+            "ExecStartPre",
+            "ExecStartPost",
+            "ExecStopPre",
+            "ExecStopPost",
+            "PassFileDescriptorsToExec",
         ],
         Status::Acts,
     ),
@@ -201,11 +206,6 @@ pub(super) const SOCKET: &[(&[&str], Status)] = &[
             "SmackLabel",
             "SmackLabelIPIn",
             "SmackLabelIPOut",
-            "ExecStartPre",
-            "ExecStartPost",
-            "ExecStopPre",
-            "ExecStopPost",
-            "PassFileDescriptorsToExec",
             "SELinuxContextFromNet",
         ],
         Status::Later,
@@ -226,7 +226,7 @@ pub(super) const MOUNT: &[(&[&str], Status)] = &[(
         "DirectoryMode",
         "TimeoutSec",
     ],
-    Status::Later,
+    Status::Acts,
 )];
 
 /// `[Slice]`.
