@@ -37,22 +37,8 @@ const SECTIONS: &[&str] = &[
     "Target",
 ];
 
-/// Tests that softbootd can make (semantics 5.7); others count as not met.
-const TESTED: &[ConditionKind] = &[
-    ConditionKind::PathExists,
-    ConditionKind::PathIsDirectory,
-    ConditionKind::PathIsSymbolicLink,
-    ConditionKind::PathIsMountPoint,
-    ConditionKind::PathIsReadWrite,
-    ConditionKind::PathIsSocket,
-    ConditionKind::DirectoryNotEmpty,
-    ConditionKind::FileNotEmpty,
-    ConditionKind::FileIsExecutable,
-    ConditionKind::KernelCommandLine,
-    ConditionKind::Virtualization,
-    ConditionKind::ControlGroupController,
-    ConditionKind::Environment,
-];
+/// Tests that softbootd cannot make (semantics 5.7): they count as not met.
+const UNTESTED: &[ConditionKind] = &[ConditionKind::MachineTag, ConditionKind::Fraction];
 
 fn tables(section: &str) -> &'static [Table] {
     match section {
@@ -74,10 +60,10 @@ pub(super) fn status(section: &str, key: &str) -> Option<Status> {
             .or_else(|| key.strip_prefix("Assert"))
     {
         let kind: ConditionKind = test.parse().ok()?;
-        return Some(if TESTED.contains(&kind) {
-            Status::Acts
-        } else {
+        return Some(if UNTESTED.contains(&kind) {
             Status::Later
+        } else {
+            Status::Acts
         });
     }
     let (own, shared) = tables(section).split_first()?;

@@ -1,9 +1,16 @@
 //! Conditions and asserts, evaluated right before a start (semantics 5.7).
 
-use std::fs;
+mod compare;
+mod glob;
+mod machine;
+mod paths;
+mod pressure;
+mod system;
+mod virtualization;
+
 use std::path::Path;
 
-use softboot_unit::Condition;
+use softboot_unit::{Condition, ConditionKind};
 
 /// All that must hold holds, and at least one of the triggers if there are any. A test that cannot be made counts
 /// as false, before it is negated.
@@ -14,37 +21,68 @@ pub(crate) fn hold(conditions: &[Condition], command_line: &[String], container:
 }
 
 fn test(condition: &Condition, command_line: &[String], container: bool) -> bool {
+    use ConditionKind as C;
     let argument = condition.argument.as_str();
-    let path = Path::new(argument);
-    match condition.test.as_str() {
-        "PathExists" => path.exists(),
-        "PathIsDirectory" => path.is_dir(),
-        "PathIsSymbolicLink" => path.is_symlink(),
-        "PathIsMountPoint" => path.exists() && crate::setup::is_mount_point(argument).unwrap_or(false),
-        "PathIsReadWrite" => rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok(),
-        "PathIsSocket" => {
-            use std::os::unix::fs::FileTypeExt as _;
-            fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
-        }
-        "DirectoryNotEmpty" => fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()),
-        "FileNotEmpty" => fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() > 0),
-        "FileIsExecutable" => path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok(),
-        "KernelCommandLine" => on_command_line(argument, command_line),
-        "Virtualization" => match argument {
-            "container" | "yes" | "true" | "1" | "on" => container,
-            "no" | "false" | "0" | "off" => !container,
-            other => container && std::env::var("container").is_ok_and(|name| name == other),
-        },
-        "ControlGroupController" => argument == "v2",
-        "Environment" => match argument.split_once('=') {
+    let Some(kind) = condition.kind() else {
+        tracing::warn!(
+            "condition {}={argument} is unknown and counts as not met",
+            condition.test
+        );
+        return false;
+    };
+    match kind {
+        C::PathExists
+        | C::PathExistsGlob
+        | C::PathIsDirectory
+        | C::PathIsSymbolicLink
+        | C::PathIsMountPoint
+        | C::PathIsReadWrite
+        | C::PathIsEncrypted
+        | C::PathIsSocket
+        | C::DirectoryNotEmpty
+        | C::FileNotEmpty
+        | C::FileIsExecutable
+        | C::NeedsUpdate => paths::test(kind, argument),
+        C::KernelCommandLine => on_command_line(argument, command_line),
+        C::Virtualization => virtualization::test(argument, container),
+        C::Architecture => machine::architecture(argument),
+        C::Firmware => machine::firmware(argument),
+        C::KernelVersion => compare::version(&machine::release(), argument),
+        C::Version => machine::version(argument),
+        C::KernelModuleLoaded => machine::module_loaded(argument),
+        C::Security => machine::security(argument),
+        C::Capability => machine::capability(argument),
+        C::ACPower => machine::on_ac_power() == is_yes(argument),
+        C::CPUFeature => machine::cpu_feature(argument),
+        C::CPUs => compare::number(machine::cpus(), argument, |text| text.parse().ok()),
+        C::Memory => compare::number(machine::memory(), argument, machine::bytes),
+        C::ControlGroupController => machine::controllers(argument),
+        C::MemoryPressure => pressure::low("memory", "full", argument),
+        C::CPUPressure => pressure::low("cpu", "some", argument),
+        C::IOPressure => pressure::low("io", "full", argument),
+        C::Host => system::host(argument),
+        C::FirstBoot => Path::new("/run/systemd/first-boot").exists() == is_yes(argument),
+        C::Credential => system::credential(argument),
+        C::OSRelease => system::os_release(argument),
+        // PID 1 is root.
+        C::User => matches!(argument, "root" | "0" | "@system"),
+        C::Group => matches!(argument, "root" | "0"),
+        C::Environment => match argument.split_once('=') {
             Some((name, value)) => std::env::var(name).is_ok_and(|found| found == value),
             None => std::env::var_os(argument).is_some(),
         },
-        other => {
-            tracing::warn!("condition {other}={argument} is not supported and counts as not met");
+        C::MachineTag | C::Fraction => {
+            tracing::warn!(
+                "condition {}={argument} is not supported and counts as not met",
+                condition.test
+            );
             false
         }
     }
+}
+
+fn is_yes(argument: &str) -> bool {
+    matches!(argument, "yes" | "true" | "1" | "on" | "y" | "t")
 }
 
 /// A word of its own, or `key=value` with the key (semantics 5.7, ConditionKernelCommandLine).
@@ -103,6 +141,11 @@ mod tests {
         assert!(check(&["KernelCommandLine=softboot.vm=1"]));
         assert!(!check(&["KernelCommandLine=softboot.vm=2"]));
         assert!(!check(&["KernelCommandLine=soft"]));
+    }
+
+    #[test]
+    fn root_is_who_asks() {
+        assert!(check(&["User=root", "User=@system", "Group=0", "User=!nobody"]));
     }
 
     #[test]
