@@ -290,6 +290,12 @@ pub struct Notification {
     pub status: Option<String>,
     /// ERRNO=.
     pub errno: Option<i32>,
+    /// BUSERROR= or VARLINKERROR=.
+    #[serde(default)]
+    pub error_name: Option<String>,
+    /// With READY=1 of a service of Type=notify-reload: its main process neither catches nor blocks ReloadSignal=.
+    #[serde(default)]
+    pub dies_of_reload: bool,
     /// NOTIFYACCESS=.
     pub access: Option<NotifyAccess>,
     /// EXTEND_TIMEOUT_USEC=.

@@ -150,6 +150,8 @@ impl Engine {
                 status.control_pid = service.control.and_then(|control| control.pid);
                 status.main_status = service.main_status;
                 status.status_text = service.status_text.clone();
+                status.errno = service.errno;
+                status.error_name = service.error_name.clone();
                 status.restarts = service.restarts;
                 status.stored_fds = service.stored_fds;
             }
@@ -191,6 +193,8 @@ fn plain_status(unit: &Unit) -> UnitStatus {
         control_pid: None,
         main_status: None,
         status_text: None,
+        errno: None,
+        error_name: None,
         restarts: 0,
         stored_fds: 0,
         accepted: 0,

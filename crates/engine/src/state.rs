@@ -144,6 +144,12 @@ pub struct UnitStatus {
     pub main_status: Option<crate::event::ExitStatus>,
     /// STATUS= text.
     pub status_text: Option<String>,
+    /// ERRNO= that it reported.
+    #[serde(default)]
+    pub errno: Option<i32>,
+    /// BUSERROR= or VARLINKERROR= that it reported.
+    #[serde(default)]
+    pub error_name: Option<String>,
     /// Automatic restarts.
     pub restarts: u32,
     /// Entries in the fd store.

@@ -285,3 +285,53 @@ fn a_kill_for_want_of_memory_is_what_the_policy_makes_of_it() {
         "whoever has a subtree decides itself"
     );
 }
+
+#[test]
+fn a_service_that_would_die_of_its_reload_signal_does_not_start() {
+    let mut world = World::new(vec![
+        notify("a.service")
+            .service(|s| s.service_type = ServiceType::NotifyReload)
+            .done(),
+    ]);
+    world.hold.insert("a.service".to_owned());
+    world.start("a.service");
+    let message = Notification {
+        ready: true,
+        dies_of_reload: true,
+        ..Notification::default()
+    };
+    world.feed(Event::Notify {
+        unit: world.id("a.service"),
+        sender: Sender::Main,
+        message,
+    });
+    assert_eq!(world.status("a.service").result.as_deref(), Some("protocol"));
+}
+
+#[test]
+fn what_a_service_says_of_its_errors_is_kept_until_it_starts_again() {
+    let mut world = World::new(vec![
+        service("a.service")
+            .service(|s| s.notify_access = NotifyAccess::All)
+            .done(),
+    ]);
+    world.start("a.service");
+    let message = Notification {
+        errno: Some(5),
+        error_name: Some("org.example.Sad".to_owned()),
+        ..Notification::default()
+    };
+    world.feed(Event::Notify {
+        unit: world.id("a.service"),
+        sender: Sender::Main,
+        message,
+    });
+    let status = world.status("a.service");
+    assert_eq!(
+        (status.errno, status.error_name.as_deref()),
+        (Some(5), Some("org.example.Sad"))
+    );
+    world.stop("a.service");
+    world.start("a.service");
+    assert_eq!(world.status("a.service").errno, None);
+}

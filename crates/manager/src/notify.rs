@@ -6,11 +6,13 @@ use fdstore::notify::{Datagram, Message};
 use fdstore::{FdName, InsertOptions, Inserted};
 use rustix::event::epoll::EventFlags;
 use softboot_engine::{Event, Notification, Sender, UnitId};
-use softboot_unit::{KindSection, NotifyAccess, UnitName, Usec};
+use softboot_sys::pidfd;
+use softboot_unit::{KindSection, NotifyAccess, ServiceType, UnitName, Usec};
 use tracing::{debug, warn};
 
 use crate::cgroup;
 use crate::owner::Role;
+use crate::process::Proof;
 use crate::run::{Manager, Source};
 
 /// Messages taken before something else gets a turn; the socket stays readable for the rest.
@@ -73,9 +75,11 @@ impl Manager {
             );
             return fds;
         }
-        self.main_pid_message(unit, &name, message, credentials.uid);
+        let mut fds = fds;
+        self.main_pid_message(unit, &name, message, credentials.uid, &mut fds);
         let left = self.store_message(unit, &name, message, fds);
-        if let Some(event) = notification(message) {
+        if let Some(mut event) = notification(message) {
+            event.dies_of_reload = event.ready && self.would_die_of_reload(unit);
             self.feed(Event::Notify {
                 unit,
                 sender,
@@ -106,15 +110,55 @@ impl Manager {
         self.engine.notify_access(unit)
     }
 
-    /// MAINPID=: the new number must be in the unit's cgroup, or come from root (semantics 3.4).
-    fn main_pid_message(&mut self, unit: UnitId, name: &UnitName, message: &Message, uid: u32) {
-        let Some(pid) = message.main_pid() else { return };
+    /// MAINPIDFD=1 and MAINPID=: the new main process must be in the unit's cgroup, or be named by root (semantics 3.4).
+    fn main_pid_message(
+        &mut self,
+        unit: UnitId,
+        name: &UnitName,
+        message: &Message,
+        uid: u32,
+        fds: &mut Vec<OwnedFd>,
+    ) {
+        let given = message.main_pidfd().then(|| fds.pop()).flatten();
+        let (pid, proof) = match given {
+            Some(pidfd) if fds.is_empty() => match pidfd::pid(&pidfd) {
+                Some(pid) => (pid, Proof::Pidfd(pidfd)),
+                None => return self.unit_log_line(name, "MAINPIDFD=1 refused: its process has ended"),
+            },
+            other => {
+                // Several descriptors: none of them can be meant.
+                fds.extend(other);
+                let Some(pid) = message.main_pid() else { return };
+                (pid, message.main_pidfd_id().map_or(Proof::None, Proof::Id))
+            }
+        };
         if self.processes.find_pid(pid).is_some() && self.is_main(pid) {
             return;
         }
-        if let Err(reason) = self.adopt_main(unit, name, pid, uid == 0) {
+        if let Err(reason) = self.adopt_main(unit, name, pid, uid == 0, &proof) {
             self.unit_log_line(name, &format!("MAINPID={pid} refused: {reason}"));
         }
+    }
+
+    /// A service that says it can be reloaded by a signal must not die of it (semantics 3.4).
+    fn would_die_of_reload(&self, unit: UnitId) -> bool {
+        const SIGKILL: i32 = 9;
+        const SIGSTOP: i32 = 19;
+        let Some(KindSection::Service(service)) = self.engine.definition(unit).map(|unit| &unit.kind) else {
+            return false;
+        };
+        let signal = service.reload_signal;
+        let status = self.engine.status(unit);
+        let starting = status.as_ref().is_some_and(|status| status.sub == "start");
+        let main = status.and_then(|status| status.main_pid);
+        if service.service_type != ServiceType::NotifyReload
+            || !starting
+            || matches!(signal, SIGKILL | SIGSTOP)
+        {
+            return false;
+        }
+        main.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok())
+            .is_some_and(|status| !reacts_to(&status, signal))
     }
 
     /// FDSTORE=1 and FDSTOREREMOVE=1. Gives back the descriptors that are not stored.
@@ -231,6 +275,8 @@ fn notification(message: &Message) -> Option<Notification> {
         monotonic: message.monotonic_usec().map(Usec),
         status: message.status().map(str::to_owned),
         errno: message.errno(),
+        error_name: message.error_name().map(str::to_owned),
+        dies_of_reload: false,
         access: message.notify_access().and_then(access),
         extend_timeout: message.extend_timeout_usec().map(Usec),
         watchdog: message.watchdog(),
@@ -241,6 +287,20 @@ fn notification(message: &Message) -> Option<Notification> {
     (notification != Notification::default()).then_some(notification)
 }
 
+/// Whether a process catches or blocks a signal: SigCgt and SigBlk of proc_pid_status(5).
+fn reacts_to(status: &str, signal: i32) -> bool {
+    let bit = u32::try_from(signal.saturating_sub(1))
+        .ok()
+        .and_then(|bit| 1_u64.checked_shl(bit));
+    ["SigCgt:", "SigBlk:"].iter().any(|key| {
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix(key))
+            .and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
+        mask.zip(bit).is_some_and(|(mask, bit)| mask & bit != 0)
+    })
+}
+
 fn access(word: &str) -> Option<NotifyAccess> {
     match word {
         "none" => Some(NotifyAccess::None),
@@ -248,5 +308,20 @@ fn access(word: &str) -> Option<NotifyAccess> {
         "exec" => Some(NotifyAccess::Exec),
         "all" => Some(NotifyAccess::All),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_of_signals_begin_with_the_first() {
+        let status =
+            "Name:\tx\nSigBlk:\t0000000000000200\nSigIgn:\t0000000000000002\nSigCgt:\t0000000000000001\n";
+        assert!(reacts_to(status, 1), "SIGHUP is caught");
+        assert!(reacts_to(status, 10), "SIGUSR1 is blocked");
+        assert!(!reacts_to(status, 2), "what is ignored is not reacted to");
+        assert!(!reacts_to(status, 15) && !reacts_to(status, 0) && !reacts_to("", 1));
     }
 }

@@ -106,7 +106,7 @@ pub(crate) enum Verb {
     /// Say whether units are enabled: exit code 0 if any is
     #[command(after_help = help::IS_ENABLED)]
     IsEnabled(IsEnabled),
-    /// Have units started by what their [Install] section names
+    /// Have units started by what their Install section names
     #[command(after_help = help::ENABLE)]
     Enable(Enable),
     /// Undo enable

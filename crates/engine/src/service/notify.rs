@@ -46,6 +46,9 @@ impl Engine {
         if message.errno.is_some() {
             service.errno = message.errno;
         }
+        if message.error_name.is_some() {
+            service.error_name = message.error_name;
+        }
         if message.restart_reset {
             service.restarts = 0;
         }
@@ -109,6 +112,14 @@ impl Engine {
                 ServiceType::Notify | ServiceType::NotifyReload
             );
             match self.service_state(unit) {
+                ServiceState::Start if notifies && message.dies_of_reload => {
+                    self.log(
+                        Level::Error,
+                        Some(unit),
+                        "Type=notify-reload, and its main process would die of ReloadSignal=",
+                    );
+                    self.enter_signal(unit, ServiceState::StopSigterm, ServiceResult::Protocol);
+                }
                 ServiceState::Start if notifies => self.enter_start_post(unit),
                 ServiceState::ReloadNotify => self.enter_reload_post(unit),
                 _ => {}

@@ -50,6 +50,7 @@ impl Engine {
         service.access = None;
         service.status_text = None;
         service.errno = None;
+        service.error_name = None;
         service.watchdog = None;
         service.new_run = true;
         if !automatic {

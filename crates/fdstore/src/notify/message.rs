@@ -127,6 +127,23 @@ impl Message {
         self.number("MAINPID").filter(|pid| *pid > 0)
     }
 
+    /// `MAINPIDFD=1`: the one descriptor with it is the pidfd of the main process.
+    pub fn main_pidfd(&self) -> bool {
+        self.get("MAINPIDFD") == Some("1")
+    }
+
+    /// `MAINPIDFDID=`: the id of the pidfd of `MAINPID=`.
+    pub fn main_pidfd_id(&self) -> Option<u64> {
+        self.get("MAINPIDFDID")?.parse().ok()
+    }
+
+    /// `BUSERROR=`, or `VARLINKERROR=`: the name of an error, in printable ASCII.
+    pub fn error_name(&self) -> Option<&str> {
+        let name = self.get("BUSERROR").or_else(|| self.get("VARLINKERROR"))?;
+        let good = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+        good.then_some(name)
+    }
+
     /// `MONOTONIC_USEC=`.
     pub fn monotonic_usec(&self) -> Option<u64> {
         self.number("MONOTONIC_USEC")

@@ -158,6 +158,8 @@ fn put_service(sheet: &mut Sheet, status: &UnitStatus, service: &ServiceSection,
     sheet.put("FileDescriptorStorePreserve", word(service.fd_store_preserve));
     sheet.put("NFileDescriptorStore", status.stored_fds);
     sheet.put("StatusText", status.status_text.as_deref().unwrap_or(""));
+    sheet.put("StatusErrno", status.errno.unwrap_or(0));
+    sheet.put("StatusBusError", status.error_name.as_deref().unwrap_or(""));
     sheet.put("Result", status.result.as_deref().unwrap_or(""));
     sheet.put("NRestarts", status.restarts);
     sheet.put("MainPID", status.main_pid.unwrap_or(0));

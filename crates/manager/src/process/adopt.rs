@@ -6,12 +6,23 @@ use std::os::fd::OwnedFd;
 use rustix::event::epoll::EventFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use softboot_engine::{Event, UnitId};
+use softboot_sys::pidfd;
 use softboot_unit::UnitName;
 
 use super::Process;
 use crate::cgroup;
 use crate::owner::Role;
 use crate::run::{Manager, Source};
+
+/// What shows that a number still stands for the process that was meant.
+pub(crate) enum Proof {
+    /// Nothing.
+    None,
+    /// Its pidfd (MAINPIDFD=1).
+    Pidfd(OwnedFd),
+    /// The id of its pidfd (MAINPIDFDID=).
+    Id(u64),
+}
 
 impl Manager {
     /// Makes `pid` the unit's main process. It must live, be no other unit's, and be in the unit's cgroup unless
@@ -22,6 +33,7 @@ impl Manager {
         name: &UnitName,
         pid: i32,
         trusted: bool,
+        proof: &Proof,
     ) -> Result<(), String> {
         if pid <= 1 {
             return Err("this is no process of a service".to_owned());
@@ -34,6 +46,15 @@ impl Manager {
         let (Some(pidfd), Some(stat)) = (pidfd, stat(pid)) else {
             return Err("there is no such process".to_owned());
         };
+        match proof {
+            Proof::None => {}
+            // As long as that process lives, nobody else has its number.
+            Proof::Pidfd(given) if pidfd::is_alive(given) => {}
+            Proof::Id(id) if pidfd::id(&pidfd) == Some(*id) => {}
+            Proof::Pidfd(_) | Proof::Id(_) => {
+                return Err("that process is not the one that was meant".to_owned());
+            }
+        }
         if stat.state == 'Z' || stat.state == 'X' {
             return Err("that process has ended".to_owned());
         }

@@ -10,6 +10,7 @@ mod spawn;
 mod streams;
 mod table;
 
+pub(crate) use adopt::Proof;
 pub(crate) use kill::signal_process;
 pub(crate) use pid_file::PidFiles;
 pub(crate) use program::PATH;

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use softboot_engine::{Event, UnitId};
 use softboot_unit::{KindSection, UnitName};
 
-use super::adopt::{stat, unit_of};
+use super::adopt::{Proof, stat, unit_of};
 use crate::cgroup;
 use crate::run::Manager;
 
@@ -123,7 +123,7 @@ impl Manager {
                     found.pid
                 ));
             }
-            self.adopt_main(unit, name, found.pid, found.trusted)
+            self.adopt_main(unit, name, found.pid, found.trusted, &Proof::None)
         });
         match outcome {
             Ok(()) => self.pid_files.stop(unit),
@@ -148,7 +148,7 @@ impl Manager {
             .filter(|pid| stat(*pid).is_some_and(|stat| stat.parent == 1 && stat.state != 'Z'))
             .collect();
         let adopted = match candidates[..] {
-            [pid] => self.adopt_main(unit, name, pid, false),
+            [pid] => self.adopt_main(unit, name, pid, false, &Proof::None),
             [] => Err("it left no process".to_owned()),
             _ => Err(format!(
                 "it left {} processes; PIDFile= could say which is main",
