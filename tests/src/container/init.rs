@@ -71,6 +71,7 @@ pub fn become_init(root: &Path, shared: &Path, console: &Path) -> Result<(), Err
     dup2_stdout(&terminal).doing("setting standard output")?;
     dup2_stderr(&terminal).doing("setting standard error")?;
     drop(terminal);
+    leave_a_socket_open()?;
     let error = Command::new("/sbin/init")
         .env_clear()
         .env("container", "softboot")
@@ -80,6 +81,22 @@ pub fn become_init(root: &Path, shared: &Path, console: &Path) -> Result<(), Err
         )
         .exec();
     Err(error).doing("running /sbin/init")
+}
+
+/// Where hello.socket of the image listens, so that PID 1 finds that open.
+const LEFT_OPEN: &str = "[::]:7001";
+/// Below the directory that is shared with the host: SO_COOKIE of that socket.
+pub(crate) const LEFT_OPEN_COOKIE: &str = "/run/host/left-open";
+
+/// What a container manager does that opens sockets for its container.
+fn leave_a_socket_open() -> Result<(), Error> {
+    let listener = std::net::TcpListener::bind(LEFT_OPEN).doing("opening a socket for PID 1")?;
+    let cookie = rustix::net::sockopt::socket_cookie(&listener).doing("asking for its cookie")?;
+    fs::write(LEFT_OPEN_COOKIE, cookie.to_string()).doing("writing its cookie")?;
+    let flags = rustix::io::fcntl_getfd(&listener).doing("looking at its flags")?;
+    rustix::io::fcntl_setfd(&listener, flags - rustix::io::FdFlags::CLOEXEC).doing("leaving it open")?;
+    std::mem::forget(listener);
+    Ok(())
 }
 
 fn api_file_systems(root: &Path) -> Result<(), Error> {

@@ -16,6 +16,7 @@ use super::check::{Output, wait_for};
 use super::control::{self, Unit, call};
 use super::softctl::softctl;
 use super::units::UnitFile;
+use crate::container::init::LEFT_OPEN_COOKIE;
 use crate::error::{Context as _, Error};
 
 const SOCKET: &str = "p.socket";
@@ -25,6 +26,7 @@ const TRACE: &str = "/run/ports/trace";
 pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     control::wait_running()?;
     fs::create_dir_all("/run/ports").doing("making a directory")?;
+    left_open(output)?;
     kinds(output)?;
     commands(output)?;
     changed_under_way(output)?;
@@ -32,6 +34,19 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     noisy(output)?;
     never_taken(output)?;
     failure_is_told_each_time(output)
+}
+
+/// What whoever started PID 1 had open is taken over by the unit that would have opened it.
+fn left_open(output: &mut Output) -> Result<(), Error> {
+    let cookie = fs::read_to_string(LEFT_OPEN_COOKIE).doing("reading the cookie of what was left open")?;
+    let cookie: u64 = cookie
+        .trim()
+        .parse()
+        .map_err(|_| Error::Check(format!("{cookie:?} is no cookie")))?;
+    output.check(
+        Unit::get("hello.socket")?.cookies().contains(&cookie),
+        "a port that was open before PID 1 began is that socket still",
+    )
 }
 
 /// What a service is told about what it gets.

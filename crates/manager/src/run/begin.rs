@@ -144,14 +144,12 @@ fn begin(container: bool, inherited: BTreeMap<i32, OwnedFd>) -> Result<Manager, 
             }
         }
         let signals = SignalFd::block_all().map_err(|error| format!("signals: {error}"))?;
-        return boot(facts, signals);
+        return boot(facts, signals, Vec::new());
     }
-    // What a container manager left open is not ours; it is closed by being dropped.
-    drop(inherited);
-    boot(facts, signals)
+    boot(facts, signals, inherited.into_values().collect())
 }
 
-fn boot(facts: Facts, signals: SignalFd) -> Result<Manager, String> {
+fn boot(facts: Facts, signals: SignalFd, left_open: Vec<OwnedFd>) -> Result<Manager, String> {
     info!("softbootd {} boots", env!("CARGO_PKG_VERSION"));
     let mut store = FdStore::new();
     let notify = Receiver::bind(std::path::Path::new(paths::NOTIFY_SOCKET), 0o666)
@@ -174,6 +172,7 @@ fn boot(facts: Facts, signals: SignalFd) -> Result<Manager, String> {
         facts,
     };
     let mut manager = Manager::assemble(parts)?;
+    manager.adoptable = left_open;
     manager.request_default();
     Ok(manager)
 }
@@ -228,6 +227,7 @@ impl Manager {
             clients: Clients::default(),
             invocations: BTreeMap::new(),
             remotes: BTreeMap::new(),
+            adoptable: Vec::new(),
             poll_limits: BTreeMap::new(),
             objective: None,
             final_kill: None,

@@ -63,6 +63,7 @@ impl Manager {
         if self.facts.boot_finished.is_none() && self.engine.boot_finished() {
             let now = clock::monotonic();
             self.facts.boot_finished = Some(now);
+            self.close_adoptable();
             info!(
                 "boot finished in {} ({}, soft-reboots: {})",
                 now.minus(self.facts.started),

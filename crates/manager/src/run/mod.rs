@@ -12,6 +12,7 @@ pub(crate) use timers::Alarm;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use fdstore::notify::Receiver;
@@ -86,6 +87,8 @@ pub(crate) struct Manager {
     pub(crate) invocations: BTreeMap<UnitName, String>,
     /// Who is behind accepted connections.
     pub(crate) remotes: BTreeMap<FdToken, Remote>,
+    /// What was open when this boot began, and is not known to be anybody's yet.
+    pub(crate) adoptable: Vec<OwnedFd>,
     /// How often each port woke us lately (PollLimitBurst=).
     pub(crate) poll_limits: BTreeMap<EntryId, Limiter>,
     /// What the engine wants of the whole manager.

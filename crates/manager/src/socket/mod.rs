@@ -4,6 +4,7 @@
 //! itself, so that after a handoff each is matched to the port it was opened for.
 
 mod accept;
+mod adopt;
 mod matched;
 mod open;
 mod ports;

@@ -77,8 +77,11 @@ impl Manager {
             if self.store.find(&owner, &fd_name).is_some() {
                 continue;
             }
-            let opened =
-                open_port(port, &section, nodes).and_then(|fd| self.keep_port(&name, position, port, fd));
+            let opened = match self.adopt_port(port) {
+                Some(fd) => Ok(fd),
+                None => open_port(port, &section, nodes),
+            };
+            let opened = opened.and_then(|fd| self.keep_port(&name, position, port, fd));
             if let Err(error) = opened {
                 self.close_sockets(unit);
                 self.feed(Event::SocketOpenFailed { unit, error });
