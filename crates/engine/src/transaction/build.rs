@@ -8,7 +8,7 @@ use super::{Key, Plan, Pull, Wish, word};
 use crate::action::{Level, RequestError};
 use crate::engine::Engine;
 use crate::event::UnitId;
-use crate::state::{ActiveState, JobKind};
+use crate::state::JobKind;
 use crate::units::Relation;
 
 /// A job that somebody wants in the plan.
@@ -25,6 +25,8 @@ struct Builder<'a> {
     mode: JobMode,
     plan: Plan,
     wanted: VecDeque<Want>,
+    /// PropagatesStopTo=: a job and whom its stop reaches. What it asks for depends on what else the plan has.
+    reached: VecDeque<(Key, UnitId)>,
     /// What cannot be, and why.
     refused: BTreeMap<Key, RequestError>,
     notes: Vec<(UnitId, String)>,
@@ -39,6 +41,7 @@ impl Engine {
             mode: wish.mode,
             plan: Plan::new(key),
             wanted: VecDeque::new(),
+            reached: VecDeque::new(),
             refused: BTreeMap::new(),
             notes: Vec::new(),
         };
@@ -113,10 +116,16 @@ impl Builder<'_> {
             pull,
             fatal: true,
         });
-        while let Some(want) = self.wanted.pop_front() {
-            self.add(want)?;
+        loop {
+            // A start that anything pulls in is in the plan before a propagated stop looks for it.
+            if let Some(want) = self.wanted.pop_front() {
+                self.add(want)?;
+            } else if let Some((by, partner)) = self.reached.pop_front() {
+                self.propagate_stop(by, partner);
+            } else {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     fn add(&mut self, want: Want) -> Result<(), RequestError> {
@@ -225,7 +234,7 @@ impl Builder<'_> {
         }
         if matches!(kind, JobKind::Stop | JobKind::Restart) {
             for partner in known.partners(Relation::PropagatesStopTo) {
-                self.propagate_stop(key, *partner);
+                self.reached.push_back((key, *partner));
             }
         }
         if kind == JobKind::Reload {
@@ -247,13 +256,12 @@ impl Builder<'_> {
         {
             return;
         }
-        let start = kinds.contains(&JobKind::Start);
-        let down = self.engine.units[partner].active() == ActiveState::Inactive;
-        if start && !down {
-            self.want(by, partner, JobKind::Restart, true, false);
-        } else if !start {
-            self.want(by, partner, JobKind::Stop, true, false);
-        }
+        let kind = if kinds.contains(&JobKind::Start) {
+            JobKind::Restart
+        } else {
+            JobKind::Stop
+        };
+        self.want(by, partner, kind, true, false);
     }
 }
 
