@@ -3,7 +3,7 @@
 mod relation;
 mod table;
 
-pub(crate) use relation::Relation;
+pub use relation::Relation;
 pub(crate) use table::Units;
 
 use std::collections::BTreeMap;
