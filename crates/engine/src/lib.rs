@@ -33,3 +33,7 @@ pub use saved::{Resume, SavedEngine};
 pub use socket::{AcceptRefusal, Peer};
 pub use softboot_unit::JobMode;
 pub use state::*;
+pub use transaction::{
+    DropReason, DroppedJob, InstalledJob, Link, Obstacle, Plan, PlannedJob, Reason, Refusal,
+};
+pub use units::Relation;

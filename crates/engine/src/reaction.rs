@@ -1,6 +1,6 @@
 //! What follows from a unit's change of state (semantics 1.9, 2.9, 3.7, 4.8).
 
-use softboot_unit::{EmergencyAction, FdStorePreserve, JobMode};
+use softboot_unit::{EmergencyAction, FdStorePreserve, JobMode, RateLimit, Usec};
 
 use crate::action::{Action, Level};
 use crate::engine::{Engine, RetryFlag};
@@ -8,6 +8,12 @@ use crate::event::{TimerId, TimerKind, UnitId};
 use crate::service::ServiceState;
 use crate::state::{ActiveState, JobKind, ServiceResult};
 use crate::units::{Machine, Relation};
+
+/// AutoStartStop (2.9).
+const AUTOMATIC_LIMIT: RateLimit = RateLimit {
+    interval: Usec::from_secs(10),
+    burst: 16,
+};
 
 /// Something to look at once the current change is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +93,7 @@ impl Engine {
             affected.extend(known.partners(Relation::UpheldBy));
             for relation in [
                 Relation::Requires,
+                Relation::Requisite,
                 Relation::Wants,
                 Relation::BindsTo,
                 Relation::Upholds,
@@ -200,11 +207,12 @@ impl Engine {
             };
             let bound = known.partners(Relation::BindsTo).iter().any(idle_down);
             if bound || self.is_unneeded(unit) {
-                self.enqueue_quietly(JobKind::Stop, unit, JobMode::Fail);
+                let mode = if bound { JobMode::Replace } else { JobMode::Fail };
+                if self.automatic_job_allowed(unit) {
+                    self.enqueue_quietly(JobKind::Stop, unit, mode);
+                }
                 return;
             }
-        }
-        if known.active().is_active_ish() {
             for partner in known.partners(Relation::Upholds).to_vec() {
                 self.uphold(partner);
             }
@@ -224,9 +232,21 @@ impl Engine {
         let hit = known
             .service()
             .is_some_and(|service| service.result == ServiceResult::StartLimitHit);
-        if known.job.is_none() && known.active().is_inactive_ish() && !hit {
+        let wanted = known.job.is_none() && known.active().is_inactive_ish() && !hit;
+        if wanted && self.automatic_job_allowed(unit) {
             self.enqueue_quietly(JobKind::Start, unit, JobMode::Fail);
         }
+    }
+
+    /// The continuous rules may start and stop one unit this often; rules that contradict each other end here.
+    fn automatic_job_allowed(&mut self, unit: UnitId) -> bool {
+        let now = self.now.boottime;
+        let allowed = self.units[unit].automatic_limit.allow(AUTOMATIC_LIMIT, now);
+        if !allowed {
+            let message = "its dependencies started and stopped it too often: it is left as it is now";
+            self.log(Level::Warning, Some(unit), message);
+        }
+        allowed
     }
 
     fn is_unneeded(&self, unit: UnitId) -> bool {
@@ -236,11 +256,8 @@ impl Engine {
         }
         let needs = |other: &UnitId| {
             let other = &self.units[*other];
-            other.is_up()
-                || other
-                    .job
-                    .and_then(|id| self.jobs.get(id))
-                    .is_some_and(|job| job.kind != JobKind::Stop)
+            // Even on its way down it may still use what it needs.
+            !other.active().is_inactive_ish() || other.job.is_some()
         };
         let relations = [
             Relation::RequiredBy,
@@ -322,6 +339,7 @@ impl Engine {
         for unit in units {
             let old = self.units[unit].active();
             self.units[unit].start_limit.reset();
+            self.units[unit].automatic_limit.reset();
             let failed = match &mut self.units[unit].machine {
                 Machine::Service(service) => service.reset_failed(),
                 Machine::Socket(socket) => socket.reset_failed(),

@@ -72,7 +72,7 @@ impl Engine {
             _ => {}
         }
         if known.definition.load != LoadState::Loaded {
-            return Begun::Over(JobResult::Invalid);
+            return Begun::Over(JobResult::Failed);
         }
         let section = &known.definition.unit;
         if !section.conditions.is_empty() || !section.asserts.is_empty() {
@@ -174,8 +174,10 @@ impl Engine {
         match self.units[unit].active() {
             ActiveState::Reloading | ActiveState::Refreshing | ActiveState::Activating => Begun::Again,
             ActiveState::Active if self.mount(unit).is_some() => self.reload_mount(unit),
-            ActiveState::Active if self.units[unit].can_reload() => self.reload_service(unit),
-            ActiveState::Active => Begun::Over(JobResult::Skipped),
+            ActiveState::Active if !self.units[unit].can_reload() => Begun::Over(JobResult::Skipped),
+            ActiveState::Active if self.units[unit].service().is_some() => self.reload_service(unit),
+            // It only passes the request on, which the transaction did.
+            ActiveState::Active => Begun::Over(JobResult::Done),
             _ => Begun::Over(JobResult::Invalid),
         }
     }

@@ -58,6 +58,8 @@ struct SavedUnit {
     #[serde(default)]
     start_limit: Limiter,
     #[serde(default)]
+    automatic_limit: Limiter,
+    #[serde(default)]
     changed_realtime: Usec,
     #[serde(default)]
     changed_monotonic: Usec,

@@ -137,6 +137,7 @@ impl Engine {
         };
         let unit = &mut self.units[id];
         unit.start_limit = saved.start_limit;
+        unit.automatic_limit = saved.automatic_limit;
         unit.changed_realtime = saved.changed_realtime;
         unit.changed_monotonic = saved.changed_monotonic;
         unit.checking = saved.checking;
@@ -186,6 +187,7 @@ impl Engine {
             // Starts of the old userspace do not count in this one, or soft-reboots in quick succession would keep
             // services down (a difference from semantics 7.8).
             unit.start_limit.reset();
+            unit.automatic_limit.reset();
             match &mut unit.machine {
                 Machine::Plain { on } => *on = false,
                 Machine::Service(service) => end_without_process(service),

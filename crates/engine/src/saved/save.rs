@@ -67,6 +67,7 @@ fn save_unit(unit: &Unit) -> SavedUnit {
         on,
         checking: unit.checking,
         start_limit: unit.start_limit,
+        automatic_limit: unit.automatic_limit,
         changed_realtime: unit.changed_realtime,
         changed_monotonic: unit.changed_monotonic,
     }

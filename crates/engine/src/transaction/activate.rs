@@ -2,7 +2,7 @@
 
 use softboot_unit::JobMode;
 
-use super::{Key, Plan, word};
+use super::{Draft, DropReason, Dropped, Key, Obstacle, Refusal, word};
 use crate::action::RequestError;
 use crate::engine::Engine;
 use crate::event::UnitId;
@@ -30,13 +30,13 @@ impl Engine {
 
     /// Modes fail and lenient: what does not matter must change nothing; under lenient what matters must not stop
     /// a running unit or another job either (semantics 2.3).
-    pub(super) fn minimise_impact(&self, plan: &mut Plan, mode: JobMode) -> Result<(), RequestError> {
+    pub(super) fn minimise_impact(&self, draft: &mut Draft, mode: JobMode) -> Result<(), Box<Refusal>> {
         if !matches!(mode, JobMode::Fail | JobMode::Lenient) {
             return Ok(());
         }
-        for key in plan.keys() {
+        for key in draft.keys() {
             let (unit, kind) = key;
-            let Some(matters) = plan.get(key).map(|job| job.matters) else {
+            let Some(matters) = draft.get(key).map(|job| job.matters) else {
                 continue;
             };
             let stops = kind == JobKind::Stop && self.units[unit].is_up();
@@ -45,37 +45,48 @@ impl Engine {
                 continue;
             }
             if !matters {
-                plan.delete(key, true);
+                let why = if stops {
+                    DropReason::StopsRunning
+                } else {
+                    DropReason::ContraryJob
+                };
+                draft.take_out(key, true, || Dropped::For(why));
             } else if mode == JobMode::Lenient {
-                let (name, anchor) = (self.units[unit].name(), self.units[plan.anchor.0].name());
+                let (name, anchor) = (self.units[unit].name(), self.units[draft.anchor.0].name());
                 let job = word(kind);
                 let message = if stops {
                     format!(
                         "the {} of {anchor} would {job} {name}, which is running",
-                        word(plan.anchor.1)
+                        word(draft.anchor.1)
                     )
                 } else {
                     format!(
                         "the {} of {anchor} needs a {job} of {name}, which has a contrary job",
-                        word(plan.anchor.1)
+                        word(draft.anchor.1)
                     )
                 };
-                return Err(RequestError::TransactionIsDestructive(message));
+                let obstacle = if stops {
+                    Obstacle::Running(self.units[unit].active())
+                } else {
+                    self.obstacle_job(unit)
+                };
+                let error = RequestError::TransactionIsDestructive(message);
+                return Err(self.refusal_in(draft, error, key, obstacle));
             }
         }
         Ok(())
     }
 
     /// Jobs that would change nothing go, unit by unit.
-    pub(super) fn drop_redundant(&self, plan: &mut Plan) {
-        for unit in plan.units() {
-            let keys: Vec<Key> = plan.kinds_of(unit).map(|kind| (unit, kind)).collect();
+    pub(super) fn drop_redundant(&self, draft: &mut Draft) {
+        for unit in draft.units() {
+            let keys: Vec<Key> = draft.kinds_of(unit).map(|kind| (unit, kind)).collect();
             let droppable = keys.iter().all(|key| {
-                *key != plan.anchor && self.is_redundant(*key) && !self.conflicts_installed(unit, key.1)
+                *key != draft.anchor && self.is_redundant(*key) && !self.conflicts_installed(unit, key.1)
             });
             if droppable {
                 for key in keys {
-                    plan.delete(key, false);
+                    draft.take_out(key, false, || Dropped::For(DropReason::Redundant));
                 }
             }
         }

@@ -4,49 +4,81 @@ use std::collections::BTreeMap;
 
 use softboot_unit::JobMode;
 
-use super::{Plan, Wish, word};
-use crate::action::{Action, RequestError};
+use super::build::Skipped;
+use super::{Draft, Refusal, Wish, word};
+use crate::action::{Action, Level, RequestError};
 use crate::engine::Engine;
 use crate::event::{JobId, UnitId};
 use crate::jobs::{Job, conflict, merge};
 use crate::state::{JobKind, JobResult};
 
+/// What is worth a line in the log.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) skipped: Vec<Skipped>,
+    pub(super) broken: Vec<(UnitId, String)>,
+}
+
 impl Engine {
     /// Makes the jobs that a wish means. On an error nothing changed.
     pub(crate) fn enqueue_wish(&mut self, wish: Wish) -> Result<JobId, RequestError> {
+        let mut notes = Notes::default();
+        let prepared = self.prepare(wish, false, &mut notes);
+        for skipped in notes.skipped {
+            let requester = self.units[skipped.by.0].name();
+            let message = format!("not pulled in by {requester}: {}", skipped.error);
+            self.log(Level::Debug, Some(skipped.key.0), message);
+        }
+        for (victim, message) in notes.broken {
+            self.log(Level::Error, Some(victim), message);
+        }
+        let (wish, _, merged) = prepared.map_err(|refusal| refusal.error)?;
+        Ok(self.apply(&wish, &merged))
+    }
+
+    /// Everything up to installing: the wish as it is meant now, its jobs with their reasons, and one job a unit.
+    pub(super) fn prepare(
+        &self,
+        wish: Wish,
+        remember: bool,
+        notes: &mut Notes,
+    ) -> Result<(Wish, Draft, BTreeMap<UnitId, JobKind>), Box<Refusal>> {
         if self.ending.is_some() {
-            return Err(RequestError::ShuttingDown(
-                "no new jobs: this userspace is ending".to_owned(),
-            ));
+            let error = RequestError::ShuttingDown("no new jobs: this userspace is ending".to_owned());
+            return Err(self.refusal(error, (wish.unit, wish.kind)));
         }
         let wish = Wish {
             kind: self.collapse(wish.unit, wish.kind),
             ..wish
         };
-        let mut plan = self.build(&wish)?;
+        let (mut draft, skipped) = self.build(&wish)?;
+        notes.skipped = skipped;
         match wish.mode {
-            JobMode::Isolate => self.add_isolate(&mut plan),
-            JobMode::Triggering => self.add_triggering(&mut plan),
+            JobMode::Isolate => self.add_isolate(&mut draft),
+            JobMode::Triggering => self.add_triggering(&mut draft),
             _ => {}
         }
-        plan.find_what_matters();
-        self.minimise_impact(&mut plan, wish.mode)?;
-        self.drop_redundant(&mut plan);
-        self.break_cycles(&mut plan, wish.mode)?;
-        let mut merged = self.merge_plan(&mut plan, wish.mode)?;
+        if remember {
+            draft.remember();
+        }
+        draft.find_what_matters();
+        self.minimise_impact(&mut draft, wish.mode)?;
+        self.drop_redundant(&mut draft);
+        self.break_cycles(&mut draft, wish.mode, &mut notes.broken)?;
+        let mut merged = self.merge_draft(&mut draft, wish.mode)?;
         merged.retain(|unit, kind| {
             *unit == wish.unit || !self.is_redundant((*unit, *kind)) || self.conflicts_installed(*unit, *kind)
         });
-        self.refuse_destruction(&plan, &merged, wish.mode)?;
-        Ok(self.apply(&wish, &merged))
+        self.refuse_destruction(&draft, &merged, wish.mode)?;
+        Ok((wish, draft, merged))
     }
 
     fn refuse_destruction(
         &self,
-        plan: &Plan,
+        draft: &Draft,
         merged: &BTreeMap<UnitId, JobKind>,
         mode: JobMode,
-    ) -> Result<(), RequestError> {
+    ) -> Result<(), Box<Refusal>> {
         for (unit, kind) in merged {
             let Some(installed) = self.units[*unit].job.and_then(|id| self.jobs.get(id)) else {
                 continue;
@@ -59,8 +91,8 @@ impl Engine {
                 let name = self.units[*unit].name();
                 let message = format!(
                     "the {} of {} needs a {} of {name}, but {name} has a {} job{}",
-                    word(plan.anchor.1),
-                    self.units[plan.anchor.0].name(),
+                    word(draft.anchor.1),
+                    self.units[draft.anchor.0].name(),
                     word(*kind),
                     word(installed.kind),
                     if installed.irreversible {
@@ -69,7 +101,9 @@ impl Engine {
                         ""
                     },
                 );
-                return Err(RequestError::TransactionIsDestructive(message));
+                let error = RequestError::TransactionIsDestructive(message);
+                let key = draft.key_for(*unit, *kind);
+                return Err(self.refusal_in(draft, error, key, self.obstacle_job(*unit)));
             }
         }
         Ok(())
@@ -77,13 +111,8 @@ impl Engine {
 
     fn apply(&mut self, wish: &Wish, merged: &BTreeMap<UnitId, JobKind>) -> JobId {
         if matches!(wish.mode, JobMode::Isolate | JobMode::Flush) {
-            for id in self.jobs.ids() {
-                let Some(job) = self.jobs.get(id) else { continue };
-                let kept =
-                    merged.contains_key(&job.unit) || self.units[job.unit].definition.unit.ignore_on_isolate;
-                if !kept {
-                    self.finish_job(id, JobResult::Canceled, false);
-                }
+            for id in self.cleared(merged) {
+                self.finish_job(id, JobResult::Canceled, false);
             }
         }
         let mut anchor = JobId(0);
@@ -100,6 +129,14 @@ impl Engine {
             self.act(Action::RequestQueued { request, job: anchor });
         }
         anchor
+    }
+
+    /// Modes isolate and flush: the installed jobs that have to go.
+    pub(super) fn cleared(&self, merged: &BTreeMap<UnitId, JobKind>) -> Vec<JobId> {
+        let kept =
+            |unit: UnitId| merged.contains_key(&unit) || self.units[unit].definition.unit.ignore_on_isolate;
+        let gone = self.jobs.iter().filter(|(_, job)| !kept(job.unit));
+        gone.map(|(id, _)| id).collect()
     }
 
     /// The install rule of semantics 2.4.

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use softboot_unit::{JobMode, LoadState};
 
-use super::{Key, Plan, Pull, Wish, word};
-use crate::action::{Level, RequestError};
+use super::{Draft, Key, Pull, Reason, Refusal, Wish, word};
+use crate::action::RequestError;
 use crate::engine::Engine;
 use crate::event::UnitId;
-use crate::state::{ActiveState, JobKind};
+use crate::state::JobKind;
 use crate::units::Relation;
 
-/// A job that somebody wants in the plan.
+/// A job that somebody wants in the draft.
 struct Want {
     key: Key,
     pull: Pull,
@@ -19,35 +19,44 @@ struct Want {
     fatal: bool,
 }
 
-/// The plan while dependencies are followed.
+/// A weak pull that came to nothing.
+#[derive(Clone, Debug)]
+pub(super) struct Skipped {
+    pub(super) by: Key,
+    pub(super) key: Key,
+    pub(super) reason: Reason,
+    pub(super) error: RequestError,
+}
+
+/// The draft while dependencies are followed.
 struct Builder<'a> {
     engine: &'a Engine,
     mode: JobMode,
-    plan: Plan,
+    draft: Draft,
     wanted: VecDeque<Want>,
+    /// PropagatesStopTo=: a job and whom its stop reaches. What it asks for depends on what else the draft has.
+    reached: VecDeque<(Key, UnitId)>,
     /// What cannot be, and why.
-    refused: BTreeMap<Key, RequestError>,
-    notes: Vec<(UnitId, String)>,
+    refused: BTreeMap<Key, Box<Refusal>>,
+    /// Weak pulls that came to nothing: for the log, and for those who want to know.
+    skipped: Vec<Skipped>,
 }
 
 impl Engine {
-    /// The anchor and all that it pulls in, and what could not be pulled in, for the log.
-    pub(super) fn build(&mut self, wish: &Wish) -> Result<Plan, RequestError> {
+    /// The anchor and all that it pulls in, and what could not be pulled in.
+    pub(super) fn build(&self, wish: &Wish) -> Result<(Draft, Vec<Skipped>), Box<Refusal>> {
         let key = (wish.unit, wish.kind);
         let mut builder = Builder {
             engine: self,
             mode: wish.mode,
-            plan: Plan::new(key),
+            draft: Draft::new(key),
             wanted: VecDeque::new(),
+            reached: VecDeque::new(),
             refused: BTreeMap::new(),
-            notes: Vec::new(),
+            skipped: Vec::new(),
         };
-        let result = builder.build(key);
-        let Builder { plan, notes, .. } = builder;
-        for (unit, note) in notes {
-            self.log(Level::Debug, Some(unit), note);
-        }
-        result.map(|()| plan)
+        builder.build(key)?;
+        Ok((builder.draft, builder.skipped))
     }
 
     /// The collapsed kinds become what they mean now (semantics 2.1).
@@ -102,71 +111,95 @@ impl Engine {
 }
 
 impl Builder<'_> {
-    fn build(&mut self, anchor: Key) -> Result<(), RequestError> {
+    fn build(&mut self, anchor: Key) -> Result<(), Box<Refusal>> {
         let pull = Pull {
             by: None,
             matters: true,
             conflicts: false,
+            reason: Reason::Requested,
         };
         self.wanted.push_back(Want {
             key: anchor,
             pull,
             fatal: true,
         });
-        while let Some(want) = self.wanted.pop_front() {
-            self.add(want)?;
+        loop {
+            // A start that anything pulls in is in the draft before a propagated stop looks for it.
+            if let Some(want) = self.wanted.pop_front() {
+                self.add(want)?;
+            } else if let Some((by, partner)) = self.reached.pop_front() {
+                self.propagate_stop(by, partner);
+            } else {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
-    fn add(&mut self, want: Want) -> Result<(), RequestError> {
+    fn add(&mut self, want: Want) -> Result<(), Box<Refusal>> {
         // Its requester may have been given up meanwhile.
-        if want.pull.by.is_some_and(|by| self.plan.get(by).is_none()) {
+        if want.pull.by.is_some_and(|by| self.draft.get(by).is_none()) {
             return Ok(());
         }
-        let refused = self
-            .refused
-            .get(&want.key)
-            .cloned()
-            .or_else(|| self.engine.refuse(want.key));
-        if let Some(error) = refused {
-            return self.failed(&want, error);
+        let refused = self.refused.get(&want.key).cloned().or_else(|| {
+            self.engine
+                .refuse(want.key)
+                .map(|error| self.engine.refusal(error, want.key))
+        });
+        if let Some(refusal) = refused {
+            return self.failed(&want, refusal);
         }
-        if self.plan.add(want.key, want.pull) {
+        if self.draft.add(want.key, want.pull) {
             self.follow(want.key);
         }
         Ok(())
     }
 
     /// A job cannot be: so cannot those that strongly want it. Ends with an error when that is the anchor.
-    fn failed(&mut self, want: &Want, error: RequestError) -> Result<(), RequestError> {
-        let Some(by) = want.pull.by else { return Err(error) };
-        let ignored = matches!(error, RequestError::JobTypeNotApplicable(_));
+    fn failed(&mut self, want: &Want, mut refusal: Box<Refusal>) -> Result<(), Box<Refusal>> {
+        let Some(by) = want.pull.by else {
+            return Err(refusal);
+        };
+        if let Some(first) = refusal.chain.first_mut() {
+            first.reason = want.pull.reason;
+        }
+        let ignored = matches!(refusal.error, RequestError::JobTypeNotApplicable(_));
         if !want.fatal || ignored {
-            let requester = self.engine.units[by.0].name();
-            self.notes
-                .push((want.key.0, format!("not pulled in by {requester}: {error}")));
+            self.skipped.push(Skipped {
+                by,
+                key: want.key,
+                reason: want.pull.reason,
+                error: refusal.error,
+            });
             return Ok(());
         }
         let requester = self.engine.units[by.0].name();
-        let error = with_context(error, &format!("wanted by the {} of {requester}", word(by.1)));
-        for gone in self.plan.delete(by, true) {
-            if gone == self.plan.anchor {
-                return Err(error);
+        refusal.error = with_context(
+            refusal.error,
+            &format!("wanted by the {} of {requester}", word(by.1)),
+        );
+        let before = self.draft.clone();
+        for gone in self.draft.delete(by, true) {
+            let mut refusal = refusal.clone();
+            let mut chain = self.engine.links(&before.path_between(gone, by));
+            chain.append(&mut refusal.chain);
+            refusal.chain = chain;
+            if gone == self.draft.anchor {
+                return Err(refusal);
             }
-            self.refused.insert(gone, error.clone());
+            self.refused.insert(gone, refusal);
         }
         Ok(())
     }
 
-    fn want(&mut self, by: Key, unit: UnitId, kind: JobKind, matters: bool, conflicts: bool) {
+    fn want(&mut self, by: Key, key: Key, reason: Relation, matters: bool, conflicts: bool) {
         let pull = Pull {
             by: Some(by),
             matters,
             conflicts,
+            reason: Reason::Dependency(reason),
         };
         self.wanted.push_back(Want {
-            key: (unit, kind),
+            key,
             pull,
             fatal: matters,
         });
@@ -196,13 +229,13 @@ impl Builder<'_> {
             ];
             for (relation, pulled, matters, conflicts) in pulls {
                 for partner in known.partners(relation) {
-                    self.want(key, *partner, pulled, matters, conflicts);
+                    self.want(key, (*partner, pulled), relation, matters, conflicts);
                 }
             }
         }
         let restarts = kind == JobKind::Restart
             || (kind == JobKind::Start
-                && key == self.plan.anchor
+                && key == self.draft.anchor
                 && self.mode == JobMode::RestartDependencies);
         if kind == JobKind::Stop || restarts {
             for relation in [
@@ -218,21 +251,27 @@ impl Builder<'_> {
                         JobKind::Stop
                     };
                     if pulled != JobKind::Nop {
-                        self.want(key, *partner, pulled, true, false);
+                        self.want(key, (*partner, pulled), relation, true, false);
                     }
                 }
             }
         }
         if matches!(kind, JobKind::Stop | JobKind::Restart) {
             for partner in known.partners(Relation::PropagatesStopTo) {
-                self.propagate_stop(key, *partner);
+                self.reached.push_back((key, *partner));
             }
         }
         if kind == JobKind::Reload {
             for partner in known.partners(Relation::PropagatesReloadTo) {
                 let pulled = engine.collapse(*partner, JobKind::TryReload);
                 if pulled != JobKind::Nop {
-                    self.want(key, *partner, pulled, false, false);
+                    self.want(
+                        key,
+                        (*partner, pulled),
+                        Relation::PropagatesReloadTo,
+                        false,
+                        false,
+                    );
                 }
             }
         }
@@ -240,20 +279,19 @@ impl Builder<'_> {
 
     /// Semantics 2.4, step 5.
     fn propagate_stop(&mut self, by: Key, partner: UnitId) {
-        let kinds: Vec<_> = self.plan.kinds_of(partner).collect();
+        let kinds: Vec<_> = self.draft.kinds_of(partner).collect();
         if kinds
             .iter()
             .any(|kind| matches!(kind, JobKind::Stop | JobKind::Restart))
         {
             return;
         }
-        let start = kinds.contains(&JobKind::Start);
-        let down = self.engine.units[partner].active() == ActiveState::Inactive;
-        if start && !down {
-            self.want(by, partner, JobKind::Restart, true, false);
-        } else if !start {
-            self.want(by, partner, JobKind::Stop, true, false);
-        }
+        let kind = if kinds.contains(&JobKind::Start) {
+            JobKind::Restart
+        } else {
+            JobKind::Stop
+        };
+        self.want(by, (partner, kind), Relation::PropagatesStopTo, true, false);
     }
 }
 

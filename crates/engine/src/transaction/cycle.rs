@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use softboot_unit::JobMode;
+use softboot_unit::{JobMode, UnitName};
 
-use super::{Plan, word};
-use crate::action::{Level, RequestError};
+use super::{Draft, DropReason, Dropped, Obstacle, Refusal, word};
+use crate::action::RequestError;
 use crate::engine::Engine;
 use crate::event::UnitId;
 use crate::state::JobKind;
@@ -19,47 +19,56 @@ enum Colour {
 }
 
 impl Engine {
-    /// Takes jobs that do not matter out of the plan until no order is a circle.
-    pub(super) fn break_cycles(&mut self, plan: &mut Plan, mode: JobMode) -> Result<(), RequestError> {
+    /// Takes jobs that do not matter out of the draft until no order is a circle.
+    pub(super) fn break_cycles(
+        &self,
+        draft: &mut Draft,
+        mode: JobMode,
+        broken: &mut Vec<(UnitId, String)>,
+    ) -> Result<(), Box<Refusal>> {
         if mode == JobMode::IgnoreDependencies {
             return Ok(());
         }
         loop {
             if mode != JobMode::Isolate {
-                plan.collect_garbage();
+                draft.collect_garbage();
             }
-            let Some(circle) = self.find_cycle(plan) else {
+            let Some(circle) = self.find_cycle(draft) else {
                 return Ok(());
             };
-            let names: Vec<String> = circle
+            let units: Vec<UnitName> = circle
                 .iter()
-                .map(|unit| self.units[*unit].name().to_string())
+                .map(|unit| self.units[*unit].name().clone())
                 .collect();
+            let names: Vec<&str> = units.iter().map(UnitName::as_str).collect();
             let path = names.join(" before ");
             let victim = circle.iter().rev().copied().find(|unit| {
-                let mut keys = plan.kinds_of(*unit).map(|kind| (*unit, kind)).peekable();
-                keys.peek().is_some() && keys.all(|key| plan.get(key).is_some_and(|job| !job.matters))
+                let mut keys = draft.kinds_of(*unit).map(|kind| (*unit, kind)).peekable();
+                keys.peek().is_some() && keys.all(|key| draft.get(key).is_some_and(|job| !job.matters))
             });
             let Some(victim) = victim else {
-                let anchor = self.units[plan.anchor.0].name();
-                let job = word(plan.anchor.1);
+                let anchor = self.units[draft.anchor.0].name();
+                let job = word(draft.anchor.1);
                 let message = format!(
                     "the {job} of {anchor} cannot be ordered, and every job of the circle matters: {path}"
                 );
-                return Err(RequestError::TransactionOrderIsCyclic(message));
+                let error = RequestError::TransactionOrderIsCyclic(message);
+                return Err(self.refusal_in(draft, error, draft.anchor, Obstacle::Circle(units)));
             };
             let message = format!("its job was taken out to break a circle of orders: {path}");
-            self.log(Level::Error, Some(victim), message);
-            let kinds: Vec<_> = plan.kinds_of(victim).collect();
+            broken.push((victim, message));
+            let kinds: Vec<_> = draft.kinds_of(victim).collect();
             for kind in kinds {
-                plan.delete((victim, kind), true);
+                draft.take_out((victim, kind), true, || {
+                    Dropped::For(DropReason::Circle(units.clone()))
+                });
             }
         }
     }
 
-    /// Takes part in ordering: has a job in the plan or the table.
-    fn is_ordered(&self, plan: &Plan, unit: UnitId) -> bool {
-        if plan.kinds_of(unit).any(|kind| kind != JobKind::Nop) {
+    /// Takes part in ordering: has a job in the draft or the table.
+    fn is_ordered(&self, draft: &Draft, unit: UnitId) -> bool {
+        if draft.kinds_of(unit).any(|kind| kind != JobKind::Nop) {
             return true;
         }
         self.units[unit]
@@ -69,10 +78,10 @@ impl Engine {
     }
 
     /// The units of one circle, each Before= the next.
-    fn find_cycle(&self, plan: &Plan) -> Option<Vec<UnitId>> {
+    fn find_cycle(&self, draft: &Draft) -> Option<Vec<UnitId>> {
         let mut colours: BTreeMap<UnitId, Colour> = BTreeMap::new();
-        for root in plan.units() {
-            if colours.contains_key(&root) || !self.is_ordered(plan, root) {
+        for root in draft.units() {
+            if colours.contains_key(&root) || !self.is_ordered(draft, root) {
                 continue;
             }
             let mut path: Vec<(UnitId, usize)> = vec![(root, 0)];
@@ -94,7 +103,7 @@ impl Engine {
                             .skip_while(|unit| *unit != partner);
                         return Some(circle.collect());
                     }
-                    None if self.is_ordered(plan, partner) => {
+                    None if self.is_ordered(draft, partner) => {
                         colours.insert(partner, Colour::OnPath);
                         path.push((partner, 0));
                     }

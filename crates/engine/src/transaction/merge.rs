@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use softboot_unit::JobMode;
 
-use super::{Key, Plan, word};
+use super::{Draft, DropReason, Dropped, Key, Obstacle, Refusal, word};
 use crate::action::RequestError;
 use crate::engine::Engine;
 use crate::event::UnitId;
@@ -13,27 +13,30 @@ use crate::state::JobKind;
 
 impl Engine {
     /// Decides contradictions, then merges what each unit has.
-    pub(super) fn merge_plan(
-        &mut self,
-        plan: &mut Plan,
+    pub(super) fn merge_draft(
+        &self,
+        draft: &mut Draft,
         mode: JobMode,
-    ) -> Result<BTreeMap<UnitId, JobKind>, RequestError> {
-        for unit in plan.units() {
-            if plan.kinds_of(unit).any(|kind| kind != JobKind::Nop) && plan.anchor != (unit, JobKind::Nop) {
-                plan.delete((unit, JobKind::Nop), false);
+    ) -> Result<BTreeMap<UnitId, JobKind>, Box<Refusal>> {
+        for unit in draft.units() {
+            if draft.kinds_of(unit).any(|kind| kind != JobKind::Nop) && draft.anchor != (unit, JobKind::Nop) {
+                draft.take_out((unit, JobKind::Nop), false, || {
+                    Dropped::For(DropReason::Redundant)
+                });
             }
         }
-        while let Some((a, b)) = find_contradiction(plan) {
-            let victim = self.choose(plan, a, b)?;
-            plan.delete(victim, true);
+        while let Some((a, b)) = find_contradiction(draft) {
+            let victim = self.choose(draft, a, b)?;
+            let rival = if victim == a { b.1 } else { a.1 };
+            draft.take_out(victim, true, || Dropped::For(DropReason::Contradicts(rival)));
             if mode != JobMode::Isolate {
-                plan.collect_garbage();
+                draft.collect_garbage();
             }
         }
         let mut merged = BTreeMap::new();
-        for unit in plan.units() {
+        for unit in draft.units() {
             let active = self.units[unit].active().is_active_ish();
-            let kind = plan
+            let kind = draft
                 .kinds_of(unit)
                 .fold(JobKind::Nop, |sum, kind| merge(sum, kind, active).unwrap_or(sum));
             merged.insert(unit, kind);
@@ -42,14 +45,14 @@ impl Engine {
     }
 
     /// Which of two contradicting jobs of one unit goes.
-    fn choose(&self, plan: &Plan, a: Key, b: Key) -> Result<Key, RequestError> {
-        let matters = |key: Key| key == plan.anchor || plan.get(key).is_some_and(|job| job.matters);
+    fn choose(&self, draft: &Draft, a: Key, b: Key) -> Result<Key, Box<Refusal>> {
+        let matters = |key: Key| key == draft.anchor || draft.get(key).is_some_and(|job| job.matters);
         let (stop, other) = if a.1 == JobKind::Stop { (a, b) } else { (b, a) };
         match (matters(stop), matters(other)) {
             (true, false) => Ok(other),
             (false, true) => Ok(stop),
             (false, false) => {
-                let by_conflict = plan
+                let by_conflict = draft
                     .get(stop)
                     .is_some_and(|job| job.pulled_by.iter().any(|pull| pull.conflicts));
                 Ok(if by_conflict { other } else { stop })
@@ -59,16 +62,18 @@ impl Engine {
                 let message = format!(
                     "{name} would have to {} ({}) and to stop ({})",
                     word(other.1),
-                    self.pulled_by(plan, other),
-                    self.pulled_by(plan, stop)
+                    self.pulled_by(draft, other),
+                    self.pulled_by(draft, stop)
                 );
-                Err(RequestError::TransactionJobsAreConflicting(message))
+                let error = RequestError::TransactionJobsAreConflicting(message);
+                let obstacle = Obstacle::Contrary(self.links(&draft.path(stop)));
+                Err(self.refusal_in(draft, error, other, obstacle))
             }
         }
     }
 
-    fn pulled_by(&self, plan: &Plan, key: Key) -> String {
-        let by = plan
+    fn pulled_by(&self, draft: &Draft, key: Key) -> String {
+        let by = draft
             .get(key)
             .and_then(|job| job.pulled_by.iter().find(|pull| pull.matters))
             .and_then(|pull| pull.by);
@@ -79,10 +84,10 @@ impl Engine {
     }
 }
 
-fn find_contradiction(plan: &Plan) -> Option<(Key, Key)> {
-    plan.units().into_iter().find_map(|unit| {
-        let stop = plan.kinds_of(unit).find(|kind| *kind == JobKind::Stop)?;
-        let other = plan.kinds_of(unit).find(|kind| conflict(stop, *kind))?;
+fn find_contradiction(draft: &Draft) -> Option<(Key, Key)> {
+    draft.units().into_iter().find_map(|unit| {
+        let stop = draft.kinds_of(unit).find(|kind| *kind == JobKind::Stop)?;
+        let other = draft.kinds_of(unit).find(|kind| conflict(stop, *kind))?;
         Some(((unit, stop), (unit, other)))
     })
 }

@@ -6,19 +6,24 @@
 //! | isolate, triggering | `extra` | jobs that the mode adds |
 //! | activate 1 to 7 | `activate`, `cycle`, `merge` | drop what is not needed, break circles, one job a unit |
 //! | activate 8, 9 | `apply` | refuse what would destroy, or install |
+//! | explain | `explain`, `refusal` | what would be done or is refused, as data |
 //!
-//! Until the last step nothing outside the plan changes, so a refusal leaves the engine as it was.
+//! Until the last step nothing outside the draft changes, so a refusal leaves the engine as it was.
 
 mod activate;
 mod apply;
 mod build;
 mod cycle;
+mod draft;
+mod explain;
 mod extra;
 mod merge;
-mod plan;
+mod refusal;
 mod request;
 
-pub(crate) use plan::{Key, Plan, Pull};
+pub(crate) use draft::{Draft, Dropped, Key, Pull};
+pub use explain::{DropReason, DroppedJob, InstalledJob, Link, Plan, PlannedJob, Reason};
+pub use refusal::{Obstacle, Refusal};
 
 use softboot_unit::JobMode;
 

@@ -18,7 +18,9 @@ impl Engine {
         mode: JobMode,
         manual: bool,
     ) {
-        let result = self.checked_request(request, kind, name, mode, manual);
+        let result = self
+            .check_request(kind, name, mode, manual)
+            .and_then(|unit| self.enqueue(kind, unit, mode, Some(request)));
         if let Err(error) = result {
             self.act(Action::RequestDone {
                 request,
@@ -29,14 +31,14 @@ impl Engine {
         }
     }
 
-    fn checked_request(
-        &mut self,
-        request: RequestId,
+    /// What is refused before any job is looked at; otherwise the unit.
+    pub(super) fn check_request(
+        &self,
         kind: JobKind,
         name: &UnitName,
         mode: JobMode,
         manual: bool,
-    ) -> Result<JobId, RequestError> {
+    ) -> Result<UnitId, RequestError> {
         let Some(unit) = self.units.find(name) else {
             return Err(RequestError::NoSuchUnit(format!("no unit has the name {name}")));
         };
@@ -70,7 +72,7 @@ impl Engine {
                 "{name} is stopped only by units that need it to be"
             )));
         }
-        self.enqueue(kind, unit, mode, Some(request))
+        Ok(unit)
     }
 
     /// Makes the jobs of a request.

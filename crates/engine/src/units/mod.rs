@@ -3,7 +3,7 @@
 mod relation;
 mod table;
 
-pub(crate) use relation::Relation;
+pub use relation::Relation;
 pub(crate) use table::Units;
 
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ pub(crate) struct Unit {
     /// The start job whose conditions are being looked at.
     pub(crate) checking: Option<JobId>,
     pub(crate) start_limit: Limiter,
+    /// What the continuous rules of semantics 2.9 did with it.
+    pub(crate) automatic_limit: Limiter,
     pub(crate) changed_realtime: Usec,
     pub(crate) changed_monotonic: Usec,
 }
@@ -69,6 +71,7 @@ impl Unit {
             nop: None,
             checking: None,
             start_limit: Limiter::default(),
+            automatic_limit: Limiter::default(),
             changed_realtime: Usec::ZERO,
             changed_monotonic: Usec::ZERO,
         }
@@ -117,7 +120,7 @@ impl Unit {
         }
     }
 
-    /// The unit's type has an operation of its own for reload (semantics 4.6).
+    /// The unit has something to reload (semantics 4.6), or somebody to pass a reload on to (2.4).
     pub(crate) fn can_reload(&self) -> bool {
         match &self.definition.kind {
             KindSection::Service(service) => {
@@ -125,7 +128,8 @@ impl Unit {
                     || service.service_type == softboot_unit::ServiceType::NotifyReload
             }
             KindSection::Mount(_) => true,
-            _ => false,
+            // It has nothing to reload itself, and passes the request on.
+            _ => !self.partners(Relation::PropagatesReloadTo).is_empty(),
         }
     }
 

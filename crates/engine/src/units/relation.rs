@@ -1,10 +1,12 @@
 //! Dependencies with their inverses.
 
+use serde::{Deserialize, Serialize};
 use softboot_unit::DependencyKind;
 
 /// What one unit is to another. Definitions hold the forward half; the table adds the inverse (semantics 5.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Relation {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names that unit files and tools give them")]
+pub enum Relation {
     Wants,
     WantedBy,
     Requires,

@@ -1,14 +1,15 @@
 //! The jobs of one transaction and who pulled them in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
+use super::explain::{DropReason, Reason};
 use crate::event::UnitId;
 use crate::state::JobKind;
 
 /// One job a unit and kind.
 pub(crate) type Key = (UnitId, JobKind);
 
-/// Why a job is in the plan.
+/// Why a job is in the draft.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pull {
     /// The job that needs it; `None`: the request itself.
@@ -17,9 +18,11 @@ pub(crate) struct Pull {
     pub(crate) matters: bool,
     /// It is a stop that a Conflicts= asks for.
     pub(crate) conflicts: bool,
+    /// How the other job comes to want it.
+    pub(crate) reason: Reason,
 }
 
-/// One job of the plan.
+/// One job of the draft.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Planned {
     pub(crate) pulled_by: Vec<Pull>,
@@ -28,18 +31,35 @@ pub(crate) struct Planned {
     pub(crate) matters: bool,
 }
 
-/// A transaction while it is made.
+/// Why a job was taken out.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    pub(crate) anchor: Key,
-    jobs: BTreeMap<Key, Planned>,
+pub(crate) enum Dropped {
+    For(DropReason),
+    /// Something it needs was taken out.
+    With(Key),
 }
 
-impl Plan {
-    pub(crate) fn new(anchor: Key) -> Plan {
-        Plan {
+/// Jobs with what each of them is wanted for: from the anchor down.
+pub(crate) type Path = Vec<(Key, Reason)>;
+
+/// A transaction while it is made.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) anchor: Key,
+    jobs: BTreeMap<Key, Planned>,
+    /// Every job that was in it, where somebody wants to know what became of them.
+    all: Option<BTreeMap<Key, Planned>>,
+    /// What was taken out, and why; only with `all`.
+    dropped: Vec<(Key, Dropped)>,
+}
+
+impl Draft {
+    pub(crate) fn new(anchor: Key) -> Draft {
+        Draft {
             anchor,
             jobs: BTreeMap::new(),
+            all: None,
+            dropped: Vec::new(),
         }
     }
 
@@ -66,6 +86,15 @@ impl Plan {
         self.jobs
             .range((unit, JobKind::Start)..=(unit, JobKind::ReloadOrStart))
             .map(|((_, kind), _)| *kind)
+    }
+
+    /// The job whose reasons are those of a unit's one merged job.
+    pub(crate) fn key_for(&self, unit: UnitId, merged: JobKind) -> Key {
+        let kind = self
+            .kinds_of(unit)
+            .find(|kind| *kind == merged)
+            .or_else(|| self.kinds_of(unit).next());
+        (unit, kind.unwrap_or(merged))
     }
 
     pub(crate) fn has_unit(&self, unit: UnitId) -> bool {
@@ -110,8 +139,47 @@ impl Plan {
         gone
     }
 
+    /// From now on it is remembered what is taken out.
+    pub(crate) fn remember(&mut self) {
+        self.all = Some(self.jobs.clone());
+    }
+
+    /// Takes a job out and remembers why.
+    pub(crate) fn take_out(&mut self, key: Key, requesters: bool, why: impl FnOnce() -> Dropped) {
+        let gone = self.delete(key, requesters);
+        if self.all.is_none() {
+            return;
+        }
+        let mut why = Some(why());
+        for other in gone {
+            let reason = why.take().unwrap_or(Dropped::With(key));
+            self.dropped.push((other, reason));
+        }
+    }
+
+    /// What was taken out.
+    pub(crate) fn dropped(&self) -> &[(Key, Dropped)] {
+        &self.dropped
+    }
+
+    /// One way from the anchor to a job; over pulls that matter, if there is such a way.
+    pub(crate) fn path(&self, to: Key) -> Path {
+        path(&self.jobs, self.anchor, to)
+    }
+
+    /// The same for a job that was taken out.
+    pub(crate) fn former_path(&self, to: Key) -> Path {
+        path(self.all.as_ref().unwrap_or(&self.jobs), self.anchor, to)
+    }
+
+    /// One way from a job to another that it needs.
+    pub(crate) fn path_between(&self, from: Key, to: Key) -> Path {
+        path(&self.jobs, from, to)
+    }
+
     /// Takes out what nobody needs any more (2.4, activate 4).
     pub(crate) fn collect_garbage(&mut self) {
+        let unneeded = || Dropped::For(DropReason::Unneeded);
         let anchor = self.anchor;
         let idle = |key: Key, job: &Planned| key != anchor && job.pulled_by.is_empty();
         let mut list: Vec<Key> = self
@@ -121,7 +189,7 @@ impl Plan {
             .collect();
         while let Some(key) = list.pop() {
             let targets = self.get(key).map(|job| job.pulls.clone()).unwrap_or_default();
-            self.delete(key, false);
+            self.take_out(key, false, unneeded);
             list.extend(
                 targets
                     .into_iter()
@@ -154,4 +222,42 @@ impl Plan {
             list.extend(wanted.remove(&key).unwrap_or_default());
         }
     }
+}
+
+/// The shortest way up from `to`, told from `from` down.
+fn path(jobs: &BTreeMap<Key, Planned>, from: Key, to: Key) -> Path {
+    walk(jobs, from, to, true)
+        .or_else(|| walk(jobs, from, to, false))
+        .unwrap_or_else(|| vec![(to, Reason::Requested)])
+}
+
+fn walk(jobs: &BTreeMap<Key, Planned>, from: Key, to: Key, mattering: bool) -> Option<Path> {
+    // Of each job seen: the next one on the way down, and why that is wanted.
+    let mut below: BTreeMap<Key, Option<(Key, Reason)>> = BTreeMap::from([(to, None)]);
+    let mut list = VecDeque::from([to]);
+    while let Some(key) = list.pop_front() {
+        if key == from {
+            let mut path = vec![(from, Reason::Requested)];
+            let mut at = from;
+            while let Some(Some((next, reason))) = below.get(&at) {
+                path.push((*next, *reason));
+                at = *next;
+            }
+            return Some(path);
+        }
+        for pull in jobs
+            .get(&key)
+            .map(|job| job.pulled_by.as_slice())
+            .unwrap_or_default()
+        {
+            if let Some(by) = pull.by
+                && (pull.matters || !mattering)
+                && !below.contains_key(&by)
+            {
+                below.insert(by, Some((key, pull.reason)));
+                list.push_back(by);
+            }
+        }
+    }
+    None
 }
