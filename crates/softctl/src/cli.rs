@@ -226,6 +226,12 @@ pub(crate) struct Job {
     /// What to do about jobs that are there already
     #[arg(long, value_name = "MODE", value_enum, default_value_t = Mode::Replace)]
     pub(crate) job_mode: Mode,
+    /// Show which jobs this would make, and why, and make none
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Show which jobs this makes, and why
+    #[arg(long)]
+    pub(crate) explain: bool,
 }
 
 /// How a new job meets those that are there (semantics 2.3).

@@ -43,6 +43,7 @@ Examples:
   softctl start lighttpd
   softctl start a.socket b.socket
   softctl start --no-block slow    queue the job and return
+  softctl start --dry-run big.target    which jobs it would make, and why
 
 Exit codes: 0 started, 1 the job did not succeed, 4 refused, 5 no such unit, 6 bad unit file.";
 

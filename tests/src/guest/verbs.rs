@@ -24,6 +24,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     signalled(output)?;
     cleaned(output)?;
     graphs(output)?;
+    planned(output)?;
     enabled(output)?;
     varlink(output)?;
     transient(output)?;
@@ -44,6 +45,39 @@ fn prints(output: &mut Output, words: &[&str], code: i32, wanted: &str) -> Resul
             ran.code,
             text.chars().take(300).collect::<String>()
         ),
+    )
+}
+
+/// What would happen, and nothing happens.
+fn planned(output: &mut Output) -> Result<(), Error> {
+    prints(
+        output,
+        &["start", "--dry-run", "forkbomb.service"],
+        0,
+        "forkbomb.service  requested",
+    )?;
+    output.same(
+        &control::Unit::get("forkbomb.service")?.active(),
+        &"inactive",
+        "a dry run starts nothing",
+    )?;
+    prints(
+        output,
+        &["stop", "--dry-run", "system.slice"],
+        0,
+        "RequiredBy of system.slice",
+    )?;
+    prints(
+        output,
+        &["isolate", "--dry-run", "lighttpd.service"],
+        4,
+        "refused: ",
+    )?;
+    prints(
+        output,
+        &["start", "--explain", "holdfds.service"],
+        0,
+        "nothing to do",
     )
 }
 

@@ -106,6 +106,15 @@ mod tests {
         );
         for (text, real) in [
             ("type UnitNode", keys(&UnitNode::default())),
+            ("type ChainLink", keys(&ChainLink::default())),
+            ("type InstalledJob", keys(&InstalledJob::default())),
+            ("type PlannedJob", keys(&PlannedJob::default())),
+            ("type DroppedJob", keys(&DroppedJob::default())),
+            ("type Refusal", keys(&Refusal::default())),
+            (
+                "method Explain(name: string, job: string, mode: ?string) ->",
+                keys(&ExplainReply::default()),
+            ),
             ("type UnitTimes", keys(&UnitTimes::default())),
             ("type UnitTimeline", keys(&UnitTimeline::default())),
             ("type Setting", keys(&Setting::default())),

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{EnqueueRequest, KillRequest, LogsRequest, MethodError, SubscribeRequest, TransientRequest};
+use super::{
+    EnqueueRequest, ExplainRequest, KillRequest, LogsRequest, MethodError, SubscribeRequest, TransientRequest,
+};
 use crate::connection::Call;
 use crate::systemd::SystemdRequest;
 
@@ -41,6 +43,7 @@ pub enum Request {
         name: String,
     },
     Enqueue(EnqueueRequest),
+    Explain(ExplainRequest),
     ListJobs {},
     CancelJob {
         id: u32,
@@ -162,6 +165,7 @@ impl Request {
                 | Request::ListUnits { .. }
                 | Request::GetUnit { .. }
                 | Request::ListJobs {}
+                | Request::Explain(_)
                 | Request::IsSystemRunning { .. }
                 | Request::GetProperties { .. }
                 | Request::ListDependencies { .. }
@@ -177,13 +181,14 @@ impl Request {
 }
 
 /// Every method of the interface.
-pub(super) const METHODS: [&str; 24] = [
+pub(super) const METHODS: [&str; 25] = [
     "Ping",
     "Describe",
     "ListUnits",
     "GetUnit",
     "ListFds",
     "Enqueue",
+    "Explain",
     "ListJobs",
     "CancelJob",
     "ResetFailed",
@@ -258,6 +263,11 @@ mod tests {
                 job: "start".to_owned(),
                 mode: "fail".to_owned(),
                 wait: false,
+            }),
+            Request::Explain(ExplainRequest {
+                name: "a.service".to_owned(),
+                job: "stop".to_owned(),
+                mode: "lenient".to_owned(),
             }),
             Request::ListJobs {},
             Request::CancelJob { id: 7 },

@@ -54,6 +54,7 @@ impl Manager {
             Request::GetUnit { name } => self.get_unit(client, &name, root),
             Request::ListFds { name } => self.list_fds(client, &name),
             Request::Enqueue(enqueue) => self.enqueue(client, &enqueue),
+            Request::Explain(wanted) => self.explain(client, &wanted),
             Request::ListJobs {} => self.list_jobs(client),
             Request::CancelJob { id } => {
                 self.feed(Event::Cancel(Some(JobId(id))));
@@ -327,7 +328,7 @@ impl Manager {
 
 /// A job as a client names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WantedJob {
+pub(super) enum WantedJob {
     /// This one.
     Kind(JobKind),
     /// The first if the unit can reload, else the second.
@@ -335,7 +336,7 @@ enum WantedJob {
 }
 
 impl WantedJob {
-    fn of(word: &str) -> Option<WantedJob> {
+    pub(super) fn of(word: &str) -> Option<WantedJob> {
         match word {
             "reload-or-restart" => Some(WantedJob::Either(JobKind::ReloadOrStart, JobKind::Restart)),
             "try-reload-or-restart" => Some(WantedJob::Either(JobKind::TryReload, JobKind::TryRestart)),
@@ -343,7 +344,7 @@ impl WantedJob {
         }
     }
 
-    fn kind(self, can_reload: bool) -> JobKind {
+    pub(super) fn kind(self, can_reload: bool) -> JobKind {
         match self {
             WantedJob::Kind(kind) => kind,
             WantedJob::Either(reload, _) if can_reload => reload,

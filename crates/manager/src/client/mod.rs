@@ -8,6 +8,7 @@ mod answers;
 mod calls;
 mod describe;
 mod events;
+mod explain;
 mod kill;
 mod properties;
 mod systemd;

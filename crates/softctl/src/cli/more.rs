@@ -14,6 +14,12 @@ pub(crate) struct Isolate {
     /// Only queue the jobs; do not wait for their end
     #[arg(long)]
     pub(crate) no_block: bool,
+    /// Show which jobs this would make, and why, and make none
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Show which jobs this makes, and why
+    #[arg(long)]
+    pub(crate) explain: bool,
 }
 
 /// `run`.

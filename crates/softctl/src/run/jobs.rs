@@ -30,6 +30,12 @@ struct Outcome {
 pub(super) fn enqueue(session: &mut Session, kind: &str, job: &Job) -> Result<u8, Error> {
     let (units, all_found) = session.expand(&job.units.units)?;
     let mut code = if all_found { exit::OK } else { exit::NO_SUCH_UNIT };
+    if job.dry_run || (job.explain && !session.out.json()) {
+        let planned = super::explain::explain(session, kind, job, &units)?;
+        if job.dry_run {
+            return Ok(if code == exit::OK { planned } else { code });
+        }
+    }
     let mut outcomes = Vec::new();
     for units in units.chunks(TOGETHER) {
         for (unit, reply) in units.iter().zip(ask_together(session, kind, job, units)) {
@@ -59,6 +65,8 @@ pub(super) fn isolate(session: &mut Session, isolate: &Isolate) -> Result<u8, Er
         units: SomeUnits { units },
         no_block: isolate.no_block,
         job_mode: Mode::Isolate,
+        dry_run: isolate.dry_run,
+        explain: isolate.explain,
     };
     enqueue(session, "start", &job)
 }

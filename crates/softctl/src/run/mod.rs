@@ -4,6 +4,7 @@ mod boot_time;
 mod cat;
 mod disk;
 mod events;
+mod explain;
 mod generate;
 mod graph;
 mod handoff;

@@ -124,6 +124,8 @@ fn now(out: Output, asked: &Enable, kind: &str) -> Result<u8, Error> {
         units: (&asked.units).into(),
         no_block: false,
         job_mode: Mode::Replace,
+        dry_run: false,
+        explain: false,
     };
     jobs::enqueue(&mut Session::open(out)?, kind, &job)
 }

@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod lists;
 pub(crate) mod logs;
 pub(crate) mod outcome;
+pub(crate) mod plan;
 pub(crate) mod show;
 pub(crate) mod sockets;
 pub(crate) mod status;
