@@ -53,6 +53,8 @@ impl Engine {
         };
         let (mut draft, skipped) = self.build(&wish)?;
         notes.skipped = skipped;
+        // What a failed pull left behind would only confuse the steps that follow.
+        draft.keep_reachable();
         match wish.mode {
             JobMode::Isolate => self.add_isolate(&mut draft),
             JobMode::Triggering => self.add_triggering(&mut draft),

@@ -1,6 +1,6 @@
 //! The jobs of one transaction and who pulled them in.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::explain::{DropReason, Reason};
 use crate::event::UnitId;
@@ -195,6 +195,22 @@ impl Draft {
                     .into_iter()
                     .filter(|key| self.get(*key).is_some_and(|job| idle(*key, job))),
             );
+        }
+    }
+
+    /// Takes out what the anchor does not lead to: jobs that want each other may outlive the one that failed.
+    pub(crate) fn keep_reachable(&mut self) {
+        let mut reached = BTreeSet::new();
+        let mut list = vec![self.anchor];
+        while let Some(key) = list.pop() {
+            if let Some(job) = self.jobs.get(&key).filter(|_| reached.insert(key)) {
+                list.extend(&job.pulls);
+            }
+        }
+        for key in self.keys() {
+            if !reached.contains(&key) {
+                self.delete(key, false);
+            }
         }
     }
 
