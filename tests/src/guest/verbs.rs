@@ -73,12 +73,7 @@ fn planned(output: &mut Output) -> Result<(), Error> {
         4,
         "refused: ",
     )?;
-    prints(
-        output,
-        &["start", "--explain", "holdfds.service"],
-        0,
-        "nothing to do",
-    )
+    prints(output, &["start", "--explain", "holdfds.service"], 0, "requested")
 }
 
 fn shown(output: &mut Output) -> Result<(), Error> {

@@ -48,8 +48,9 @@ pub fn introspect(request: &Request) -> Result<Value, MethodError> {
 mod tests {
     use super::super::request::METHODS;
     use super::super::{
-        EventReply, JobEvent, ManagerInfo, Setting, TimelineReply, TransientReply, TransientRequest,
-        UnitDetail, UnitInfo, UnitNode, UnitTimeline, UnitTimes,
+        ChainLink, DroppedJob, EventReply, ExplainReply, InstalledJob, JobEvent, ManagerInfo, PlannedJob,
+        Refusal, Setting, TimelineReply, TransientReply, TransientRequest, UnitDetail, UnitInfo, UnitNode,
+        UnitTimeline, UnitTimes,
     };
     use super::*;
 
