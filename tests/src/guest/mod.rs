@@ -103,7 +103,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "stubborn",
-        holds: "a service that ignores SIGTERM, and a fork bomb's children, are gone after the stop time-out",
+        holds: "what ignores SIGTERM, forks without end or outgrows its memory is dealt with",
         in_container: false,
         in_vm: true,
         packages: &[],

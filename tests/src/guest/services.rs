@@ -18,6 +18,7 @@ const TRACE: &str = "/run/softboot-trace";
 pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     control::wait_running()?;
     start_limit(output)?;
+    of_its_cgroup(output)?;
     for (setting, code, what) in [
         ("ExecStart=/no/such/program", 203, "a missing program"),
         (
@@ -116,6 +117,27 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
         &"one two".to_owned(),
         "and what comes after it is not run",
     )
+}
+
+/// A service that is more than its main process.
+fn of_its_cgroup(output: &mut Output) -> Result<(), Error> {
+    let _unit = fresh(&format!(
+        "ExitType=cgroup\nExecStart={}",
+        shell("/bin/busybox sleep 0.5 & exit 0")
+    ))?;
+    control::start(UNIT)?;
+    wait_for("the main process to end", || {
+        Ok((control::Unit::get(UNIT)?.main_pid() == 0).then_some(()))
+    })?;
+    output.same(
+        &control::Unit::get(UNIT)?.sub(),
+        &"running",
+        "ExitType=cgroup outlives its main process",
+    )?;
+    wait_for("its last process to end", || {
+        Ok((control::Unit::get(UNIT)?.active() == "inactive").then_some(()))
+    })?;
+    expect(output, "inactive", "success", "its last process")
 }
 
 fn start_limit(output: &mut Output) -> Result<(), Error> {

@@ -3,8 +3,11 @@
 use std::time::Instant;
 
 use super::check::{Output, wait_for};
+use super::units::UnitFile;
 use super::{Options, control, processes};
 use crate::error::Error;
+
+const GREEDY: &str = "greedy.service";
 
 pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     control::wait_running()?;
@@ -37,7 +40,25 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
             format!("no process named {name} lives anywhere, or waits to be reaped"),
         )?;
     }
-    Ok(())
+    outgrows_its_memory(output)
+}
+
+/// The machine of the test has the memory controller; a container on the host may not.
+fn outgrows_its_memory(output: &mut Output) -> Result<(), Error> {
+    let _unit = UnitFile::install(
+        GREEDY,
+        "[Service]\nMemoryMax=8M\n\
+         ExecStart=/bin/busybox sh -c 'x=0123456789abcdef; while true; do x=$$x$$x$$x; done'\n",
+    )?;
+    control::start(GREEDY)?;
+    wait_for("the kernel to act", || {
+        Ok((control::Unit::get(GREEDY)?.active() == "failed").then_some(()))
+    })?;
+    output.same(
+        &control::Unit::get(GREEDY)?.result(),
+        &"oom-kill",
+        "what the kernel kills for want of memory has that result, and no mere signal",
+    )
 }
 
 fn count(unit: &str) -> Result<usize, Error> {
