@@ -3,30 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use softboot_engine::{
-    Action, Engine, Event, ExecList, ExitStatus, JobId, JobInfo, KillWhom, ManagerSignal, Notification, Now,
-    Objective, ProcId, RequestId, Resume, Sender, Spawn, TimerId, TimerKind, UnitId,
+    Action, Engine, Event, ExecList, ExitStatus, JobId, JobInfo, ManagerSignal, Notification, Now, Objective,
+    ProcId, RequestId, Resume, Sender, TimerId, TimerKind, UnitId,
 };
-use softboot_unit::{Definition, EmergencyAction, KindSection, ServiceType, UnitName, Usec};
+use softboot_unit::{Definition, EmergencyAction, UnitName, Usec};
 
 use crate::random::Random;
 use crate::script::Input;
 use crate::{rules, scene};
 
-const SIGHUP: i32 = 1;
-const SIGKILL: i32 = 9;
-const SIGCONT: i32 = 18;
+pub(crate) const SIGKILL: i32 = 9;
 
 /// A process of the fake kernel.
 #[derive(Clone, Copy, Debug)]
-struct Process {
-    list: ExecList,
+pub(crate) struct Process {
+    pub(crate) list: ExecList,
     /// It ignores everything but SIGKILL.
-    stubborn: bool,
+    pub(crate) stubborn: bool,
 }
 
 /// An answer on its way. Unit ids may change before it arrives.
 #[derive(Clone, Debug)]
-enum Answer {
+pub(crate) enum Answer {
     Process(Event),
     CgroupEmpty,
     OomKilled,
@@ -50,23 +48,23 @@ pub struct World {
     pub trace: Option<Vec<String>>,
     /// A rule that was broken.
     pub broken: Option<String>,
-    random: Random,
+    pub(crate) random: Random,
     definitions: Vec<Definition>,
     names: Vec<UnitName>,
-    monotonic: u64,
+    pub(crate) monotonic: u64,
     slept: u64,
     realtime: u64,
     /// Answers of one unit keep their order.
     lanes: BTreeMap<UnitName, VecDeque<Answer>>,
-    processes: BTreeMap<ProcId, (UnitName, Process)>,
+    pub(crate) processes: BTreeMap<ProcId, (UnitName, Process)>,
     /// Units with a daemon that left its start command and is not adopted yet.
-    daemons: BTreeSet<UnitName>,
+    pub(crate) daemons: BTreeSet<UnitName>,
     timers: BTreeMap<(UnitName, TimerKind), Usec>,
     watched: BTreeSet<UnitName>,
     answered: BTreeSet<RequestId>,
     next_request: u64,
     /// While a final kill is under way: who is spared.
-    spared: Option<BTreeSet<UnitName>>,
+    pub(crate) spared: Option<BTreeSet<UnitName>>,
     objective: Option<Objective>,
 }
 
@@ -119,11 +117,11 @@ impl World {
         self.names.get(place as usize).cloned()
     }
 
-    fn name_of(&self, unit: UnitId) -> Option<UnitName> {
+    pub(crate) fn name_of(&self, unit: UnitId) -> Option<UnitName> {
         self.engine.name(unit).cloned()
     }
 
-    fn breaks(&mut self, rule: impl Into<String>) {
+    pub(crate) fn breaks(&mut self, rule: impl Into<String>) {
         if self.broken.is_none() {
             self.broken = Some(rule.into());
         }
@@ -261,7 +259,7 @@ impl World {
         self.step(event);
     }
 
-    fn answer(&mut self, unit: &UnitName, answer: Answer) {
+    pub(crate) fn answer(&mut self, unit: &UnitName, answer: Answer) {
         self.lanes.entry(unit.clone()).or_default().push_back(answer);
     }
 
@@ -379,164 +377,6 @@ impl World {
         }
     }
 
-    fn service_type(&self, unit: &UnitName) -> Option<ServiceType> {
-        let unit = self.engine.unit(unit)?;
-        match &self.engine.definition(unit)?.kind {
-            KindSection::Service(section) => Some(section.service_type),
-            _ => None,
-        }
-    }
-
-    fn spawn(&mut self, spawn: &Spawn) {
-        let Some(unit) = self.name_of(spawn.unit) else {
-            return self.breaks("a process for a unit that is not there");
-        };
-        let (process, list) = (spawn.process, spawn.command.list);
-        let mains = |(owner, other): &(UnitName, Process)| *owner == unit && other.list == ExecList::Start;
-        if list == ExecList::Start && self.processes.values().any(mains) {
-            self.breaks(format!("{unit} is started while its main process lives"));
-        }
-        if self.processes.contains_key(&process) {
-            self.breaks(format!("{process:?} is given out twice"));
-        }
-        if self.random.percent(5) {
-            let event = Event::SpawnFailed {
-                process,
-                error: "exec: no such file".to_owned(),
-                code: 203,
-            };
-            return self.answer(&unit, Answer::Process(event));
-        }
-        let stubborn = self.random.percent(20);
-        self.processes
-            .insert(process, (unit.clone(), Process { list, stubborn }));
-        let event = Event::Spawned {
-            process,
-            pid: pid(process),
-        };
-        self.answer(&unit, Answer::Process(event));
-        self.answer(&unit, Answer::Process(Event::Executed { process }));
-        self.behave(&unit, process, list);
-    }
-
-    /// What a process does at once: end, report, fork, or nothing.
-    fn behave(&mut self, unit: &UnitName, process: ProcId, list: ExecList) {
-        let luck = self.random.below(100);
-        let main = list == ExecList::Start;
-        match self.service_type(unit).filter(|_| main) {
-            Some(ServiceType::Notify | ServiceType::NotifyReload) => {
-                let message = Notification {
-                    ready: true,
-                    ..Notification::default()
-                };
-                if luck < 75 {
-                    let sender = if luck < 65 { Sender::Main } else { Sender::Other };
-                    self.answer(unit, Answer::Notify(sender, message.clone()));
-                }
-                if luck < 10 {
-                    self.answer(unit, Answer::Notify(Sender::Main, message));
-                }
-            }
-            Some(ServiceType::Forking) if luck < 70 => {
-                self.daemons.insert(unit.clone());
-                self.end(process, ExitStatus::Exited(0));
-            }
-            Some(ServiceType::Simple | ServiceType::Exec | ServiceType::Idle) if luck < 85 => {}
-            _ if luck < 70 => self.end(process, ExitStatus::Exited(0)),
-            _ if luck < 80 => self.end(process, ExitStatus::Exited(1)),
-            _ => {}
-        }
-    }
-
-    fn find_main(&mut self, unit: UnitId) {
-        let Some(name) = self.name_of(unit) else { return };
-        let luck = self.random.below(100);
-        if luck < 70 && self.daemons.remove(&name) {
-            let process = self.engine.allocate_process();
-            let daemon = Process {
-                list: ExecList::Start,
-                stubborn: false,
-            };
-            self.processes.insert(process, (name.clone(), daemon));
-            self.answer(&name, Answer::Adopted(process));
-        } else {
-            self.answer(&name, Answer::MainUnknown(luck < 85));
-        }
-    }
-
-    fn kill(&mut self, unit: UnitId, whom: KillWhom, signal: i32) {
-        let Some(name) = self.name_of(unit) else { return };
-        // One whose main process ended by itself meanwhile may lose the rest of its cgroup.
-        let spared = self.spared.as_ref().is_some_and(|spared| spared.contains(&name));
-        let mut mains = self.processes.values();
-        if spared && mains.any(|(owner, process)| *owner == name && process.list == ExecList::Start) {
-            self.breaks(format!("{name} survives this soft-reboot and is signalled"));
-        }
-        if signal == SIGHUP && self.random.percent(60) {
-            let reloading = Notification {
-                reloading: true,
-                monotonic: Some(Usec(self.monotonic)),
-                ..Notification::default()
-            };
-            let ready = Notification {
-                ready: true,
-                ..Notification::default()
-            };
-            self.answer(&name, Answer::Notify(Sender::Main, reloading));
-            self.answer(&name, Answer::Notify(Sender::Main, ready));
-        }
-        if matches!(signal, SIGHUP | SIGCONT) {
-            return;
-        }
-        let hit = |process: &Process| match whom {
-            KillWhom::Main => process.list == ExecList::Start,
-            KillWhom::Control => process.list != ExecList::Start,
-            KillWhom::Cgroup => true,
-        };
-        let victims: Vec<ProcId> = self
-            .processes
-            .iter()
-            .filter(|(_, (owner, process))| {
-                *owner == name && hit(process) && (signal == SIGKILL || !process.stubborn)
-            })
-            .map(|(process, _)| *process)
-            .collect();
-        for process in victims {
-            self.end(process, ExitStatus::Signaled(signal));
-        }
-        if whom == KillWhom::Cgroup {
-            self.daemons.remove(&name);
-            self.report_if_empty(&name);
-        }
-    }
-
-    fn end_one(&mut self, number: u64, status: ExitStatus, memory: bool) {
-        let place = number.checked_rem(self.processes.len() as u64).unwrap_or(0) as usize;
-        let Some((process, (unit, _))) = self.processes.iter().nth(place) else {
-            return;
-        };
-        let (process, unit) = (*process, unit.clone());
-        if memory {
-            self.answer(&unit, Answer::OomKilled);
-        }
-        self.end(process, status);
-    }
-
-    fn end(&mut self, process: ProcId, status: ExitStatus) {
-        let Some((unit, _)) = self.processes.remove(&process) else {
-            return;
-        };
-        self.answer(&unit, Answer::Process(Event::Exited { process, status }));
-        self.report_if_empty(&unit);
-    }
-
-    fn report_if_empty(&mut self, unit: &UnitName) {
-        let alive = self.processes.values().any(|(owner, _)| owner == unit) || self.daemons.contains(unit);
-        if !alive {
-            self.answer(unit, Answer::CgroupEmpty);
-        }
-    }
-
     /// Ends everything but survivors, and hands over.
     fn finish_soft_reboot(&mut self) {
         let Some(spared) = self.spared.clone() else { return };
@@ -565,6 +405,10 @@ impl World {
         let timers = std::mem::take(&mut self.timers);
         let watched = std::mem::take(&mut self.watched);
         self.obey_all(actions);
+        // A restart that is overdue keeps its time, and fires again at once: nothing else is new.
+        let now = Usec(self.monotonic);
+        self.timers
+            .retain(|key, at| timers.contains_key(key) || *at > now);
         if how == Resume::Reexec && (self.timers != timers || self.watched != watched) {
             let (timers_now, watched_now) = (&self.timers, &self.watched);
             let text =
@@ -574,6 +418,6 @@ impl World {
     }
 }
 
-fn pid(process: ProcId) -> i32 {
+pub(crate) fn pid(process: ProcId) -> i32 {
     i32::try_from(process.0).unwrap_or(i32::MAX).saturating_add(1000)
 }
