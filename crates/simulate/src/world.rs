@@ -407,9 +407,9 @@ impl World {
         self.obey_all(actions);
         // A restart that is overdue keeps its time, and fires again at once: nothing else is new.
         let now = Usec(self.monotonic);
-        self.timers
-            .retain(|key, at| timers.contains_key(key) || *at > now);
-        if how == Resume::Reexec && (self.timers != timers || self.watched != watched) {
+        let mut armed = self.timers.clone();
+        armed.retain(|key, at| timers.contains_key(key) || *at > now);
+        if how == Resume::Reexec && (armed != timers || self.watched != watched) {
             let (timers_now, watched_now) = (&self.timers, &self.watched);
             let text =
                 format!("before a re-exec {timers:?} {watched:?}, then {timers_now:?} {watched_now:?}");
