@@ -334,3 +334,16 @@ fn an_accepted_connection_gets_one_instance_and_its_place_is_free_afterwards() {
         "an instance that is over is forgotten"
     );
 }
+
+/// Found by simulation: a service waited for ever for the READY=1 of a type that it did not have when it was forked.
+#[test]
+fn a_reload_between_fork_and_report_leaves_a_time_limit() {
+    let mut world = World::new(vec![service("a.service").done()]);
+    world.queue_request(JobKind::Start, "a.service", JobMode::Replace);
+    world.step(Event::Loaded(vec![common::build::notify("a.service").done()]));
+    world.settle();
+    assert_eq!(world.active("a.service"), ActiveState::Activating);
+    world.advance(Usec::from_secs(91));
+    assert!(world.engine.jobs().is_empty());
+    assert!(world.active("a.service").is_inactive_ish());
+}

@@ -10,6 +10,7 @@ mod man;
 mod places;
 mod progress;
 mod provision;
+mod simulate;
 mod test;
 mod tidy;
 mod vm;
@@ -63,6 +64,9 @@ enum Task {
     /// Look for inputs that break a rule
     #[command(after_help = fuzz::HELP)]
     Fuzz(fuzz::Options),
+    /// Play random worlds against the engine and check its rules
+    #[command(after_help = simulate::HELP)]
+    Simulate(simulate::Options),
     /// Measure, beside the bare kernel and beside others
     #[command(after_help = bench::HELP)]
     Bench(bench::Options),
@@ -82,6 +86,7 @@ fn main() -> ExitCode {
         Task::CHeader(options) => c::header::run(&options),
         Task::CInstall(options) => c::install::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Simulate(options) => simulate::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Man(options) => man::run(&options),
         Task::Tidy(options) => tidy::run(&options),

@@ -159,8 +159,20 @@ impl Engine {
             control.pid = Some(pid);
         }
         let simple = matches!(self.service_type(unit), ServiceType::Simple | ServiceType::Idle);
-        if is_main && simple && self.service_state(unit) == ServiceState::Start {
+        if !is_main || self.service_state(unit) != ServiceState::Start {
+            return;
+        }
+        if simple {
             self.enter_start_post(unit);
+        } else if self
+            .service(unit)
+            .is_some_and(|service| service.state_deadline.is_none())
+        {
+            // A reload changed the type since the fork: what it waits for now needs a limit.
+            let limit = self
+                .service_section(unit)
+                .map_or(Usec::INFINITY, |section| section.timeout_start);
+            self.arm_state_timer(unit, limit);
         }
     }
 

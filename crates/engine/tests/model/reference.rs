@@ -206,14 +206,13 @@ impl Draft<'_> {
 
     fn remove(&mut self, key: Key, requesters: bool) {
         let mut gone = BTreeSet::from([key]);
-        while requesters {
+        let mut grown = requesters;
+        while grown {
             let before = gone.len();
             let strong = self.links.iter().filter(|l| l.matters && gone.contains(&l.to));
             let more: Vec<Key> = strong.map(|link| link.by).collect();
             gone.extend(more);
-            if gone.len() == before {
-                break;
-            }
+            grown = gone.len() > before;
         }
         self.jobs.retain(|key| !gone.contains(key));
         self.tidy_links();

@@ -17,6 +17,8 @@ pub(super) const TABLE: &[Row] = &[
     ("softboot-reexec", &["softboot-sys", "fdstore"]),
     ("softboot-unit", &[]),
     ("softboot-engine", &["softboot-unit"]),
+    // For tests only; PID 1 never links it.
+    ("softboot-simulate", &["softboot-engine", "softboot-unit"]),
     ("softboot-varlink", &["softboot-sys"]),
     ("fdstored", &["fdstore", "softboot-varlink", "softboot-sys"]),
     ("softboot-control", &["softboot-varlink", "softboot-sys"]),
@@ -63,6 +65,7 @@ pub(super) const TABLE: &[Row] = &[
         &[
             "softboot-initrd",
             "softboot-qemu",
+            "softboot-simulate",
             "softboot-tests",
             "softboot-greyout",
             "fdstore",

@@ -1,0 +1,423 @@
+//! The fake manager and kernel that obey the engine.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use softboot_engine::{
+    Action, Engine, Event, ExecList, ExitStatus, JobId, JobInfo, ManagerSignal, Notification, Now, Objective,
+    ProcId, RequestId, Resume, Sender, TimerId, TimerKind, UnitId,
+};
+use softboot_unit::{Definition, EmergencyAction, UnitName, Usec};
+
+use crate::random::Random;
+use crate::script::Input;
+use crate::{rules, scene};
+
+pub(crate) const SIGKILL: i32 = 9;
+
+/// A process of the fake kernel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process {
+    pub(crate) list: ExecList,
+    /// It ignores everything but SIGKILL.
+    pub(crate) stubborn: bool,
+}
+
+/// An answer on its way. Unit ids may change before it arrives.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Process(Event),
+    CgroupEmpty,
+    OomKilled,
+    Adopted(ProcId),
+    MainUnknown(bool),
+    Notify(Sender, Notification),
+    SocketOpened,
+    SocketOpenFailed,
+}
+
+/// Engine, kernel, clocks and what is on its way.
+#[derive(Debug)]
+pub struct World {
+    /// What is tested.
+    pub engine: Engine,
+    /// Events so far.
+    pub steps: u64,
+    /// Over all answers.
+    pub sum: u64,
+    /// The answers, where wanted.
+    pub trace: Option<Vec<String>>,
+    /// A rule that was broken.
+    pub broken: Option<String>,
+    pub(crate) random: Random,
+    definitions: Vec<Definition>,
+    names: Vec<UnitName>,
+    pub(crate) monotonic: u64,
+    slept: u64,
+    realtime: u64,
+    /// Answers of one unit keep their order.
+    lanes: BTreeMap<UnitName, VecDeque<Answer>>,
+    pub(crate) processes: BTreeMap<ProcId, (UnitName, Process)>,
+    /// Units with a daemon that left its start command and is not adopted yet.
+    pub(crate) daemons: BTreeSet<UnitName>,
+    timers: BTreeMap<(UnitName, TimerKind), Usec>,
+    watched: BTreeSet<UnitName>,
+    answered: BTreeSet<RequestId>,
+    next_request: u64,
+    /// While a final kill is under way: who is spared.
+    pub(crate) spared: Option<BTreeSet<UnitName>>,
+    objective: Option<Objective>,
+}
+
+impl World {
+    /// The units of a seed, all down.
+    pub fn new(seed: u64, trace: bool) -> World {
+        let definitions = scene::definitions(seed);
+        let mut world = World {
+            engine: Engine::new(),
+            steps: 0,
+            sum: 0xCBF2_9CE4_8422_2325,
+            trace: trace.then(Vec::new),
+            broken: None,
+            random: Random::new(seed ^ 0xFA4E),
+            definitions: definitions.clone(),
+            names: scene::names(),
+            monotonic: 1_000_000,
+            slept: 0,
+            realtime: 1_700_000_000_000_000,
+            lanes: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            daemons: BTreeSet::new(),
+            timers: BTreeMap::new(),
+            watched: BTreeSet::new(),
+            answered: BTreeSet::new(),
+            next_request: 1,
+            spared: None,
+            objective: None,
+        };
+        world.step(Event::Loaded(definitions));
+        world
+    }
+
+    /// The clocks as the engine sees them.
+    pub fn clocks(&self) -> Now {
+        Now {
+            monotonic: Usec(self.monotonic),
+            boottime: Usec(self.monotonic.saturating_add(self.slept)),
+            realtime: Usec(self.realtime),
+        }
+    }
+
+    /// What is loaded.
+    pub fn definitions(&self) -> Vec<Definition> {
+        self.definitions.clone()
+    }
+
+    fn name(&self, number: u64) -> Option<UnitName> {
+        let place = number.checked_rem(self.names.len() as u64)?;
+        self.names.get(place as usize).cloned()
+    }
+
+    pub(crate) fn name_of(&self, unit: UnitId) -> Option<UnitName> {
+        self.engine.name(unit).cloned()
+    }
+
+    pub(crate) fn breaks(&mut self, rule: impl Into<String>) {
+        if self.broken.is_none() {
+            self.broken = Some(rule.into());
+        }
+    }
+
+    /// Plays one input and all that has to follow at once.
+    pub fn input(&mut self, input: Input) {
+        match input {
+            Input::Request(kind, unit, mode) => {
+                let Some(unit) = self.name(unit) else { return };
+                let request = RequestId(self.next_request);
+                self.next_request += 1;
+                self.step(Event::Request {
+                    request,
+                    kind,
+                    unit,
+                    mode,
+                    manual: true,
+                });
+            }
+            Input::Deliver(lane) => {
+                let lanes: Vec<UnitName> = self.lanes.keys().cloned().collect();
+                let place = lane.checked_rem(lanes.len() as u64).unwrap_or(0) as usize;
+                if let Some(lane) = lanes.get(place) {
+                    self.deliver(lane);
+                }
+            }
+            Input::Exit(process, code) => self.end_one(process, ExitStatus::Exited(code), false),
+            Input::OutOfMemory(process) => self.end_one(process, ExitStatus::Signaled(SIGKILL), true),
+            Input::Advance(milliseconds) => self.advance(milliseconds * 1000),
+            Input::SetClock(seconds) => {
+                self.realtime = self.realtime.saturating_add_signed(seconds * 1_000_000)
+            }
+            Input::Sleep(seconds) => {
+                self.slept += seconds * 1_000_000;
+                self.realtime += seconds * 1_000_000;
+            }
+            Input::Connect(socket) => {
+                let watched: Vec<UnitName> = self.watched.iter().cloned().collect();
+                let place = socket.checked_rem(watched.len() as u64).unwrap_or(0) as usize;
+                let unit = watched.get(place).and_then(|name| self.engine.unit(name));
+                if let Some(unit) = unit {
+                    self.step(Event::SocketReadable { unit });
+                }
+            }
+            Input::Ready(unit, main) => {
+                let Some(unit) = self.name(unit) else { return };
+                let sender = if main { Sender::Main } else { Sender::Other };
+                let message = Notification {
+                    ready: true,
+                    ..Notification::default()
+                };
+                self.answer(&unit, Answer::Notify(sender, message));
+            }
+            Input::Reexec => self.resume(Resume::Reexec),
+            Input::Reload(seed) => {
+                self.definitions = scene::definitions(seed);
+                self.step(Event::Loaded(self.definitions.clone()));
+            }
+            Input::Cancel => self.step(Event::Cancel(None)),
+            Input::ResetFailed => self.step(Event::ResetFailed(None)),
+            Input::SoftReboot => self.step(Event::Signal(ManagerSignal::Shutdown(
+                EmergencyAction::SoftRebootForce,
+            ))),
+        }
+        self.finish_soft_reboot();
+    }
+
+    /// No more inputs: every job that is there now has to end.
+    pub fn quiet(&mut self) {
+        self.drain();
+        let old: BTreeSet<JobId> = self.engine.jobs().iter().map(|job| job.id).collect();
+        for _ in 0..2000 {
+            let left: Vec<JobInfo> = self
+                .engine
+                .jobs()
+                .into_iter()
+                .filter(|job| old.contains(&job.id))
+                .collect();
+            if left.is_empty() || self.broken.is_some() {
+                return;
+            }
+            let Some(next) = self.timers.values().min().copied() else {
+                return self.breaks(format!("nothing will ever end {left:?}"));
+            };
+            self.advance(next.0.saturating_sub(self.monotonic));
+            self.drain();
+            self.finish_soft_reboot();
+        }
+        self.breaks(format!(
+            "jobs that were there before do not end: {:?}",
+            self.engine.jobs()
+        ));
+    }
+
+    fn drain(&mut self) {
+        for _ in 0..20_000 {
+            let Some(lane) = self.lanes.keys().next().cloned() else {
+                return;
+            };
+            self.deliver(&lane);
+        }
+        self.breaks("the engine and the manager talk for ever");
+    }
+
+    fn deliver(&mut self, lane: &UnitName) {
+        let answer = self.lanes.get_mut(lane).and_then(VecDeque::pop_front);
+        if self.lanes.get(lane).is_some_and(VecDeque::is_empty) {
+            self.lanes.remove(lane);
+        }
+        let (Some(answer), Some(unit)) = (answer, self.engine.unit(lane)) else {
+            return;
+        };
+        let event = match answer {
+            Answer::Process(event) => event,
+            Answer::CgroupEmpty => Event::CgroupEmpty { unit },
+            Answer::OomKilled => Event::OomKilled { unit },
+            Answer::Adopted(process) => Event::MainAdopted {
+                unit,
+                process,
+                pid: pid(process),
+            },
+            Answer::MainUnknown(waits) => Event::MainUnknown { unit, waits },
+            Answer::Notify(sender, message) => Event::Notify {
+                unit,
+                sender,
+                message,
+            },
+            Answer::SocketOpened => Event::SocketOpened { unit },
+            Answer::SocketOpenFailed => Event::SocketOpenFailed {
+                unit,
+                error: "the address is in use".to_owned(),
+            },
+        };
+        self.step(event);
+    }
+
+    pub(crate) fn answer(&mut self, unit: &UnitName, answer: Answer) {
+        self.lanes.entry(unit.clone()).or_default().push_back(answer);
+    }
+
+    fn advance(&mut self, by: u64) {
+        let end = self.monotonic.saturating_add(by);
+        while let Some((key, at)) = self
+            .timers
+            .iter()
+            .map(|(key, at)| (key.clone(), *at))
+            .min_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)))
+            .filter(|(_, at)| at.0 <= end)
+        {
+            self.pass(at.0);
+            self.timers.remove(&key);
+            if let Some(unit) = self.engine.unit(&key.0) {
+                self.step(Event::Timer(TimerId { unit, kind: key.1 }));
+            }
+        }
+        self.pass(end);
+    }
+
+    fn pass(&mut self, until: u64) {
+        let by = until.saturating_sub(self.monotonic);
+        self.monotonic += by;
+        self.realtime = self.realtime.saturating_add(by);
+    }
+
+    fn step(&mut self, event: Event) {
+        let loaded = matches!(event, Event::Loaded(_));
+        let before: BTreeMap<JobId, JobInfo> =
+            self.engine.jobs().into_iter().map(|job| (job.id, job)).collect();
+        if let Some(trace) = &mut self.trace
+            && !loaded
+        {
+            trace.push(format!("{} {event:?}", self.monotonic));
+        }
+        let actions = self.engine.step(self.clocks(), event);
+        self.obey_all(actions);
+        self.engine.collect_garbage();
+        self.steps += 1;
+        let mut found = rules::one_job_a_unit(&self.engine);
+        if !loaded {
+            found = found.or_else(|| rules::order(&before, &self.engine));
+        }
+        found = found.or_else(|| rules::processes(self));
+        if self.steps.is_multiple_of(64) {
+            found = found.or_else(|| rules::save_and_restore(self));
+        }
+        if let Some(found) = found {
+            self.breaks(found);
+        }
+    }
+
+    fn obey_all(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            let text = format!("{action:?}");
+            for byte in text.bytes() {
+                self.sum = (self.sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+            }
+            if let Some(trace) = &mut self.trace {
+                trace.push(format!("  {text}"));
+            }
+            self.obey(action);
+        }
+    }
+
+    fn obey(&mut self, action: Action) {
+        match action {
+            Action::Spawn(spawn) => self.spawn(&spawn),
+            Action::FindMain { unit } => self.find_main(unit),
+            Action::Kill {
+                unit, whom, signal, ..
+            } => self.kill(unit, whom, signal),
+            Action::OpenSockets { unit } => {
+                let answer = if self.random.percent(10) {
+                    Answer::SocketOpenFailed
+                } else {
+                    Answer::SocketOpened
+                };
+                if let Some(name) = self.name_of(unit) {
+                    self.answer(&name, answer);
+                }
+            }
+            Action::PollSockets { unit, on } => {
+                let Some(name) = self.name_of(unit) else { return };
+                if on {
+                    self.watched.insert(name);
+                } else {
+                    self.watched.remove(&name);
+                }
+            }
+            Action::CloseSockets { unit } => {
+                if let Some(name) = self.name_of(unit) {
+                    self.watched.remove(&name);
+                }
+            }
+            Action::ArmTimer { timer, at } => {
+                if let Some(name) = self.name_of(timer.unit) {
+                    self.timers.insert((name, timer.kind), at);
+                }
+            }
+            Action::CancelTimer(timer) => {
+                if let Some(name) = self.name_of(timer.unit) {
+                    self.timers.remove(&(name, timer.kind));
+                }
+            }
+            Action::RequestDone { request, .. } if !self.answered.insert(request) => {
+                self.breaks(format!("{request:?} was answered twice"));
+            }
+            Action::FinalKill { spare } => {
+                self.spared = Some(spare.iter().filter_map(|unit| self.name_of(*unit)).collect());
+            }
+            Action::Objective(objective) => self.objective = Some(objective),
+            _ => {}
+        }
+    }
+
+    /// Ends everything but survivors, and hands over.
+    fn finish_soft_reboot(&mut self) {
+        let Some(spared) = self.spared.clone() else { return };
+        let victims: Vec<ProcId> = self
+            .processes
+            .iter()
+            .filter(|(_, (owner, _))| !spared.contains(owner))
+            .map(|(process, _)| *process)
+            .collect();
+        self.daemons.retain(|unit| spared.contains(unit));
+        for process in victims {
+            self.end(process, ExitStatus::Signaled(SIGKILL));
+        }
+        self.drain();
+        self.step(Event::FinalKillDone);
+        if self.objective.take().is_some() {
+            self.resume(Resume::SoftReboot);
+        }
+        self.spared = None;
+    }
+
+    fn resume(&mut self, how: Resume) {
+        let saved = self.engine.save();
+        let (engine, actions) = Engine::restore(saved, self.definitions(), self.clocks(), how);
+        self.engine = engine;
+        let timers = std::mem::take(&mut self.timers);
+        let watched = std::mem::take(&mut self.watched);
+        self.obey_all(actions);
+        // A restart that is overdue keeps its time, and fires again at once: nothing else is new.
+        let now = Usec(self.monotonic);
+        let mut armed = self.timers.clone();
+        armed.retain(|key, at| timers.contains_key(key) || *at > now);
+        if how == Resume::Reexec && (armed != timers || self.watched != watched) {
+            let (timers_now, watched_now) = (&self.timers, &self.watched);
+            let text =
+                format!("before a re-exec {timers:?} {watched:?}, then {timers_now:?} {watched_now:?}");
+            self.breaks(text);
+        }
+    }
+}
+
+pub(crate) fn pid(process: ProcId) -> i32 {
+    i32::try_from(process.0).unwrap_or(i32::MAX).saturating_add(1000)
+}

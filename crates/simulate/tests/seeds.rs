@@ -1,0 +1,28 @@
+//! A few seconds of simulation in every test run; `cargo xtask simulate` goes on from there.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test program a panic is how a failure shows"
+)]
+
+#[test]
+fn no_rule_is_broken() {
+    let mut steps = 0;
+    for seed in 0..120 {
+        let run = softboot_simulate::run(seed, 300, false);
+        steps += run.steps;
+        assert_eq!(run.failure, None, "seed {seed}");
+    }
+    assert!(steps > 20_000, "{steps} steps are no test");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    for seed in 0..10 {
+        let first = softboot_simulate::run(seed, 200, true);
+        assert!(!first.trace.is_empty());
+        assert_eq!(first, softboot_simulate::run(seed, 200, true), "seed {seed}");
+        assert_ne!(first.sum, softboot_simulate::run(seed + 1000, 200, false).sum);
+    }
+}
