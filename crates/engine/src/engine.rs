@@ -209,6 +209,7 @@ impl Engine {
             // Orders may have changed.
             self.jobs.queue_all_waiting();
             self.sockets_reloaded(open);
+            self.break_circles();
         }
     }
 

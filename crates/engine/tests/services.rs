@@ -347,3 +347,52 @@ fn a_reload_between_fork_and_report_leaves_a_time_limit() {
     assert!(world.engine.jobs().is_empty());
     assert!(world.active("a.service").is_inactive_ish());
 }
+
+/// Found by the simulator: without a job nothing would ever end that state.
+#[test]
+fn a_restart_whose_job_is_cancelled_does_not_leave_the_service_between_two_runs() {
+    let mut world = World::new(vec![
+        oneshot("first.service").done(),
+        service("a.service")
+            .service(|s| s.restart = RestartPolicy::Always)
+            .requires(&["first.service"])
+            .after(&["first.service"])
+            .done(),
+    ]);
+    world.start("a.service");
+    world.hold.insert("first.service".to_owned());
+    world.exit_main("a.service", ExitStatus::Exited(0));
+    world.advance(Usec::from_millis(100));
+    assert_eq!(world.sub("a.service"), "auto-restart-queued");
+    world.feed(Event::Cancel(None));
+    assert_eq!(world.sub("a.service"), "dead");
+}
+
+/// Found by the simulator: the orders of a reload are those by which installed jobs wait.
+#[test]
+fn a_reload_that_makes_jobs_wait_for_each_other_cancels_the_newest() {
+    let definitions = |circle: bool| {
+        let first = oneshot("first.service");
+        let first = if circle {
+            first.after(&["c.service"])
+        } else {
+            first
+        };
+        vec![
+            first.done(),
+            oneshot("b.service").after(&["first.service"]).done(),
+            oneshot("c.service").after(&["b.service"]).done(),
+            oneshot("slow.service").before(&["first.service"]).done(),
+        ]
+    };
+    let mut world = World::new(definitions(false));
+    world.hold.insert("slow.service".to_owned());
+    let requests = ["slow.service", "first.service", "b.service", "c.service"]
+        .map(|unit| world.request(JobKind::Start, unit, JobMode::Replace));
+    assert_eq!(world.engine.jobs().len(), 4);
+    world.feed(Event::Loaded(definitions(true)));
+    assert_eq!(world.done[&requests[3]], Ok(JobResult::Canceled));
+    world.exit_main("slow.service", ExitStatus::Exited(0));
+    assert!(world.engine.jobs().is_empty(), "the others go on in their order");
+    assert_eq!(world.starts, ["slow.service", "first.service", "b.service"]);
+}

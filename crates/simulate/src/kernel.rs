@@ -97,7 +97,7 @@ impl World {
     pub(crate) fn kill(&mut self, unit: UnitId, whom: KillWhom, signal: i32) {
         let Some(name) = self.name_of(unit) else { return };
         // One whose main process ended by itself meanwhile may lose the rest of its cgroup.
-        let spared = self.spared.as_ref().is_some_and(|spared| spared.contains(&name));
+        let spared = self.spared.is_some() && self.calm.contains(&name);
         let mut mains = self.processes.values();
         if spared && mains.any(|(owner, process)| *owner == name && process.list == ExecList::Start) {
             self.breaks(format!("{name} survives this soft-reboot and is signalled"));
@@ -160,9 +160,12 @@ impl World {
         self.report_if_empty(&unit);
     }
 
+    pub(crate) fn is_populated(&self, unit: &UnitName) -> bool {
+        self.processes.values().any(|(owner, _)| owner == unit) || self.daemons.contains(unit)
+    }
+
     fn report_if_empty(&mut self, unit: &UnitName) {
-        let alive = self.processes.values().any(|(owner, _)| owner == unit) || self.daemons.contains(unit);
-        if !alive {
+        if !self.is_populated(unit) {
             self.answer(unit, Answer::CgroupEmpty);
         }
     }

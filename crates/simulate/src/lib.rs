@@ -2,7 +2,7 @@
 //!
 //! A run is a seed: it gives the units ([`scene`]) and a script of inputs ([`script`]); [`world`] plays them against
 //! the engine and checks the rules of [`rules`] after each. Nothing else decides, so the same seed gives the same run.
-//! A broken rule comes with the shortest script that [`shrink`] finds.
+//! A broken rule comes with the shortest script that `shrink` finds.
 
 mod kernel;
 pub mod random;

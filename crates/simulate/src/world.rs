@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use softboot_engine::{
-    Action, Engine, Event, ExecList, ExitStatus, JobId, JobInfo, ManagerSignal, Notification, Now, Objective,
-    ProcId, RequestId, Resume, Sender, TimerId, TimerKind, UnitId,
+    Action, ActiveState, Engine, Event, ExecList, ExitStatus, JobId, JobInfo, ManagerSignal, Notification,
+    Now, Objective, ProcId, RequestId, Resume, Sender, TimerId, TimerKind, UnitId,
 };
 use softboot_unit::{Definition, EmergencyAction, UnitName, Usec};
 
@@ -65,6 +65,8 @@ pub struct World {
     next_request: u64,
     /// While a final kill is under way: who is spared.
     pub(crate) spared: Option<BTreeSet<UnitName>>,
+    /// Those of them that had started when it began. One that is starting may fail, as at any time.
+    pub(crate) calm: BTreeSet<UnitName>,
     objective: Option<Objective>,
 }
 
@@ -92,6 +94,7 @@ impl World {
             answered: BTreeSet::new(),
             next_request: 1,
             spared: None,
+            calm: BTreeSet::new(),
             objective: None,
         };
         world.step(Event::Loaded(definitions));
@@ -237,8 +240,12 @@ impl World {
         };
         let event = match answer {
             Answer::Process(event) => event,
+            // The manager looks before it says so: what was true some time ago is not said.
+            Answer::CgroupEmpty if self.is_populated(lane) => return,
             Answer::CgroupEmpty => Event::CgroupEmpty { unit },
             Answer::OomKilled => Event::OomKilled { unit },
+            // Nor is a process adopted that has ended meanwhile.
+            Answer::Adopted(process) if !self.processes.contains_key(&process) => return,
             Answer::Adopted(process) => Event::MainAdopted {
                 unit,
                 process,
@@ -370,6 +377,15 @@ impl World {
                 self.breaks(format!("{request:?} was answered twice"));
             }
             Action::FinalKill { spare } => {
+                let started = |unit: &&UnitId| {
+                    let status = self.engine.status(**unit);
+                    status.is_some_and(|status| status.active == ActiveState::Active)
+                };
+                self.calm = spare
+                    .iter()
+                    .filter(started)
+                    .filter_map(|unit| self.name_of(*unit))
+                    .collect();
                 self.spared = Some(spare.iter().filter_map(|unit| self.name_of(*unit)).collect());
             }
             Action::Objective(objective) => self.objective = Some(objective),

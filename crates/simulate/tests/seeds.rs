@@ -26,3 +26,19 @@ fn the_same_seed_gives_the_same_run() {
         assert_ne!(first.sum, softboot_simulate::run(seed + 1000, 200, false).sum);
     }
 }
+
+/// Each of these found a fault once, of the engine or of the fake kernel.
+#[test]
+fn seeds_that_broke_a_rule_hold_it_now() {
+    for (seed, inputs) in [
+        (141, 1000),
+        (385, 1000),
+        (709, 1000),
+        (1273, 1000),
+        (3361, 1000),
+        (1_000_120, 300),
+    ] {
+        let run = softboot_simulate::run(seed, inputs, false);
+        assert_eq!(run.failure, None, "seed {seed}");
+    }
+}

@@ -147,6 +147,7 @@ impl Engine {
         }
         self.work.push_back(Work::Triggers(unit));
         self.after_state(unit);
+        self.restart_given_up(unit);
         Some((unit, job.kind))
     }
 

@@ -9,6 +9,7 @@
 //! queued when that one ends or changes its kind; where it stopped looking, it goes on. So a job that waits for ten
 //! thousand others costs ten thousand looks in all, not each time.
 
+mod circle;
 mod finish;
 mod order;
 mod run;

@@ -49,4 +49,43 @@ impl Engine {
         self.jobs.get_mut(id)?.cursor = place;
         Some(other)
     }
+
+    /// Every job that has to end before a waiting one may begin; none for one that runs. With `restarted` as it will be
+    /// when every restart has stopped its unit: then it is a start, which waits for others than its stop did.
+    pub(super) fn blockers(&self, id: JobId, restarted: bool) -> Vec<JobId> {
+        let turns = |kind| restarted && kind == JobKind::Restart;
+        let Some(job) = self.jobs.get(id).filter(|job| !job.running || turns(job.kind)) else {
+            return Vec::new();
+        };
+        if job.ignore_order || job.kind == JobKind::Nop {
+            return Vec::new();
+        }
+        let goes_down = |kind| match kind {
+            JobKind::Stop => true,
+            JobKind::Restart => !restarted,
+            _ => false,
+        };
+        let unit = &self.units[job.unit];
+        let earlier = unit
+            .partners(Relation::After)
+            .iter()
+            .map(|partner| (partner, false));
+        let later = unit
+            .partners(Relation::Before)
+            .iter()
+            .map(|partner| (partner, true));
+        earlier
+            .chain(later)
+            .filter_map(|(partner, partner_is_later)| {
+                let other_id = self.units[*partner].job?;
+                let other = self.jobs.get(other_id)?;
+                let blocks = if partner_is_later {
+                    goes_down(other.kind)
+                } else {
+                    !goes_down(job.kind)
+                };
+                (blocks && !other.ignore_order).then_some(other_id)
+            })
+            .collect()
+    }
 }

@@ -25,6 +25,16 @@ impl Engine {
         self.end_run(unit, false);
     }
 
+    /// The job of an automatic restart is gone, and nothing else would ever start the service: there is no other run.
+    pub(crate) fn restart_given_up(&mut self, unit: UnitId) {
+        if self.service_state(unit) == ServiceState::AutoRestartQueued && self.units[unit].job.is_none() {
+            if let Some(service) = self.service_mut(unit) {
+                service.forbid_restart = true;
+            }
+            self.leave_auto_restart(unit);
+        }
+    }
+
     fn end_run(&mut self, unit: UnitId, failed: bool) {
         self.cancel_state_timer(unit);
         self.cancel_watchdog(unit);

@@ -24,6 +24,10 @@ impl Engine {
             Some(unit),
             "the kernel killed a process of this unit for want of memory",
         );
+        // At the end of userspace survivors get no signal, and everything else is killed anyway.
+        if self.ending.is_some() {
+            return;
+        }
         use ServiceState as S;
         let state = match policy {
             OomPolicy::Continue => return,
