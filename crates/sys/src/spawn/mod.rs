@@ -11,7 +11,9 @@ mod child;
 mod plan;
 mod status;
 
-pub use plan::{SpawnError, SpawnPlan, Spawned};
+pub use plan::{
+    Capabilities, Credential, Directory, Preparation, Scheduling, SpawnError, SpawnPlan, Spawned, Task,
+};
 pub use status::{ExecStatus, Step, exec_status};
 
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
