@@ -19,6 +19,7 @@ mod obey;
 mod owner;
 mod paths;
 mod process;
+mod resources;
 mod run;
 mod setup;
 mod shutdown;

@@ -17,6 +17,11 @@ impl Account {
         if command.full_privileges || command.keep_user {
             return Ok(Account::default());
         }
+        Account::of_service(service)
+    }
+
+    /// As whom the unit's processes run, but for commands with a prefix.
+    pub(super) fn of_service(service: &ServiceSection) -> Result<Account, Refused> {
         let user = service
             .exec
             .user

@@ -57,7 +57,8 @@ impl Manager {
         }
         let account = Account::of(&service, &command)?;
         make_runtime_directories(&service, &account)?;
-        let cgroup = self.service_cgroup(&name, &service, unit.survive_final_kill_signal)?;
+        let cgroup =
+            self.service_cgroup(&name, &service, wish.command.list, unit.survive_final_kill_signal)?;
         let invocation = self.invocation(&name, wish.new_invocation);
 
         let passed = if wish.pass_fds {

@@ -114,12 +114,12 @@ pub(super) const SERVICE: &[(&[&str], Status)] = &[
             "ExecReloadPost",
             "ExitType",
             "GuessMainPID",
+            "OOMPolicy",
         ],
         Status::Acts,
     ),
     (
         &[
-            "OOMPolicy",
             "OpenFile",
             "LUOSession",
             "RootDirectoryStartOnly",
