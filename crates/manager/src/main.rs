@@ -10,6 +10,7 @@ mod clock;
 mod conditions;
 mod devices;
 mod environment;
+mod environment_file;
 mod handoff;
 mod load;
 mod log;

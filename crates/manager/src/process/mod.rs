@@ -3,7 +3,9 @@
 mod account;
 mod adopt;
 pub(crate) mod commands;
-mod directories;
+mod context;
+pub(crate) mod credentials;
+pub(crate) mod directories;
 mod group;
 mod kill;
 mod limits;

@@ -19,11 +19,13 @@ pub(super) fn refused(code: i32) -> impl FnOnce(String) -> Refused {
 pub(super) mod code {
     pub(crate) const FDS: i32 = 202;
     pub(crate) const EXEC: i32 = 203;
-    pub(crate) const CHROOT: i32 = 210;
+    pub(crate) const SCHEDULER: i32 = 214;
     pub(crate) const GROUP: i32 = 216;
     pub(crate) const USER: i32 = 217;
     pub(crate) const CGROUP: i32 = 219;
+    pub(crate) const PERSONALITY: i32 = 230;
     pub(crate) const RUNTIME_DIRECTORY: i32 = 233;
+    pub(crate) const CREDENTIALS: i32 = 243;
 }
 
 pub(super) fn c_string(text: String) -> Result<CString, Refused> {

@@ -1,5 +1,6 @@
 //! From the engine's wish for a process to a process.
 
+use std::ffi::CString;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use fdstore::InsertOptions;
@@ -10,10 +11,8 @@ use softboot_unit::{Definition, ExecCommand, ServiceSection, UnitName};
 use tracing::debug;
 
 use super::account::Account;
-use super::directories::make_runtime_directories;
-use super::limits::limits;
 use super::refused::{Refused, c_string, code, path_text, refused};
-use super::{Process, commands, program, streams};
+use super::{Process, commands, context, credentials, directories, program, streams};
 use crate::environment::{self, Facts};
 use crate::owner::Role;
 use crate::run::{Manager, Source};
@@ -49,29 +48,37 @@ impl Manager {
                 error: format!("the unit has no command {:?} any more", wish.command),
                 code: code::EXEC,
             })?;
-        if let Some(root) = &service.exec.root_directory {
-            return Err(Refused {
-                error: format!("RootDirectory={root} is not supported"),
-                code: code::CHROOT,
-            });
-        }
+        let root = chroot_of(&service, &command, wish.command.list)?;
         let account = Account::of(&service, &command)?;
-        make_runtime_directories(&service, &account)?;
+        // `+` and `!` change as whom the command runs, not whose directories these are.
+        let owner = Account::of_service(&service)?;
+        directories::make_runtime_directories(&service, &owner)?;
         let cgroup =
             self.service_cgroup(&name, &service, wish.command.list, unit.survive_final_kill_signal)?;
         let invocation = self.invocation(&name, wish.new_invocation);
 
-        let passed = if wish.pass_fds {
+        // StandardInput=fd:NAME and the like mean the same descriptors in every command.
+        let listed = if wish.pass_fds || streams::wants_fds(&service.exec) {
             self.passed_fds(wish, &name, &service)
         } else {
             Vec::new()
         };
+        let passed = if wish.pass_fds { listed.as_slice() } else { &[] };
         let names: Vec<String> = passed.iter().map(|(name, _)| name.clone()).collect();
         let remote = wish
             .connection
             .and_then(|token| self.remotes.get(&token).cloned());
+        let mut preparations = directories::preparations(&service.exec, &owner)?;
+        if matches!(
+            wish.command.list,
+            ExecList::Condition | ExecList::StartPre | ExecList::Start
+        ) {
+            preparations.extend(credentials::prepare(&name, &service.exec, &owner)?);
+        }
         let env = environment::build(&Facts {
+            unit: &name,
             spawn: wish,
+            main_pidfd_id: wish.main_pid.and_then(|pid| self.pidfd_id(pid)),
             service: &service,
             invocation: &invocation,
             user: account.user.as_ref(),
@@ -87,16 +94,23 @@ impl Manager {
             &streams::Available {
                 log: &log,
                 connection,
+                named: &listed,
             },
         )
         .map_err(|(error, code)| Refused { error, code })?;
 
-        let file = program::find(&command.path).map_err(refused(code::EXEC))?;
+        let mut files = match &root {
+            Some(_) => program::candidates(&command.path),
+            None => vec![program::find(&command.path).map_err(refused(code::EXEC))?],
+        }
+        .into_iter()
+        .map(|file| c_string(path_text(&file)?));
+        let file = files.next().unwrap_or_else(|| c_string(command.path.clone()))?;
         let arguments = softboot_unit::expand::expand(&command, &env);
         let fds: Vec<BorrowedFd<'_>> = passed.iter().map(|(_, fd)| fd.as_fd()).collect();
         let [stdin, stdout, stderr] = &stdio;
         let mut plan = SpawnPlan::new(
-            c_string(path_text(&file)?)?,
+            file,
             arguments.into_iter().map(c_string).collect::<Result<_, _>>()?,
             env.iter()
                 .map(|(name, value)| c_string(format!("{name}={value}")))
@@ -106,7 +120,17 @@ impl Manager {
         plan.listen_pid = !fds.is_empty();
         plan.fds = fds;
         plan.cgroup = Some(cgroup.as_fd());
-        self.apply_context(&mut plan, &service, &account)?;
+        plan.alternatives = files.collect::<Result<_, _>>()?;
+        plan.exec_pid = true;
+        plan.root = root;
+        plan.preparations = preparations;
+        context::apply(
+            &mut plan,
+            &service.exec,
+            &account,
+            &command,
+            self.facts.service_nofile,
+        )?;
         let spawned = spawn(&plan).map_err(|error| Refused {
             error: error.to_string(),
             code: code::EXEC,
@@ -179,30 +203,43 @@ impl Manager {
         text
     }
 
-    fn apply_context(
-        &self,
-        plan: &mut SpawnPlan<'_>,
-        service: &ServiceSection,
-        account: &Account,
-    ) -> Result<(), Refused> {
-        let exec = &service.exec;
-        plan.uid = account.user.as_ref().map(|user| user.uid);
-        plan.gid = account.gid;
-        plan.groups.clone_from(&account.groups);
-        plan.umask = exec.umask;
-        plan.nice = exec.nice;
-        plan.oom_score_adjust = exec.oom_score_adjust;
-        plan.no_new_privileges = exec.no_new_privileges;
-        plan.ignore_sigpipe = exec.ignore_sigpipe;
-        plan.controlling_tty = streams::wants_tty(exec);
-        if let Some(directory) = &exec.working_directory {
-            let home = account.user.as_ref().map_or("/root", |user| user.home.as_str());
-            let directory = if directory == "~" { home } else { directory };
-            plan.working_directory = Some((c_string(directory.to_owned())?, exec.working_directory_optional));
-        }
-        plan.rlimits = limits(exec, self.facts.service_nofile);
-        Ok(())
+    /// The inode of a main process' pidfd, which is its number where the kernel has pidfs.
+    fn pidfd_id(&self, pid: i32) -> Option<u64> {
+        const PIDFS: i64 = 0x5049_4446;
+        let process = self.processes.get(self.processes.find_pid(pid)?)?;
+        let pidfd = self.store.fd(process.pidfd)?;
+        let kind = rustix::fs::fstatfs(pidfd).ok()?.f_type as i64;
+        let inode = rustix::fs::fstat(pidfd).ok()?.st_ino;
+        (kind == PIDFS).then_some(inode)
     }
+}
+
+/// The root directory of this command. The API file systems in it are the administrator's to mount; what PID 1 makes
+/// below /run is not to be seen in it, so settings that need it are refused.
+fn chroot_of(
+    service: &ServiceSection,
+    command: &ExecCommand,
+    list: ExecList,
+) -> Result<Option<CString>, Refused> {
+    let exec = &service.exec;
+    let Some(root) = exec.root_directory.as_deref().filter(|root| *root != "/") else {
+        return Ok(None);
+    };
+    let start_only = service.root_directory_start_only && list != ExecList::Start;
+    if command.full_privileges || start_only {
+        return Ok(None);
+    }
+    let refuse = |setting: &str, code| {
+        let error = format!("{setting} together with RootDirectory={root} is not supported");
+        Err(Refused { error, code })
+    };
+    if !exec.runtime_directory.is_empty() {
+        return refuse("RuntimeDirectory=", code::RUNTIME_DIRECTORY);
+    }
+    if credentials::any(exec) {
+        return refuse("LoadCredential= or SetCredential=", code::CREDENTIALS);
+    }
+    c_string(root.to_owned()).map(Some)
 }
 
 /// The command an engine reference means.

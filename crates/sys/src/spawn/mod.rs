@@ -13,6 +13,7 @@ mod status;
 
 pub use plan::{
     Capabilities, Credential, Directory, Preparation, Scheduling, SpawnError, SpawnPlan, Spawned, Task,
+    Terminal,
 };
 pub use status::{ExecStatus, Step, exec_status};
 

@@ -62,7 +62,7 @@ pub struct SpawnPlan<'a> {
     /// PR_SET_NO_NEW_PRIVS.
     pub no_new_privileges: bool,
     /// Make standard input the controlling terminal.
-    pub controlling_tty: bool,
+    pub terminal: Option<Terminal>,
     /// Start with SIGPIPE ignored; else it kills, as usual.
     pub ignore_sigpipe: bool,
     /// Execute this descriptor in place of `program`.
@@ -98,11 +98,22 @@ impl<'a> SpawnPlan<'a> {
             capabilities: Capabilities::default(),
             oom_score_adjust: None,
             no_new_privileges: false,
-            controlling_tty: false,
+            terminal: None,
             ignore_sigpipe: false,
             exec_fd: None,
         }
     }
+}
+
+/// The controlling terminal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terminal {
+    /// Line discipline back to what a login expects.
+    pub reset: bool,
+    /// Its new width; `None`: as it is.
+    pub columns: Option<u16>,
+    /// Its new height; `None`: as it is.
+    pub rows: Option<u16>,
 }
 
 /// sched_setscheduler(2).

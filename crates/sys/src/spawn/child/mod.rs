@@ -4,6 +4,7 @@ mod descriptors;
 mod identity;
 mod kernel;
 mod preparation;
+mod terminal;
 mod variables;
 
 use std::ffi::{CString, c_char, c_int};
@@ -100,7 +101,9 @@ unsafe fn set_up(prepared: &mut Prepared<'_>) -> Step {
         if let Err(step) = descriptors::place_descriptors(prepared) {
             return step;
         }
-        if plan.controlling_tty && libc::ioctl(0, libc::TIOCSCTTY, 1) != 0 {
+        if let Some(terminal) = &plan.terminal
+            && !terminal::take(terminal)
+        {
             return Step::Terminal;
         }
         if let Some(root) = &plan.root

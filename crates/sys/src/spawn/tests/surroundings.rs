@@ -184,3 +184,37 @@ fn the_child_says_which_process_was_executed() {
     let words: Vec<&str> = text.split_whitespace().collect();
     assert!(matches!(words.as_slice(), [told, own] if told == own), "{text}");
 }
+
+#[test]
+fn a_terminal_is_taken_reset_and_sized() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcgetwinsize, tcsetattr};
+
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC;
+    let tty = rustix::fs::open(&*name, flags, rustix::fs::Mode::empty()).unwrap();
+    let mut modes = tcgetattr(&tty).unwrap();
+    modes.local_modes -= LocalModes::ECHO | LocalModes::ICANON;
+    tcsetattr(&tty, OptionalActions::Now, &modes).unwrap();
+    let mut plan = SpawnPlan::new(
+        c("/bin/sh"),
+        vec![c("sh"), c("-c"), c("exec 3</dev/tty")],
+        vec![],
+        [tty.as_fd(), tty.as_fd(), tty.as_fd()],
+    );
+    plan.terminal = Some(Terminal {
+        reset: true,
+        columns: Some(132),
+        rows: None,
+    });
+    let rows = tcgetwinsize(&tty).unwrap().ws_row;
+    let spawned = spawn(&plan).unwrap();
+    assert_eq!(wait(&spawned), 0);
+    let size = tcgetwinsize(&tty).unwrap();
+    assert_eq!((size.ws_col, size.ws_row), (132, rows));
+    let modes = tcgetattr(&tty).unwrap().local_modes;
+    assert!(modes.contains(LocalModes::ECHO | LocalModes::ICANON), "{modes:?}");
+}

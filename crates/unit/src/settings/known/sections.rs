@@ -115,6 +115,7 @@ pub(super) const SERVICE: &[(&[&str], Status)] = &[
             "ExitType",
             "GuessMainPID",
             "OOMPolicy",
+            "RootDirectoryStartOnly",
         ],
         Status::Acts,
     ),
@@ -122,7 +123,6 @@ pub(super) const SERVICE: &[(&[&str], Status)] = &[
         &[
             "OpenFile",
             "LUOSession",
-            "RootDirectoryStartOnly",
             "USBFunctionDescriptors",
             "USBFunctionStrings",
             "RefreshOnReload",
