@@ -316,7 +316,20 @@ fn streams(output: &mut Output) -> Result<(), Error> {
         "busybox cat",
     )?;
     output.same(&seen.as_str(), &"one\ntwo\n", "standard input can be in the unit")?;
-    refused(output, "StandardInput=fd:nothing", 208, "fd:nothing")
+    refused(output, "StandardInput=fd:nothing", 208, "fd:nothing")?;
+    let secret = "/run/softboot-secret";
+    let seen = inside(
+        &format!("User=nobody\nOpenFile={secret}:mine:read-only\nOpenFile=/no/such/file:absent:graceful"),
+        &format!(
+            "echo $LISTEN_FDS $LISTEN_FDNAMES; busybox cat <&3; busybox cat {secret} 2>/dev/null || echo closed"
+        ),
+    )?;
+    output.same(
+        &seen.as_str(),
+        &"1 mine\nsecret\nclosed\n",
+        "a file that the user may not open is passed",
+    )?;
+    refused(output, "OpenFile=/no/such/file", 202, "opening the files")
 }
 
 /// The number in hexadecimal after `name`.

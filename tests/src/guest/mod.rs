@@ -242,7 +242,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "environment",
         holds: "processes have the rights, limits, directories, streams and variables that their unit asks for",
         in_container: true,
-        in_vm: false,
+        in_vm: true,
         packages: &[],
         run: environment::run,
     },

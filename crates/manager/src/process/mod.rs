@@ -9,6 +9,7 @@ pub(crate) mod directories;
 mod group;
 mod kill;
 mod limits;
+mod open_files;
 mod passed;
 mod pid_file;
 mod program;

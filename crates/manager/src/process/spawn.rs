@@ -12,7 +12,7 @@ use tracing::debug;
 
 use super::account::Account;
 use super::refused::{Refused, c_string, code, path_text, refused};
-use super::{Process, commands, context, credentials, directories, program, streams};
+use super::{Process, commands, context, credentials, directories, open_files, program, streams};
 use crate::environment::{self, Facts};
 use crate::owner::Role;
 use crate::run::{Manager, Source};
@@ -64,6 +64,11 @@ impl Manager {
             Vec::new()
         };
         let passed = if wish.pass_fds { listed.as_slice() } else { &[] };
+        let open_files = if wish.pass_fds {
+            open_files::of(&service.open_files)?
+        } else {
+            Vec::new()
+        };
         let names: Vec<String> = passed.iter().map(|(name, _)| name.clone()).collect();
         let remote = wish
             .connection
@@ -82,7 +87,8 @@ impl Manager {
             service: &service,
             invocation: &invocation,
             user: account.user.as_ref(),
-            fd_names: &names,
+            // With files to open only the child can say how many there are.
+            fd_names: if open_files.is_empty() { &names } else { &[] },
             remote: remote.as_ref(),
         })
         .map_err(refused(code::EXEC))?;
@@ -122,6 +128,8 @@ impl Manager {
         plan.cgroup = Some(cgroup.as_fd());
         plan.alternatives = files.collect::<Result<_, _>>()?;
         plan.exec_pid = true;
+        plan.open_files = open_files;
+        plan.fd_names = c_string(names.join(":"))?;
         plan.root = root;
         plan.preparations = preparations;
         context::apply(

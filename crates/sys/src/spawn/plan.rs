@@ -23,6 +23,11 @@ pub struct SpawnPlan<'a> {
     pub stdio: [BorrowedFd<'a>; 3],
     /// Placed at 3, 4, … in this order.
     pub fds: Vec<BorrowedFd<'a>>,
+    /// Opened by the child, as the caller's user, and placed after `fds`. With any of them the child also adds
+    /// `LISTEN_FDS` and `LISTEN_FDNAMES`, because only it knows what could be opened; `fd_names` names `fds`.
+    pub open_files: Vec<OpenFile>,
+    /// Names of `fds`, with `:` between them; used together with `open_files` alone.
+    pub fd_names: CString,
     /// Add `LISTEN_PID` and, where the kernel has pidfs, `LISTEN_PIDFDID`: only the child knows them.
     pub listen_pid: bool,
     /// Add `SYSTEMD_EXEC_PID`, likewise.
@@ -79,6 +84,8 @@ impl<'a> SpawnPlan<'a> {
             env,
             stdio,
             fds: Vec::new(),
+            open_files: Vec::new(),
+            fd_names: CString::default(),
             listen_pid: false,
             exec_pid: false,
             keep: Vec::new(),
@@ -103,6 +110,19 @@ impl<'a> SpawnPlan<'a> {
             exec_fd: None,
         }
     }
+}
+
+/// A file to open, or a listening AF_UNIX socket to connect to.
+#[derive(Clone, Debug)]
+pub struct OpenFile {
+    /// Where it is.
+    pub path: CString,
+    /// The descriptor's name.
+    pub name: CString,
+    /// Access mode and flags of open(2).
+    pub flags: i32,
+    /// What cannot be opened is left out.
+    pub optional: bool,
 }
 
 /// The controlling terminal.
@@ -207,7 +227,7 @@ pub struct Spawned {
 /// Why there is no process.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
-    /// `keep` and `fds` exclude each other: a kept number could be one that a passed descriptor needs.
+    /// `keep` excludes `fds` and `open_files`: a kept number could be one that a passed descriptor needs.
     #[error("a process cannot both keep descriptors at their numbers and get others from 3 upwards")]
     KeepAndFds,
     /// No pipe for the outcome.

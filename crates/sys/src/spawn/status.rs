@@ -35,10 +35,11 @@ pub enum Step {
     LogsDirectory = 22,
     ConfigurationDirectory = 23,
     Credentials = 24,
+    OpenFile = 25,
 }
 
 impl Step {
-    const ALL: [Step; 24] = [
+    const ALL: [Step; 25] = [
         Step::Session,
         Step::OomAdjust,
         Step::Nice,
@@ -63,6 +64,7 @@ impl Step {
         Step::LogsDirectory,
         Step::ConfigurationDirectory,
         Step::Credentials,
+        Step::OpenFile,
     ];
 
     /// The exit code of a child that failed here (systemd.exec(5), "Process exit codes").
@@ -73,7 +75,7 @@ impl Step {
             Step::Nice => 201,
             Step::Limits => 205,
             Step::Stdio | Step::Terminal => 208,
-            Step::Descriptors => 202,
+            Step::Descriptors | Step::OpenFile => 202,
             Step::Groups | Step::Group => 216,
             Step::User => 217,
             Step::WorkingDirectory => 200,
@@ -121,6 +123,7 @@ impl fmt::Display for Step {
             Step::LogsDirectory => "making the logs directory",
             Step::ConfigurationDirectory => "making the configuration directory",
             Step::Credentials => "making the credentials",
+            Step::OpenFile => "opening the files to pass",
         })
     }
 }

@@ -3,6 +3,7 @@
 mod descriptors;
 mod identity;
 mod kernel;
+mod open_files;
 mod preparation;
 mod terminal;
 mod variables;
@@ -26,6 +27,10 @@ pub(super) struct Prepared<'p> {
     oom: Option<CString>,
     /// Where each target's descriptor is now: 0, 1, 2, 3, …
     sources: Vec<c_int>,
+    /// How many of them stand from 3 upwards.
+    passed: u64,
+    /// `LISTEN_FDNAMES=…`; room for the names of what the child opens.
+    names: Vec<u8>,
     keep: Vec<c_int>,
     exec_fd: c_int,
     report: c_int,
@@ -36,6 +41,16 @@ impl<'p> Prepared<'p> {
         let mut env = pointers(&plan.env);
         let env_free = env.len().saturating_sub(1);
         env.extend([std::ptr::null(); OWN_VARIABLES]);
+        let opened: usize = plan
+            .open_files
+            .iter()
+            .map(|file| file.name.to_bytes().len() + 1)
+            .sum();
+        let known = [b"LISTEN_FDNAMES=", plan.fd_names.to_bytes()].concat();
+        let mut names = Vec::with_capacity(known.len() + opened + 1);
+        names.extend(known);
+        let mut sources = Vec::with_capacity(3 + plan.fds.len() + plan.open_files.len());
+        sources.extend(plan.stdio.iter().chain(&plan.fds).map(|fd| fd.as_raw_fd()));
         Prepared {
             plan,
             argv: pointers(&plan.argv),
@@ -45,12 +60,9 @@ impl<'p> Prepared<'p> {
             oom: plan
                 .oom_score_adjust
                 .and_then(|score| CString::new(score.to_string()).ok()),
-            sources: plan
-                .stdio
-                .iter()
-                .chain(&plan.fds)
-                .map(|fd| fd.as_raw_fd())
-                .collect(),
+            sources,
+            passed: plan.fds.len() as u64,
+            names,
             keep: plan.keep.iter().map(|fd| fd.as_raw_fd()).collect(),
             exec_fd: plan.exec_fd.map_or(-1, |fd| fd.as_raw_fd()),
             report,
@@ -96,6 +108,9 @@ unsafe fn set_up(prepared: &mut Prepared<'_>) -> Step {
             return Step::OomAdjust;
         }
         if let Err(step) = kernel::schedule(plan) {
+            return step;
+        }
+        if let Err(step) = open_files::open_all(prepared) {
             return step;
         }
         if let Err(step) = descriptors::place_descriptors(prepared) {

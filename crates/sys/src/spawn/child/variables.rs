@@ -6,23 +6,24 @@ use super::Prepared;
 
 /// Room for `LISTEN_PIDFDID=` or `SYSTEMD_EXEC_PID=` and 20 digits.
 pub(super) const ASSIGNMENT_LEN: usize = 40;
-/// How many there are at most.
-pub(super) const OWN_VARIABLES: usize = 3;
+/// How many there are at most, LISTEN_FDNAMES= among them.
+pub(super) const OWN_VARIABLES: usize = 5;
 
-/// LISTEN_PID= and LISTEN_PIDFDID= (sd_listen_fds(3)) and SYSTEMD_EXEC_PID= (systemd.exec(5)), in the places left free
-/// for them.
+/// The LISTEN_ variables (sd_listen_fds(3)) and SYSTEMD_EXEC_PID= (systemd.exec(5)), in the places left free for them.
 ///
 /// # Safety
 /// As for [`super::run`].
 pub(super) unsafe fn add(prepared: &mut Prepared<'_>) {
-    let listen = prepared.plan.listen_pid;
+    let opens = !prepared.plan.open_files.is_empty();
+    let listen = prepared.plan.listen_pid || (opens && prepared.passed > 0);
     // SAFETY: getpid cannot fail; the pidfd is closed again.
     let (pid, id) = unsafe {
         let pid = libc::getpid();
         (pid, if listen { own_pidfd_id(pid) } else { None })
     };
     let pid = u64::try_from(pid).ok();
-    let assignments: [(&[u8], Option<u64>); OWN_VARIABLES] = [
+    let assignments: [(&[u8], Option<u64>); OWN_VARIABLES - 1] = [
+        (b"LISTEN_FDS=", Some(prepared.passed).filter(|_| opens && listen)),
         (b"LISTEN_PID=", pid.filter(|_| listen)),
         (b"LISTEN_PIDFDID=", id),
         (b"SYSTEMD_EXEC_PID=", pid.filter(|_| prepared.plan.exec_pid)),
@@ -34,6 +35,13 @@ pub(super) unsafe fn add(prepared: &mut Prepared<'_>) {
         if let Some(place) = prepared.env.get_mut(free) {
             *place = buffer.as_ptr().cast();
             free += 1;
+        }
+    }
+    // Room for the end was kept.
+    if opens && listen && prepared.names.len() < prepared.names.capacity() {
+        prepared.names.push(0);
+        if let Some(place) = prepared.env.get_mut(free) {
+            *place = prepared.names.as_ptr().cast();
         }
     }
 }

@@ -218,3 +218,50 @@ fn a_terminal_is_taken_reset_and_sized() {
     let modes = tcgetattr(&tty).unwrap().local_modes;
     assert!(modes.contains(LocalModes::ECHO | LocalModes::ICANON), "{modes:?}");
 }
+
+#[test]
+fn files_are_opened_after_what_is_passed_and_named() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("file"), "file\n").unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(place.path().join("socket")).unwrap();
+    let _datagrams = std::os::unix::net::UnixDatagram::bind(place.path().join("datagrams")).unwrap();
+    let passed = rustix::fs::memfd_create("passed", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+    rustix::io::pwrite(&passed, b"passed\n", 0).unwrap();
+    let open = |name: &str, optional: bool| OpenFile {
+        path: path(&place.path().join(name)),
+        name: c(name),
+        flags: libc::O_RDONLY,
+        optional,
+    };
+    let run = |fds: &[BorrowedFd<'_>], files: Vec<OpenFile>, script: &str| {
+        shell_with(script, fds, &[], |plan| {
+            plan.fd_names = c(if fds.is_empty() { "" } else { "first" });
+            plan.open_files = files;
+        })
+    };
+    let script = "echo $LISTEN_FDS $LISTEN_FDNAMES; test $LISTEN_PID = $$ && cat <&3; cat <&4; \
+                  readlink /proc/$$/fd/5 /proc/$$/fd/6 | cut -c1-7";
+    let files = || {
+        let mut all = vec![open("missing", true)];
+        all.extend(["file", "socket", "datagrams"].map(|name| open(name, false)));
+        all
+    };
+    let (text, code) = run(&[passed.as_fd()], files(), script);
+    assert_eq!(
+        (text.as_str(), code),
+        (
+            "4 first:file:socket:datagrams\npassed\nfile\nsocket:\nsocket:\n",
+            0
+        )
+    );
+    let script = "echo $LISTEN_FDS $LISTEN_FDNAMES; cat <&3";
+    let (text, _) = run(&[], vec![open("file", false)], script);
+    assert_eq!(text, "1 file\nfile\n");
+    let (text, _) = run(
+        &[],
+        vec![open("missing", true)],
+        "echo ${LISTEN_FDS-none} ${LISTEN_PID-none}",
+    );
+    assert_eq!(text, "none none\n");
+    assert_eq!(run(&[], vec![open("missing", false)], script).1, 202);
+}

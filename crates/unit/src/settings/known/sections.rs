@@ -115,13 +115,13 @@ pub(super) const SERVICE: &[(&[&str], Status)] = &[
             "ExitType",
             "GuessMainPID",
             "OOMPolicy",
+            "OpenFile",
             "RootDirectoryStartOnly",
         ],
         Status::Acts,
     ),
     (
         &[
-            "OpenFile",
             "LUOSession",
             "USBFunctionDescriptors",
             "USBFunctionStrings",
