@@ -18,7 +18,7 @@ const MOUNT: &str = "/sys/fs/cgroup";
 /// Where PID 1 lives.
 pub(crate) const INIT_SCOPE: &str = "init.scope";
 /// Enabled for children where the kernel has them; limits need them.
-const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
+const CONTROLLERS: [&str; 4] = ["cpu", "memory", "pids", "io"];
 
 /// PID 1's part of the cgroup tree.
 pub(crate) struct Cgroups {
@@ -94,8 +94,19 @@ impl Cgroups {
             }
         }
         self.watch(&path)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(rustix::fs::open(&path, flags, Mode::empty())?)
+        open(&path)
+    }
+
+    /// Enables further controllers for a group, in every group above it.
+    pub(crate) fn enable_above(&self, relative: &str, controllers: &[String]) {
+        let mut path = self.root.clone();
+        for part in relative.split('/') {
+            for controller in controllers {
+                // Refused where the kernel does not have it; who looks for its files finds none.
+                let _ = fs::write(path.join("cgroup.subtree_control"), format!("+{controller}"));
+            }
+            path.push(part);
+        }
     }
 
     /// Watches a group for becoming empty; watching twice is the same as once.
@@ -253,21 +264,29 @@ pub(crate) fn unit_of_path(path: &str) -> Option<UnitName> {
 
 /// The path of a unit's group: its slice, then its name (semantics 4.11).
 pub(crate) fn path_of(slice: &UnitName, unit: &UnitName) -> String {
-    let mut path = String::new();
-    let stem = slice.stem();
-    if stem != "-" {
-        let mut end = 0;
-        for part in stem.split('-') {
-            end += part.len();
-            if let Some(prefix) = stem.get(..end) {
-                path.push_str(prefix);
-                path.push_str(".slice/");
-            }
-            end += 1;
-        }
+    let mut path = path_of_slice(slice);
+    if !path.is_empty() {
+        path.push('/');
     }
     path.push_str(&escape(unit.as_str()));
     path
+}
+
+/// The path of a slice's group; empty for the root slice.
+pub(crate) fn path_of_slice(slice: &UnitName) -> String {
+    let names: Vec<String> = slices_of(slice).iter().map(UnitName::to_string).collect();
+    names.join("/")
+}
+
+/// A slice and those above it, outermost first, without the root slice.
+pub(crate) fn slices_of(slice: &UnitName) -> Vec<UnitName> {
+    let stem = slice.stem();
+    if stem == "-" {
+        return Vec::new();
+    }
+    let ends = stem.match_indices('-').map(|(end, _)| end).chain([stem.len()]);
+    ends.filter_map(|end| UnitName::new(&format!("{}.slice", stem.get(..end)?)).ok())
+        .collect()
 }
 
 /// A name that collides with the kernel's own files gets a leading `_`.
@@ -283,8 +302,14 @@ fn unescape(part: &str) -> &str {
     part.strip_prefix('_').unwrap_or(part)
 }
 
+/// Opens a group for clone3(CLONE_INTO_CGROUP).
+pub(crate) fn open(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
 /// True when it was made now.
-fn make(path: &Path) -> io::Result<bool> {
+pub(crate) fn make(path: &Path) -> io::Result<bool> {
     match rustix::fs::mkdir(path, Mode::from_raw_mode(0o755)) {
         Ok(()) => Ok(true),
         Err(Errno::EXIST) => Ok(false),

@@ -1,14 +1,21 @@
 //! The environment of a service's process (semantics 1.1, 4.5).
 
-use softboot_engine::{ExitStatus, ServiceResult, Spawn};
-use softboot_unit::{ExecContext, ServiceSection, signal_name};
+use std::io::ErrorKind;
 
+use softboot_engine::{ExitStatus, ServiceResult, Spawn};
+use softboot_unit::{ExecContext, ServiceSection, UnitName, signal_name};
+
+use crate::environment_file;
 use crate::paths;
+use crate::process::{credentials, directories};
 use crate::users::User;
 
 /// What the environment is made of, beside the unit's own settings.
 pub(crate) struct Facts<'a> {
+    pub(crate) unit: &'a UnitName,
     pub(crate) spawn: &'a Spawn,
+    /// The number of the main process' pidfd, where the kernel gives them numbers (pidfs).
+    pub(crate) main_pidfd_id: Option<u64>,
     pub(crate) service: &'a ServiceSection,
     pub(crate) invocation: &'a str,
     pub(crate) user: Option<&'a User>,
@@ -24,7 +31,7 @@ pub(crate) struct Remote {
     pub(crate) cookie: Option<u64>,
 }
 
-/// All variables but LISTEN_PID and LISTEN_PIDFDID, which only the child can know. Later entries win.
+/// All variables but those that only the child can know (`softboot_sys::spawn`). Later entries win.
 pub(crate) fn build(facts: &Facts<'_>) -> Result<Vec<(String, String)>, String> {
     let Facts { spawn, service, .. } = facts;
     let mut env = Environment::default();
@@ -39,14 +46,12 @@ pub(crate) fn build(facts: &Facts<'_>) -> Result<Vec<(String, String)>, String> 
     if service.exec.stdin == softboot_unit::StdStream::Tty {
         env.set("TERM", "linux");
     }
-    if !service.exec.runtime_directory.is_empty() {
-        let list: Vec<String> = service
-            .exec
-            .runtime_directory
-            .iter()
-            .map(|name| format!("/run/{name}"))
-            .collect();
-        env.set("RUNTIME_DIRECTORY", &list.join(":"));
+    directories(&mut env, &service.exec);
+    if credentials::any(&service.exec) {
+        env.set_some(
+            "CREDENTIALS_DIRECTORY",
+            credentials::directory(facts.unit).to_str().map(str::to_owned),
+        );
     }
     if spawn.notify_socket {
         env.set("NOTIFY_SOCKET", paths::NOTIFY_SOCKET);
@@ -59,7 +64,9 @@ pub(crate) fn build(facts: &Facts<'_>) -> Result<Vec<(String, String)>, String> 
     }
     if let Some(pid) = spawn.main_pid {
         env.set("MAINPID", &pid.to_string());
+        env.set_some("MAINPIDFDID", facts.main_pidfd_id.map(|id| id.to_string()));
     }
+    env.set_some("PIDFILE", service.pid_file.clone());
     if !facts.fd_names.is_empty() {
         env.set("LISTEN_FDS", &facts.fd_names.len().to_string());
         env.set("LISTEN_FDNAMES", &facts.fd_names.join(":"));
@@ -104,37 +111,49 @@ pub(crate) fn result_word(result: ServiceResult) -> &'static str {
     }
 }
 
+/// In the reference's order: what is passed on from PID 1, the unit's own, its files; what is taken away comes last.
 fn own_settings(env: &mut Environment, exec: &ExecContext) -> Result<(), String> {
-    for (path, optional) in &exec.environment_files {
-        match std::fs::read_to_string(path) {
-            Ok(text) => {
-                for (name, value) in text.lines().filter_map(assignment) {
-                    env.set(name, value);
-                }
-            }
-            Err(error) if *optional && error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("environment file {path}: {error}")),
-        }
+    for name in &exec.pass_environment {
+        // What is no UTF-8 could not be written in a unit either.
+        env.set_some(name, std::env::var(name).ok());
     }
     for (name, value) in &exec.environment {
         env.set(name, value);
     }
+    for (path, optional) in &exec.environment_files {
+        match std::fs::read_to_string(path) {
+            Ok(text) => {
+                for (name, value) in environment_file::parse(&text) {
+                    env.set(&name, &value);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound && path.contains(['*', '?', '[']) => {
+                return Err(format!(
+                    "environment file {path}: patterns are not supported; name each file"
+                ));
+            }
+            Err(error) if *optional && error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(format!("environment file {path}: {error}")),
+        }
+    }
+    for unwanted in &exec.unset_environment {
+        env.unset(unwanted);
+    }
     Ok(())
 }
 
-/// `NAME=value`, with matching quotes around the value taken off.
-fn assignment(line: &str) -> Option<(&str, &str)> {
-    let line = line.trim();
-    if line.starts_with(['#', ';']) {
-        return None;
+/// The directories of each kind, as paths in their order.
+fn directories(env: &mut Environment, exec: &ExecContext) {
+    let paths = |base: &str, names: Vec<&str>| {
+        let list: Vec<String> = names.iter().map(|name| format!("{base}/{name}")).collect();
+        (!list.is_empty()).then(|| list.join(":"))
+    };
+    let runtime = exec.runtime_directory.iter().map(String::as_str).collect();
+    env.set_some("RUNTIME_DIRECTORY", paths("/run", runtime));
+    for ((variable, base, _), of_kind) in directories::KINDS.into_iter().zip(directories::of(exec)) {
+        let names = of_kind.entries.iter().map(|entry| entry.name.as_str()).collect();
+        env.set_some(variable, paths(base, names));
     }
-    let (name, value) = line.split_once('=')?;
-    let value = value.trim();
-    let unquoted = ['"', '\'']
-        .into_iter()
-        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
-        .unwrap_or(value);
-    Some((name.trim(), unquoted))
 }
 
 #[derive(Default)]
@@ -144,6 +163,14 @@ impl Environment {
     fn set(&mut self, name: &str, value: &str) {
         self.0.retain(|(known, _)| known != name);
         self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// `NAME`, or `NAME=value` with exactly this value.
+    fn unset(&mut self, unwanted: &str) {
+        self.0.retain(|(name, value)| match unwanted.split_once('=') {
+            Some((unwanted, old)) => name != unwanted || value != old,
+            None => name != unwanted,
+        });
     }
 
     fn set_some(&mut self, name: &str, value: Option<String>) {
@@ -158,12 +185,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_environment_file_has_comments_and_quotes() {
-        assert_eq!(assignment("A=b c "), Some(("A", "b c")));
-        assert_eq!(assignment("A=\"b c\""), Some(("A", "b c")));
-        assert_eq!(assignment("A='b"), Some(("A", "'b")));
-        assert_eq!(assignment("# A=b"), None);
-        assert_eq!(assignment("nonsense"), None);
+    fn files_come_after_the_units_own_and_what_is_taken_away_last() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "A=file\nC=gone\nD=kept\n").unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let exec = ExecContext {
+            pass_environment: vec!["CARGO_PKG_NAME".to_owned(), "NO_SUCH_VARIABLE".to_owned()],
+            environment: vec![pair("A", "unit"), pair("B", "unit")],
+            environment_files: vec![
+                (file.path().to_str().unwrap().to_owned(), false),
+                ("/no/such/file".to_owned(), true),
+            ],
+            unset_environment: vec!["C".to_owned(), "D=other".to_owned()],
+            ..ExecContext::default()
+        };
+        let mut env = Environment::default();
+        own_settings(&mut env, &exec).unwrap();
+        assert_eq!(
+            env.0,
+            [
+                pair("CARGO_PKG_NAME", "softboot-manager"),
+                pair("B", "unit"),
+                pair("A", "file"),
+                pair("D", "kept")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pattern_of_environment_files_is_refused_even_when_it_is_optional() {
+        let exec = ExecContext {
+            environment_files: vec![("/no/such/*.conf".to_owned(), true)],
+            ..ExecContext::default()
+        };
+        let error = own_settings(&mut Environment::default(), &exec).unwrap_err();
+        assert!(error.contains("patterns are not supported"), "{error}");
     }
 
     #[test]

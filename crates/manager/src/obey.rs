@@ -5,6 +5,7 @@ use softboot_unit::UnitName;
 use tracing::{error, info, warn};
 
 use crate::owner::Role;
+use crate::process::{credentials, directories};
 use crate::run::{Alarm, Manager, Source};
 
 impl Manager {
@@ -90,22 +91,23 @@ impl Manager {
         }
         self.release_log(unit, &name);
         self.invocations.remove(&name);
-        if runtime_directories {
-            self.remove_runtime_directories(&name);
-        }
+        self.remove_files_of(&name, runtime_directories);
     }
 
-    fn remove_runtime_directories(&self, name: &UnitName) {
+    /// What the unit's processes had below /run.
+    fn remove_files_of(&self, name: &UnitName, runtime_directories: bool) {
         let Some(service) = self.service_of(name) else {
             return;
         };
-        for directory in &service.exec.runtime_directory {
-            // The loader refuses names that leave /run.
-            if let Err(error) = std::fs::remove_dir_all(std::path::Path::new("/run").join(directory))
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
-                warn!("{name}: runtime directory {directory} stays: {error}");
-            }
+        let mut stay = Vec::new();
+        if credentials::any(&service.exec) {
+            stay.extend(credentials::remove(name));
+        }
+        if runtime_directories {
+            stay.extend(directories::remove_runtime_directories(&service.exec));
+        }
+        for line in stay {
+            warn!("{name}: {line}");
         }
     }
 

@@ -10,6 +10,7 @@ mod control;
 mod defer;
 mod devices;
 mod doublings;
+mod environment;
 mod fd_store;
 mod forking;
 mod mounts;
@@ -236,6 +237,14 @@ pub const SCENARIOS: &[Scenario] = &[
         in_vm: false,
         packages: &[],
         run: mounts::run,
+    },
+    Scenario {
+        name: "environment",
+        holds: "processes have the rights, limits, directories, streams and variables that their unit asks for",
+        in_container: true,
+        in_vm: true,
+        packages: &[],
+        run: environment::run,
     },
     Scenario {
         name: "packages",

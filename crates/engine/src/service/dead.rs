@@ -1,12 +1,12 @@
 //! The end of a run (semantics 4.7, 3.7).
 
-use softboot_unit::{FdStorePreserve, RestartMode};
+use softboot_unit::{DirectoryPreserve, FdStorePreserve, RestartMode};
 
 use crate::action::Action;
 use crate::engine::Engine;
 use crate::event::UnitId;
 use crate::service::ServiceState;
-use crate::state::ServiceResult;
+use crate::state::{JobKind, ServiceResult};
 
 impl Engine {
     /// Nothing of the run is left.
@@ -45,7 +45,13 @@ impl Engine {
         let preserve = section.fd_store_preserve;
         let mode = section.restart_settings.mode;
         let delay = self.restart_delay(unit);
-        let keep_directories = section.exec.runtime_directory_preserve;
+        let kept = section.exec.runtime_directory_kept;
+        let restart_job = self.units[unit]
+            .job
+            .and_then(|id| self.jobs.get(id))
+            .is_some_and(|job| job.kind == JobKind::Restart);
+        let keep_directories =
+            section.exec.runtime_directory_preserve || (kept == DirectoryPreserve::Restart && restart_job);
         let Some(service) = self.service_mut(unit) else {
             return;
         };

@@ -1,11 +1,20 @@
 //! The processes that units asked for: starting, signalling, noticing their end.
 
+mod account;
 mod adopt;
 pub(crate) mod commands;
+mod context;
+pub(crate) mod credentials;
+pub(crate) mod directories;
+mod group;
 mod kill;
+mod limits;
+mod open_files;
+mod passed;
 mod pid_file;
 mod program;
 mod reap;
+mod refused;
 mod spawn;
 mod streams;
 mod table;

@@ -22,11 +22,21 @@ pub(crate) fn find(path: &str) -> Result<PathBuf, String> {
     if path.starts_with('/') {
         return Ok(PathBuf::from(path));
     }
+    candidates(path)
+        .into_iter()
+        .find(|file| file.is_file() && access(file, Access::EXEC_OK).is_ok())
+        .ok_or_else(|| format!("no program {path:?} in {PATH}"))
+}
+
+/// Where the file may be, in another root that only the child can look into.
+pub(crate) fn candidates(path: &str) -> Vec<PathBuf> {
+    if path.starts_with('/') {
+        return vec![PathBuf::from(path)];
+    }
     SEARCH
         .iter()
         .map(|directory| Path::new(directory).join(path))
-        .find(|file| file.is_file() && access(file, Access::EXEC_OK).is_ok())
-        .ok_or_else(|| format!("no program {path:?} in {PATH}"))
+        .collect()
 }
 
 #[cfg(test)]

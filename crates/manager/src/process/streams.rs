@@ -2,8 +2,12 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
-use rustix::io::{Errno, dup};
+use rustix::fs::{
+    MemfdFlags, Mode, OFlags, SealFlags, SeekFrom, fcntl_add_seals, fcntl_getfl, fcntl_setfl, memfd_create,
+    open, seek,
+};
+use rustix::io::{Errno, dup, write};
+use softboot_sys::spawn::Terminal;
 use softboot_unit::{ExecContext, StdStream};
 
 /// What a stream may be connected to besides files.
@@ -12,6 +16,8 @@ pub(crate) struct Available<'a> {
     pub(crate) log: &'a OwnedFd,
     /// The connection of an Accept=yes instance.
     pub(crate) connection: Option<OwnedFd>,
+    /// Descriptors of sockets and of the fd store, by name.
+    pub(crate) named: &'a [(String, OwnedFd)],
 }
 
 /// Opens all three. The error names the stream, the path and the exit code the reference shows (208 to 210).
@@ -45,6 +51,25 @@ pub(crate) fn wants_tty(context: &ExecContext) -> bool {
     context.stdin == StdStream::Tty
 }
 
+/// True when a stream is one of the unit's named descriptors.
+pub(crate) fn wants_fds(context: &ExecContext) -> bool {
+    [&context.stdin, &context.stdout, &context.stderr]
+        .into_iter()
+        .any(|stream| matches!(stream, StdStream::Fd(_)))
+}
+
+/// What to do with the terminal before the process has it.
+pub(crate) fn terminal(context: &ExecContext) -> Option<Terminal> {
+    wants_tty(context).then(|| {
+        let size = |number: Option<u32>| number.and_then(|number| u16::try_from(number).ok());
+        Terminal {
+            reset: context.tty_reset,
+            columns: size(context.tty_columns),
+            rows: size(context.tty_rows),
+        }
+    })
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Direction {
     Read,
@@ -59,6 +84,11 @@ fn open_one(
     inherit: Option<&OwnedFd>,
 ) -> Result<OwnedFd, String> {
     let name = |path: &str| path.to_owned();
+    let own_name = match (direction, is_stderr(context, stream)) {
+        (Direction::Read, _) => "stdin",
+        (Direction::Write, false) => "stdout",
+        (Direction::Write, true) => "stderr",
+    };
     let failed = |path: &str, error: Errno| format!("{path}: {error}");
     match stream {
         // StandardOutput=inherit means the log unless input is a terminal or a socket (systemd.exec(5)).
@@ -91,10 +121,34 @@ fn open_one(
             )),
         },
         StdStream::File(path) => open_file(path, direction, OFlags::empty()),
-        StdStream::Data | StdStream::Fd(_) => Err(name("data and fd: are not supported yet")),
+        StdStream::Data => data(&context.stdin_data).map_err(|error| failed("data", error)),
+        StdStream::Fd(wanted) => {
+            let wanted = if wanted.is_empty() { own_name } else { wanted };
+            let found = available.named.iter().find(|(name, _)| name == wanted);
+            let (_, fd) = found.ok_or_else(|| {
+                format!("fd:{wanted}: no socket of this unit and nothing in its fd store has this name")
+            })?;
+            dup(fd).map_err(|error| failed(wanted, error))
+        }
         StdStream::Append(path) => open_file(path, direction, OFlags::APPEND),
         StdStream::Truncate(path) => open_file(path, direction, OFlags::TRUNC),
     }
+}
+
+/// A file in memory that nobody can change, read from its start.
+fn data(bytes: &[u8]) -> Result<OwnedFd, Errno> {
+    let file = memfd_create("stdin", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let written = write(&file, rest)?;
+        rest = rest.get(written..).unwrap_or_default();
+    }
+    fcntl_add_seals(
+        &file,
+        SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
+    )?;
+    seek(&file, SeekFrom::Start(0))?;
+    Ok(file)
 }
 
 /// Standard error inherits standard output in every case.
@@ -125,4 +179,60 @@ fn open_tty(path: &str) -> Result<OwnedFd, String> {
 fn make_blocking(fd: impl AsFd) -> Result<(), Errno> {
     let flags = fcntl_getfl(&fd)?;
     fcntl_setfl(&fd, flags - OFlags::NONBLOCK)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+
+    fn streams(context: &ExecContext, named: &[(String, OwnedFd)]) -> Result<[OwnedFd; 3], (String, i32)> {
+        let log = File::options().write(true).open("/dev/null").unwrap().into();
+        let available = Available {
+            log: &log,
+            connection: None,
+            named,
+        };
+        open_all(context, &available)
+    }
+
+    #[test]
+    fn input_that_is_in_the_unit_is_read_and_cannot_be_changed() {
+        let context = ExecContext {
+            stdin: StdStream::Data,
+            stdin_data: b"one\ntwo\n".to_vec(),
+            ..ExecContext::default()
+        };
+        let [stdin, ..] = streams(&context, &[]).unwrap();
+        let mut file = File::from(stdin);
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "one\ntwo\n");
+        assert!(file.write_all(b"x").is_err());
+    }
+
+    #[test]
+    fn a_stream_can_be_a_named_descriptor_by_default_of_its_own_name() {
+        let fd = |text: &[u8]| data(text).unwrap();
+        let named = [
+            ("stdin".to_owned(), fd(b"own")),
+            ("other".to_owned(), fd(b"other")),
+        ];
+        for (name, text) in [("", "own"), ("other", "other")] {
+            let context = ExecContext {
+                stdin: StdStream::Fd(name.to_owned()),
+                ..ExecContext::default()
+            };
+            assert!(wants_fds(&context));
+            let [stdin, ..] = streams(&context, &named).unwrap();
+            let mut found = String::new();
+            File::from(stdin).read_to_string(&mut found).unwrap();
+            assert_eq!(found, text);
+            let (error, code) = streams(&context, &[]).unwrap_err();
+            assert_eq!(code, 208);
+            assert!(error.contains("no socket of this unit"), "{error}");
+        }
+    }
 }

@@ -11,7 +11,10 @@ mod child;
 mod plan;
 mod status;
 
-pub use plan::{SpawnError, SpawnPlan, Spawned};
+pub use plan::{
+    Capabilities, Credential, Directory, OpenFile, Preparation, Scheduling, SpawnError, SpawnPlan, Spawned,
+    Task, Terminal,
+};
 pub use status::{ExecStatus, Step, exec_status};
 
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
@@ -23,7 +26,8 @@ use rustix::process::Pid;
 ///
 /// References: clone(2) "clone3", execve(2), cgroups(7).
 pub fn spawn(plan: &SpawnPlan<'_>) -> Result<Spawned, SpawnError> {
-    if !plan.keep.is_empty() && !plan.fds.is_empty() {
+    let places = !plan.fds.is_empty() || !plan.open_files.is_empty();
+    if places && !plan.keep.is_empty() {
         return Err(SpawnError::KeepAndFds);
     }
     let (status, report) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(SpawnError::Pipe)?;

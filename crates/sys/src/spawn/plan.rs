@@ -6,11 +6,15 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
+use super::status::Step;
+
 /// A process to start. Make one with [`SpawnPlan::new`] and set what differs.
 #[derive(Debug)]
 pub struct SpawnPlan<'a> {
     /// The file to execute: a path; nothing is searched.
     pub program: CString,
+    /// Executed in turn while the one before is not there.
+    pub alternatives: Vec<CString>,
     /// Arguments, `argv[0]` first.
     pub argv: Vec<CString>,
     /// `NAME=value` each.
@@ -19,14 +23,25 @@ pub struct SpawnPlan<'a> {
     pub stdio: [BorrowedFd<'a>; 3],
     /// Placed at 3, 4, … in this order.
     pub fds: Vec<BorrowedFd<'a>>,
+    /// Opened by the child, as the caller's user, and placed after `fds`. With any of them the child also adds
+    /// `LISTEN_FDS` and `LISTEN_FDNAMES`, because only it knows what could be opened; `fd_names` names `fds`.
+    pub open_files: Vec<OpenFile>,
+    /// Names of `fds`, with `:` between them; used together with `open_files` alone.
+    pub fd_names: CString,
     /// Add `LISTEN_PID` and, where the kernel has pidfs, `LISTEN_PIDFDID`: only the child knows them.
     pub listen_pid: bool,
+    /// Add `SYSTEMD_EXEC_PID`, likewise.
+    pub exec_pid: bool,
     /// Stay open at their own numbers. Not together with `fds`.
     pub keep: Vec<BorrowedFd<'a>>,
     /// The cgroup to be born in.
     pub cgroup: Option<BorrowedFd<'a>>,
     /// Where to run; true: a missing directory is no error.
     pub working_directory: Option<(CString, bool)>,
+    /// The root directory, by chroot(2). Every path here but this one is looked up in it.
+    pub root: Option<CString>,
+    /// Made in this order as the caller's user, before the change of user.
+    pub preparations: Vec<Preparation>,
     /// Real, effective and saved user.
     pub uid: Option<u32>,
     /// Real, effective and saved group.
@@ -39,12 +54,20 @@ pub struct SpawnPlan<'a> {
     pub rlimits: Vec<(u32, u64, u64)>,
     /// Nice value.
     pub nice: Option<i32>,
+    /// Policy and priority.
+    pub scheduling: Option<Scheduling>,
+    /// Class and priority as ioprio_set(2) has them.
+    pub io_priority: Option<i32>,
+    /// As personality(2) has it.
+    pub personality: Option<u64>,
+    /// Capabilities.
+    pub capabilities: Capabilities,
     /// oom_score_adj.
     pub oom_score_adjust: Option<i32>,
     /// PR_SET_NO_NEW_PRIVS.
     pub no_new_privileges: bool,
     /// Make standard input the controlling terminal.
-    pub controlling_tty: bool,
+    pub terminal: Option<Terminal>,
     /// Start with SIGPIPE ignored; else it kills, as usual.
     pub ignore_sigpipe: bool,
     /// Execute this descriptor in place of `program`.
@@ -56,27 +79,138 @@ impl<'a> SpawnPlan<'a> {
     pub fn new(program: CString, argv: Vec<CString>, env: Vec<CString>, stdio: [BorrowedFd<'a>; 3]) -> Self {
         SpawnPlan {
             program,
+            alternatives: Vec::new(),
             argv,
             env,
             stdio,
             fds: Vec::new(),
+            open_files: Vec::new(),
+            fd_names: CString::default(),
             listen_pid: false,
+            exec_pid: false,
             keep: Vec::new(),
             cgroup: None,
             working_directory: None,
+            root: None,
+            preparations: Vec::new(),
             uid: None,
             gid: None,
             groups: None,
             umask: 0o022,
             rlimits: Vec::new(),
             nice: None,
+            scheduling: None,
+            io_priority: None,
+            personality: None,
+            capabilities: Capabilities::default(),
             oom_score_adjust: None,
             no_new_privileges: false,
-            controlling_tty: false,
+            terminal: None,
             ignore_sigpipe: false,
             exec_fd: None,
         }
     }
+}
+
+/// A file to open, or a listening AF_UNIX socket to connect to.
+#[derive(Clone, Debug)]
+pub struct OpenFile {
+    /// Where it is.
+    pub path: CString,
+    /// The descriptor's name.
+    pub name: CString,
+    /// Access mode and flags of open(2).
+    pub flags: i32,
+    /// What cannot be opened is left out.
+    pub optional: bool,
+}
+
+/// The controlling terminal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terminal {
+    /// Line discipline back to what a login expects.
+    pub reset: bool,
+    /// Its new width; `None`: as it is.
+    pub columns: Option<u16>,
+    /// Its new height; `None`: as it is.
+    pub rows: Option<u16>,
+}
+
+/// sched_setscheduler(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scheduling {
+    /// The kernel's number.
+    pub policy: i32,
+    /// 1 to 99 for the real-time policies, else 0.
+    pub priority: i32,
+    /// Children start with the usual policy.
+    pub reset_on_fork: bool,
+}
+
+/// capabilities(7); bit N is capability number N.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// What remains of the bounding set; `None`: all of it.
+    pub bounding: Option<u64>,
+    /// What the process has as whatever user it is.
+    pub ambient: u64,
+    /// As prctl(2) has them.
+    pub secure_bits: u32,
+}
+
+/// Something in the file system that the process needs.
+#[derive(Clone, Debug)]
+pub struct Preparation {
+    /// What to report when it fails.
+    pub step: Step,
+    /// What to do.
+    pub task: Task,
+}
+
+/// What to make.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// A directory; one that is there gets the mode and the owner.
+    Directory(Directory),
+    /// A symbolic link.
+    Link {
+        /// What it says.
+        target: CString,
+        /// Where it is.
+        path: CString,
+    },
+    /// A file with the contents of a credential.
+    Credential(Credential),
+}
+
+/// A directory below another. Below the first part no symbolic link is followed.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    /// Made with mode 0755 when it is missing, but not its parents.
+    pub base: CString,
+    /// One name each; those in between get mode 0755.
+    pub parts: Vec<CString>,
+    /// Of the last part.
+    pub mode: u32,
+    /// User and group of the last part; `None`: as it is.
+    pub owner: Option<(u32, u32)>,
+}
+
+/// A file with mode 0400.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The file to copy, of at most 1 MiB.
+    pub source: Option<CString>,
+    /// The contents when there is no such file.
+    pub fallback: Option<Vec<u8>>,
+    /// Without both there is no file, and that is no error.
+    pub optional: bool,
+    /// Where it is written first.
+    pub draft: CString,
+    /// Where it is then.
+    pub path: CString,
+    /// User and group.
+    pub owner: (u32, u32),
 }
 
 /// A process that exists.
@@ -93,7 +227,7 @@ pub struct Spawned {
 /// Why there is no process.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
-    /// `keep` and `fds` exclude each other: a kept number could be one that a passed descriptor needs.
+    /// `keep` excludes `fds` and `open_files`: a kept number could be one that a passed descriptor needs.
     #[error("a process cannot both keep descriptors at their numbers and get others from 3 upwards")]
     KeepAndFds,
     /// No pipe for the outcome.

@@ -24,10 +24,22 @@ pub enum Step {
     WorkingDirectory = 11,
     NoNewPrivileges = 12,
     Exec = 13,
+    Scheduler = 14,
+    IoPriority = 15,
+    Personality = 16,
+    Root = 17,
+    Capabilities = 18,
+    SecureBits = 19,
+    StateDirectory = 20,
+    CacheDirectory = 21,
+    LogsDirectory = 22,
+    ConfigurationDirectory = 23,
+    Credentials = 24,
+    OpenFile = 25,
 }
 
 impl Step {
-    const ALL: [Step; 13] = [
+    const ALL: [Step; 25] = [
         Step::Session,
         Step::OomAdjust,
         Step::Nice,
@@ -41,6 +53,18 @@ impl Step {
         Step::WorkingDirectory,
         Step::NoNewPrivileges,
         Step::Exec,
+        Step::Scheduler,
+        Step::IoPriority,
+        Step::Personality,
+        Step::Root,
+        Step::Capabilities,
+        Step::SecureBits,
+        Step::StateDirectory,
+        Step::CacheDirectory,
+        Step::LogsDirectory,
+        Step::ConfigurationDirectory,
+        Step::Credentials,
+        Step::OpenFile,
     ];
 
     /// The exit code of a child that failed here (systemd.exec(5), "Process exit codes").
@@ -51,12 +75,23 @@ impl Step {
             Step::Nice => 201,
             Step::Limits => 205,
             Step::Stdio | Step::Terminal => 208,
-            Step::Descriptors => 202,
+            Step::Descriptors | Step::OpenFile => 202,
             Step::Groups | Step::Group => 216,
             Step::User => 217,
             Step::WorkingDirectory => 200,
             Step::NoNewPrivileges => 227,
             Step::Exec => 203,
+            Step::Scheduler => 214,
+            Step::IoPriority => 211,
+            Step::Personality => 230,
+            Step::Root => 210,
+            Step::Capabilities => 218,
+            Step::SecureBits => 213,
+            Step::StateDirectory => 238,
+            Step::CacheDirectory => 239,
+            Step::LogsDirectory => 240,
+            Step::ConfigurationDirectory => 241,
+            Step::Credentials => 243,
         }
     }
 }
@@ -77,6 +112,18 @@ impl fmt::Display for Step {
             Step::WorkingDirectory => "changing to the working directory",
             Step::NoNewPrivileges => "giving up new privileges",
             Step::Exec => "executing the program",
+            Step::Scheduler => "setting the scheduling policy",
+            Step::IoPriority => "setting the I/O priority",
+            Step::Personality => "setting the personality",
+            Step::Root => "changing to the root directory",
+            Step::Capabilities => "setting the capabilities",
+            Step::SecureBits => "setting the secure bits",
+            Step::StateDirectory => "making the state directory",
+            Step::CacheDirectory => "making the cache directory",
+            Step::LogsDirectory => "making the logs directory",
+            Step::ConfigurationDirectory => "making the configuration directory",
+            Step::Credentials => "making the credentials",
+            Step::OpenFile => "opening the files to pass",
         })
     }
 }

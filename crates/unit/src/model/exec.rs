@@ -72,7 +72,7 @@ pub struct ExecContext {
     pub working_directory: Option<String>,
     /// `WorkingDirectory=-…`: a missing one is no error.
     pub working_directory_optional: bool,
-    /// `RootDirectory=`; a start is refused while it is not supported.
+    /// `RootDirectory=`.
     pub root_directory: Option<String>,
     /// `StandardInput=` (default null).
     pub stdin: StdStream,

@@ -54,7 +54,7 @@ fn protection_that_is_not_there_is_marked() {
     draft_of("a.service", |draft| {
         draft.apply(
             "f",
-            b"[Service]\nPrivateTmp=yes\nCPUWeight=5\nCapabilityBoundingSet=CAP_KILL\n",
+            b"[Service]\nPrivateTmp=yes\nStartupCPUWeight=5\nProtectHome=yes\n",
         );
         let marked: Vec<_> = draft
             .diagnostics
@@ -66,8 +66,8 @@ fn protection_that_is_not_there_is_marked() {
             marked,
             [
                 ("PrivateTmp", true, not),
-                ("CPUWeight", false, not),
-                ("CapabilityBoundingSet", true, not)
+                ("StartupCPUWeight", false, not),
+                ("ProtectHome", true, not)
             ]
         );
     });

@@ -111,8 +111,7 @@ pub(super) fn hint(section: &str, key: &str) -> String {
 /// What to say of a setting that is understood without effect; `None` when it asks for nothing.
 pub(super) fn remark(section: &str, key: &str, value: &str, status: Option<Status>) -> Option<String> {
     if status == Some(Status::Security) {
-        // An empty bounding set takes everything away; elsewhere an empty value is the default.
-        let asks = boolean(value) != Ok(false) && (!value.is_empty() || key == "CapabilityBoundingSet");
+        let asks = boolean(value) != Ok(false) && !value.is_empty();
         return asks.then(|| {
             format!("{key}= is understood but not enforced: the processes are not restricted as it says")
         });

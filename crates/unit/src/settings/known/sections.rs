@@ -114,15 +114,15 @@ pub(super) const SERVICE: &[(&[&str], Status)] = &[
             "ExecReloadPost",
             "ExitType",
             "GuessMainPID",
+            "OOMPolicy",
+            "OpenFile",
+            "RootDirectoryStartOnly",
         ],
         Status::Acts,
     ),
     (
         &[
-            "OOMPolicy",
-            "OpenFile",
             "LUOSession",
-            "RootDirectoryStartOnly",
             "USBFunctionDescriptors",
             "USBFunctionStrings",
             "RefreshOnReload",

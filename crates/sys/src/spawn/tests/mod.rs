@@ -1,5 +1,7 @@
 //! Real processes, each a shell that says what it sees.
 
+mod surroundings;
+
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Read as _;
