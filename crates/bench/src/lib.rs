@@ -4,6 +4,7 @@
 //! [`measure`] runs cases in turns, [`record`] is what comes out as JSON, [`table`] what a person sees. The cases
 //! themselves are one module a subject.
 
+pub mod engine;
 pub mod error;
 pub mod fdstore;
 pub mod machine;

@@ -27,6 +27,9 @@ machine that does nothing else meanwhile.
   cargo xtask bench fdstore                    on this machine, 1,000 and 10,000 descriptors
   cargo xtask bench fdstore --vm               in the test machine, also 100,000: this host may
                                                refuse so many
+  cargo xtask bench engine                     100 to 100,000 unit files: load, insert into the
+                                               engine, start, one event, save, restore
+  cargo xtask bench engine --sizes 100,10000 --runs 3
   cargo xtask bench fdstore --json FILE        a list of objects: case, metric, unit, value (median),
                                                min, max, runs, floor, ratio, peer, peer_value, aim
 
@@ -43,10 +46,10 @@ pub(crate) struct Options {
     /// What to measure
     #[arg(value_enum)]
     subject: Subject,
-    /// Numbers of descriptors [default: 1000,10000; with --vm 1000,100000]
+    /// Numbers of descriptors [default: 1000,10000; with --vm 1000,100000] or units [default: 100 to 100000]
     #[arg(long, value_delimiter = ',', value_name = "N")]
     sizes: Vec<usize>,
-    /// Kinds of descriptors: socket, memfd, eventfd [default: all; with --vm socket]
+    /// fdstore only: kinds of descriptors: socket, memfd, eventfd [default: all; with --vm socket]
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     kinds: Vec<String>,
     /// How often each is done
@@ -64,6 +67,8 @@ pub(crate) struct Options {
 enum Subject {
     /// The fd store: push, handoff, transfer, memory
     Fdstore,
+    /// The engine: load, insert, start, event, save, restore
+    Engine,
 }
 
 /// Runs the task.
@@ -79,15 +84,18 @@ pub(crate) fn run(options: &Options) -> Result<u8, Failure> {
 fn arguments(options: &Options, json: Option<String>) -> Vec<String> {
     let subject = match options.subject {
         Subject::Fdstore => "fdstore",
+        Subject::Engine => "engine",
     };
+    let store = options.subject == Subject::Fdstore;
     let mut arguments = vec![subject.to_owned(), "--runs".to_owned(), options.runs.to_string()];
     let sizes: Vec<String> = match (&options.sizes[..], options.vm) {
-        ([], true) => vec!["1000".to_owned(), "100000".to_owned()],
+        ([], true) if store => vec!["1000".to_owned(), "100000".to_owned()],
         (sizes, _) => sizes.iter().map(ToString::to_string).collect(),
     };
     let kinds = match (&options.kinds[..], options.vm) {
-        ([], true) => vec!["socket".to_owned()],
-        (kinds, _) => kinds.to_vec(),
+        ([], true) if store => vec!["socket".to_owned()],
+        (kinds, _) if store => kinds.to_vec(),
+        _ => Vec::new(),
     };
     for (name, values) in [("--sizes", sizes), ("--kinds", kinds)] {
         if !values.is_empty() {
@@ -100,9 +108,13 @@ fn arguments(options: &Options, json: Option<String>) -> Vec<String> {
 
 fn on_host(options: &Options, places: &Places) -> Result<u8, Failure> {
     let json = options.json.as_ref().map(|file| file.display().to_string());
-    // Static, as they would be shipped.
-    let hello = guest::build_one(places, "softboot-bench")?;
-    let programs = hello.parent().unwrap_or(&hello);
+    let mut arguments = arguments(options, json);
+    if options.subject == Subject::Fdstore {
+        // Static, as they would be shipped.
+        let hello = guest::build_one(places, "softboot-bench")?;
+        let programs = hello.parent().unwrap_or(&hello);
+        arguments.extend(["--programs".to_owned(), programs.display().to_string()]);
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // The directory is the caller's, so that a relative FILE is meant as it stands.
     let status = Command::new(cargo)
@@ -118,9 +130,7 @@ fn on_host(options: &Options, places: &Places) -> Result<u8, Failure> {
         ])
         .arg(places.root.join("Cargo.toml"))
         .arg("--")
-        .args(arguments(options, json))
-        .arg("--programs")
-        .arg(programs)
+        .args(arguments)
         .stdin(Stdio::null())
         .status()
         .map_err(|error| Failure::host("running cargo", error))?;

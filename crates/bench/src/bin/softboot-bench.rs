@@ -1,13 +1,14 @@
 //! Runs benchmarks and prints figures. `cargo xtask bench` is how people call it; the virtual machine calls it directly.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use softboot_bench::engine;
 use softboot_bench::error::{Context as _, Error};
 use softboot_bench::fdstore::{self, Kind, Role};
-use softboot_bench::{machine::Machine, table};
+use softboot_bench::{machine::Machine, record::Record, table};
 
 /// Measures softboot beside floors and peers.
 #[derive(Debug, Parser)]
@@ -37,6 +38,18 @@ enum Command {
         /// Where hello-fdstore and hello-plain are, to compare their sizes
         #[arg(long, value_name = "DIRECTORY")]
         programs: Option<PathBuf>,
+        /// Write the figures as JSON; `-` is standard output
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// The engine: load, insert, start, event, save, restore
+    Engine {
+        /// Numbers of units, the smallest first
+        #[arg(long, value_delimiter = ',', default_value = "100,1000,10000,100000")]
+        sizes: Vec<usize>,
+        /// How often each is done
+        #[arg(long, default_value_t = 7)]
+        runs: usize,
         /// Write the figures as JSON; `-` is standard output
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
@@ -81,20 +94,29 @@ fn run(command: Command) -> Result<(), Error> {
                 programs,
             };
             let records = fdstore::run(&plan, &mut progress)?;
-            if std::io::stderr().is_terminal() {
-                eprint!("\r\x1b[K");
-            }
-            let text = serde_json::to_string_pretty(&records).context("encoding")?;
-            match json {
-                Some(path) if path.as_os_str() == "-" => println!("{text}"),
-                Some(path) => std::fs::write(&path, text).context(&format!("writing {}", path.display()))?,
-                None => {}
-            }
-            eprintln!("{}", Machine::current());
-            eprint!("{}", table::render(&records));
-            Ok(())
+            report(&records, json.as_deref())
+        }
+        Command::Engine { sizes, runs, json } => {
+            let records = engine::run(&engine::Plan { sizes, runs }, &mut progress)?;
+            report(&records, json.as_deref())
         }
     }
+}
+
+/// The table for a person, and the file.
+fn report(records: &[Record], json: Option<&Path>) -> Result<(), Error> {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+    let text = serde_json::to_string_pretty(records).context("encoding")?;
+    match json {
+        Some(path) if path.as_os_str() == "-" => println!("{text}"),
+        Some(path) => std::fs::write(path, text).context(&format!("writing {}", path.display()))?,
+        None => {}
+    }
+    eprintln!("{}", Machine::current());
+    eprint!("{}", table::render(records));
+    Ok(())
 }
 
 /// One line that is overwritten on a terminal, one line each elsewhere.
