@@ -27,7 +27,7 @@ machine that does nothing else meanwhile.
   cargo xtask bench fdstore                    on this machine, 1,000 and 10,000 descriptors
   cargo xtask bench fdstore --vm               in the test machine, also 100,000: this host may
                                                refuse so many
-  cargo xtask bench engine                     100 to 100,000 unit files: load, insert into the
+  cargo xtask bench engine                     100 to 10,000 unit files: load, insert into the
                                                engine, start, one event, save, restore
   cargo xtask bench engine --sizes 100,10000 --runs 3
   cargo xtask bench fdstore --json FILE        a list of objects: case, metric, unit, value (median),
@@ -46,7 +46,7 @@ pub(crate) struct Options {
     /// What to measure
     #[arg(value_enum)]
     subject: Subject,
-    /// Numbers of descriptors [default: 1000,10000; with --vm 1000,100000] or units [default: 100 to 100000]
+    /// Numbers of descriptors [default: 1000,10000; with --vm 1000,100000] or units [default: 100,1000,10000]
     #[arg(long, value_delimiter = ',', value_name = "N")]
     sizes: Vec<usize>,
     /// fdstore only: kinds of descriptors: socket, memfd, eventfd [default: all; with --vm socket]

@@ -45,7 +45,7 @@ enum Command {
     /// The engine: load, insert, start, event, save, restore
     Engine {
         /// Numbers of units, the smallest first
-        #[arg(long, value_delimiter = ',', default_value = "100,1000,10000,100000")]
+        #[arg(long, value_delimiter = ',', default_value = "100,1000,10000")]
         sizes: Vec<usize>,
         /// How often each is done
         #[arg(long, default_value_t = 7)]

@@ -120,7 +120,7 @@ fn turn(files: &Files) -> Result<Turn, Error> {
     let mut load = Stopwatch::default();
     let definitions = load.time(|| {
         let loader = Loader::new(&disk, vec![directory], Specifiers::default());
-        loader.load_closure(&[root.clone()], &|_| false)
+        loader.load_closure(std::slice::from_ref(&root), &|_| false)
     });
     let units = definitions.len() as f64;
     let again = definitions.clone();
