@@ -248,10 +248,10 @@ pub(crate) fn of_process(pid: i32) -> Option<String> {
     Some(path.trim_start_matches('/').to_owned())
 }
 
-/// The unit that a path below the root belongs to: its innermost part that is a unit name of a leaf type.
+/// The unit that a path below the root belongs to: its outermost part that is a unit name of a leaf type. What is
+/// below that may be delegated, and whoever has it could give a group any unit's name.
 pub(crate) fn unit_of_path(path: &str) -> Option<UnitName> {
     path.split('/')
-        .rev()
         .filter_map(|part| UnitName::new(unescape(part)).ok())
         .find(|name| {
             use softboot_unit::UnitKind as K;
@@ -368,6 +368,11 @@ mod tests {
         assert_eq!(
             unit_of_path("system.slice/a.service/sub/deep"),
             Some(name("a.service"))
+        );
+        assert_eq!(
+            unit_of_path("system.slice/a.service/b.service"),
+            Some(name("a.service")),
+            "a delegated group cannot pass for another unit"
         );
         assert_eq!(unit_of_path("system.slice"), None);
         assert_eq!(unit_of_path("init.scope"), Some(name("init.scope")));
