@@ -35,8 +35,8 @@ pub(crate) enum RetryFlag {
     Yes,
 }
 
-/// The service manager's mind.
-#[derive(Debug)]
+/// The service manager's mind. Written as JSON it is an exact copy ([`Engine::image`]).
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Engine {
     pub(crate) units: Units,
     pub(crate) jobs: JobTable,

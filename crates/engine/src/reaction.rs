@@ -1,5 +1,6 @@
 //! What follows from a unit's change of state (semantics 1.9, 2.9, 3.7, 4.8).
 
+use serde::{Deserialize, Serialize};
 use softboot_unit::{EmergencyAction, FdStorePreserve, JobMode, RateLimit, Usec};
 
 use crate::action::{Action, Level};
@@ -16,7 +17,7 @@ const AUTOMATIC_LIMIT: RateLimit = RateLimit {
 };
 
 /// Something to look at once the current change is complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Work {
     /// Sockets that trigger this unit look at it (1.9).
     Triggers(UnitId),

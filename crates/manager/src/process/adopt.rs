@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::event::epoll::EventFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use softboot_engine::{Event, UnitId};
+use softboot_engine::{Event, ProcId, UnitId};
 use softboot_sys::pidfd;
 use softboot_unit::UnitName;
 
@@ -72,7 +72,7 @@ impl Manager {
         pidfd: OwnedFd,
         parent: i32,
     ) -> Result<(), String> {
-        let process = self.engine.allocate_process();
+        let process = ProcId::found(self.next_token());
         let entry = self.keep(&Role::Process.of(name), &process.0.to_string(), pidfd)?;
         let alien = parent != 1;
         if alien {
