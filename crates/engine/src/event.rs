@@ -250,6 +250,9 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// From now on jobs are run only for those who ask, or for the engine itself again: the manager has crashed too
+    /// often.
+    SafeMode(bool),
     /// A process signal that PID 1 received and that means a job (semantics 6.1).
     Signal(ManagerSignal),
 }

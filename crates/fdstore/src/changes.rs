@@ -37,6 +37,16 @@ enum What {
     Gone(EntryId),
 }
 
+impl Change {
+    /// The number of the descriptor that came.
+    pub fn number(&self) -> Option<i32> {
+        match &self.0 {
+            What::Put(members) => Some(members.fd()),
+            What::Gone(_) => None,
+        }
+    }
+}
+
 impl FdStore {
     /// Begins to remember what changes, or forgets what it remembered so far: now is when a manifest is written.
     pub fn record_changes(&mut self) {

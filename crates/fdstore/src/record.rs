@@ -95,6 +95,11 @@ pub(crate) struct Members {
 }
 
 impl Members {
+    /// The descriptor's number.
+    pub(crate) fn fd(&self) -> i32 {
+        self.fd
+    }
+
     /// All of `record`, whose descriptor has this number.
     pub(crate) fn numbered(record: &Record, fd: i32) -> Members {
         Members {

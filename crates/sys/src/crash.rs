@@ -34,12 +34,16 @@ pub(crate) const FAULTS: [c_int; 6] = [
 
 /// What to execute. In memory that is read-only once it is published.
 struct Next {
+    /// Bytes of the mapping that this is in.
+    length: usize,
     program: c_int,
     argv: *const *const c_char,
     env: *const *const c_char,
 }
 
 static NEXT: AtomicPtr<Next> = AtomicPtr::new(null_mut());
+/// The last one but one.
+static BEFORE: AtomicPtr<Next> = AtomicPtr::new(null_mut());
 static ENTERED: AtomicBool = AtomicBool::new(false);
 static DEADLINE: AtomicBool = AtomicBool::new(false);
 static HIGHEST: AtomicI32 = AtomicI32::new(2);
@@ -153,6 +157,7 @@ pub fn arm(program: BorrowedFd<'_>, argv: &[CString], env: &[CString]) -> io::Re
         slot.write(reason);
         slot.add(1).write(std::ptr::null());
         base.cast::<Next>().write(Next {
+            length,
             program: program.as_raw_fd(),
             argv: argv_list,
             env: env_list,
@@ -161,15 +166,25 @@ pub fn arm(program: BorrowedFd<'_>, argv: &[CString], env: &[CString]) -> io::Re
     // SAFETY: the mapping is our own, and nothing writes to it from here on.
     check(unsafe { libc::mprotect(base.cast(), length, libc::PROT_READ) })?;
     note_descriptor(program);
-    // The one before stays mapped: a handler on another thread may be reading it. A few pages in a program's life.
-    NEXT.store(base.cast(), Ordering::Release);
+    let before = NEXT.swap(base.cast(), Ordering::AcqRel);
+    // A handler on another thread may just be reading the one before; it is given back by the next call.
+    let old = BEFORE.swap(before, Ordering::AcqRel);
+    if !old.is_null() {
+        // SAFETY: it was published twice before this, and whoever read it then has executed the next program since.
+        unsafe { libc::munmap(old.cast(), (*old).length) };
+    }
     Ok(())
 }
 
 /// The next program needs this descriptor. All numbers up to the highest one noted stay open; it closes what it does
 /// not know.
 pub fn note_descriptor(fd: BorrowedFd<'_>) {
-    HIGHEST.fetch_max(fd.as_raw_fd(), Ordering::Relaxed);
+    note_number(fd.as_raw_fd());
+}
+
+/// As [`note_descriptor`], by number.
+pub fn note_number(number: i32) {
+    HIGHEST.fetch_max(number, Ordering::Relaxed);
 }
 
 /// If the program is not done with something by then ([`done`]) it is replaced as if it had crashed. The time goes on
@@ -220,15 +235,23 @@ pub fn replace(reason: &str) -> io::Error {
 }
 
 extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
+    let code = if info.is_null() {
+        0
+    } else {
+        // SAFETY: with SA_SIGINFO the kernel passes a valid siginfo.
+        unsafe { (*info).si_code }
+    };
     if ENTERED.swap(true, Ordering::Relaxed) {
+        if code <= 0 {
+            // Somebody sent it, while the handler is at work already.
+            return;
+        }
         freeze();
     }
     let mut reason = Reason::new();
     reason.push(b"signal ");
     reason.decimal(signal);
     if !info.is_null() {
-        // SAFETY: with SA_SIGINFO the kernel passes a valid siginfo.
-        let code = unsafe { (*info).si_code };
         reason.push(b" code ");
         reason.decimal(code);
         if code > 0 {
@@ -285,8 +308,14 @@ fn exec_next() {
     }
 }
 
-/// PID 1 must not end.
+/// PID 1 must not end, nor may signals pile up on the handler's stack.
 fn freeze() -> ! {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigfillset initialises the set, and the old mask is not wanted. Both are async-signal-safe.
+    unsafe {
+        libc::sigfillset(set.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), null_mut());
+    }
     loop {
         // SAFETY: waits for a signal, no more.
         unsafe { libc::pause() };

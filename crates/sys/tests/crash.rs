@@ -1,5 +1,12 @@
 //! Each way to crash is followed by the next program, in the same process, which is told why.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test program a panic is how a failure shows"
+)]
+
 use std::ffi::CString;
 use std::fs::File;
 use std::hint::black_box;

@@ -112,12 +112,14 @@ pub(super) fn unit_of(pid: i32) -> Option<UnitName> {
 }
 
 /// What /proc/PID/stat says (proc(5)).
-pub(super) struct Stat {
-    pub(super) state: char,
-    pub(super) parent: i32,
+pub(crate) struct Stat {
+    pub(crate) state: char,
+    pub(crate) parent: i32,
+    /// In clock ticks after boot.
+    pub(crate) started: u64,
 }
 
-pub(super) fn stat(pid: i32) -> Option<Stat> {
+pub(crate) fn stat(pid: i32) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
@@ -127,6 +129,8 @@ fn parse_stat(text: &str) -> Option<Stat> {
     Some(Stat {
         state: fields.next()?.chars().next()?,
         parent: fields.next()?.parse().ok()?,
+        // The twenty-second field (proc_pid_stat(5)); four have been read.
+        started: fields.nth(17)?.parse().ok()?,
     })
 }
 
