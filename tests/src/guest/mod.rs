@@ -7,6 +7,7 @@ mod census;
 mod check;
 mod clients;
 mod control;
+mod crash;
 mod defer;
 mod devices;
 mod doublings;
@@ -117,6 +118,14 @@ pub const SCENARIOS: &[Scenario] = &[
         in_vm: true,
         packages: &[],
         run: reexec_queue::run,
+    },
+    Scenario {
+        name: "crash",
+        holds: "PID 1 crashes under load and goes on: nothing is restarted, refused or lost",
+        in_container: true,
+        in_vm: true,
+        packages: &[],
+        run: crash::run,
     },
     Scenario {
         name: "bad-input",

@@ -4,6 +4,7 @@
 //! done in the same order afterwards. Definitions travel beside this, but for a unit with processes or open ports
 //! its own definition is here too: the next root may not have its file, and it must still be possible to stop it.
 
+mod image;
 mod restore;
 mod save;
 

@@ -251,7 +251,7 @@ impl Engine {
     }
 
     /// The manager has no timers and watches no ports yet.
-    fn rearm(&mut self) {
+    pub(super) fn rearm(&mut self) {
         let ids: Vec<UnitId> = self.units.ids().collect();
         for unit in ids {
             if self.waits_for_main(unit) {

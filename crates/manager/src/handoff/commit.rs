@@ -1,11 +1,14 @@
 //! Taking the snapshot, and the exec itself.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
 
 use fdstore::memfd::sealed_memfd;
+use rustix::fs::{Mode, OFlags};
 use softboot_reexec::snapshot;
+use softboot_sys::crash;
 use softboot_unit::Definition;
 use tracing::{info, warn};
 
@@ -17,11 +20,23 @@ use crate::run::Manager;
 pub(super) const SNAPSHOT: &str = "snapshot";
 /// The store's name of the unit definitions.
 pub(super) const DEFINITIONS: &str = "definitions";
+/// The store's name of the program that hands over, to go back to.
+pub(super) const PREVIOUS_PROGRAM: &str = "previous";
+/// The variable with its number: it is needed before anything can be read.
+pub(super) const PREVIOUS: &str = "SOFTBOOT_PREVIOUS";
+/// The next program has this much time until it is in charge, and four times as much as it took to say yes.
+const LIMIT: Duration = Duration::from_secs(10);
 /// Variables that were for this program only.
-const OWN_VARIABLES: [&str; 2] = ["FDSTORE_HANDOFF", "SOFTBOOT_ANSWER_FD"];
+const OWN_VARIABLES: [&str; 5] = [
+    "FDSTORE_HANDOFF",
+    "SOFTBOOT_ANSWER_FD",
+    crate::journal::VARIABLE,
+    softboot_sys::crash::VARIABLE,
+    PREVIOUS,
+];
 
 /// This program's name, `extra` arguments, and its environment without what was for it alone.
-pub(super) fn command_line(extra: &[&str]) -> Result<(Vec<CString>, Vec<CString>), String> {
+pub(crate) fn command_line(extra: &[&str]) -> Result<(Vec<CString>, Vec<CString>), String> {
     let text = |bytes: Vec<u8>| CString::new(bytes).map_err(|error| error.to_string());
     let name = std::env::args_os()
         .next()
@@ -66,16 +81,45 @@ impl Manager {
             self.handoff_definitions_changed();
         }
         let result: Result<(), String> = self.with_snapshot(handoff.kind, |manager| {
-            let (argv, mut env) = command_line(&[])?;
-            let prepared = manager.store.handoff().map_err(|error| error.to_string())?;
-            let (name, value) = prepared.environment();
-            env.push(CString::new(format!("{name}={value}")).map_err(|error| error.to_string())?);
-            Err(prepared.exec(handoff.program.as_fd(), &argv, &env).to_string())
+            let previous = rustix::fs::open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+                .map_err(|error| format!("this program cannot be kept to go back to: {error}"))?;
+            let number = previous.as_raw_fd();
+            let entry = manager.keep(owner::MANAGER, PREVIOUS_PROGRAM, previous)?;
+            let reason = manager.exec_next(handoff, number);
+            manager.drop_entry(None, entry);
+            Err(reason)
         });
         match result {
             Err(reason) => reason,
             Ok(()) => "the exec returned without an error".to_owned(),
         }
+    }
+
+    fn exec_next(&self, handoff: &Handoff, previous: i32) -> String {
+        let prepared = match self.store.handoff() {
+            Ok(prepared) => prepared,
+            Err(error) => return error.to_string(),
+        };
+        let environment = || {
+            let (argv, mut env) = command_line(&[])?;
+            let (name, value) = prepared.environment();
+            for text in [format!("{name}={value}"), format!("{PREVIOUS}={previous}")] {
+                env.push(CString::new(text).map_err(|error| error.to_string())?);
+            }
+            Ok::<_, String>((argv, env))
+        };
+        let (argv, env) = match environment() {
+            Ok(environment) => environment,
+            Err(reason) => return reason,
+        };
+        // Without it a program that hangs would not be noticed, and everything else is as safe.
+        let limit = LIMIT.saturating_add(handoff.verified_in.saturating_mul(4));
+        if let Err(error) = crash::deadline(limit) {
+            warn!("the next program has no time limit: {error}");
+        }
+        let error = prepared.exec(handoff.program.as_fd(), &argv, &env);
+        crash::done();
+        error.to_string()
     }
 
     /// The definitions are written once, when they change, and travel as they are.

@@ -14,10 +14,13 @@ mod resume;
 mod state;
 mod verify_child;
 
-pub(crate) use resume::{resume, take};
+pub(crate) use commit::command_line;
+pub(crate) use resume::{Fallback, decode_definitions, decode_snapshot, resume, take};
+pub(crate) use state::{ManagerState, Snapshot};
 pub(crate) use verify_child::verify_main;
 
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use rustix::event::epoll::EventFlags;
 use rustix::fs::{Mode, OFlags};
@@ -52,6 +55,9 @@ pub(crate) struct Handoff {
     client: Option<u64>,
     /// The verified program.
     program: OwnedFd,
+    /// How long it took to say yes.
+    verified_in: Duration,
+    asked: Instant,
     /// Only phase one was asked for.
     check_only: bool,
     phase: Phase,
@@ -92,11 +98,14 @@ impl Manager {
                 }
                 let deadline = clock::monotonic().plus(VERIFICATION_LIMIT);
                 self.timers.set(Alarm::VerificationDeadline, deadline);
+                self.journal_verifier(Some(verification.pid()));
                 let phase = Phase::Verifying(verification);
                 self.handoff = Some(Handoff {
                     kind,
                     client,
                     program,
+                    verified_in: Duration::ZERO,
+                    asked: Instant::now(),
                     check_only,
                     phase,
                 });
@@ -146,6 +155,7 @@ impl Manager {
     fn verified(&mut self) {
         self.stop_watching_verification();
         let Some(handoff) = &mut self.handoff else { return };
+        handoff.verified_in = handoff.asked.elapsed();
         let client = handoff.client;
         if handoff.check_only {
             self.handoff = None;
@@ -283,6 +293,7 @@ impl Manager {
     }
 
     fn stop_watching_verification(&mut self) {
+        self.journal_verifier(None);
         self.timers.cancel(Alarm::VerificationDeadline);
         let fd = match &self.handoff {
             Some(Handoff {
