@@ -9,5 +9,6 @@ pub mod error;
 pub mod fdstore;
 pub mod machine;
 pub mod measure;
+pub mod pid1;
 pub mod record;
 pub mod table;

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use softboot_initrd::compress::Compression;
+use softboot_initrd::image::Devices;
 use softboot_qemu::accel::{self, Wish};
 use softboot_qemu::channel::message::Stream;
 use softboot_qemu::error::{VmError, with_repeat};
@@ -29,7 +30,12 @@ machine that does nothing else meanwhile.
                                                refuse so many
   cargo xtask bench engine                     100 to 10,000 unit files: load, insert into the
                                                engine, start, one event, save, restore
+                                               and softbootd in a container (as root): memory, and
+                                               the boot of 10, 500 and 5,000 idle sockets
   cargo xtask bench engine --sizes 100,10000 --runs 3
+  cargo xtask bench handoff                    softbootd in a container (as root) with 10 to 5,000 idle
+                                               sockets: how long a control call and an Accept=yes
+                                               connection wait in a re-exec and after a crash
   cargo xtask bench fdstore --json FILE        a list of objects: case, metric, unit, value (median),
                                                min, max, runs, floor, ratio, peer, peer_value, aim
 
@@ -67,8 +73,10 @@ pub(crate) struct Options {
 enum Subject {
     /// The fd store: push, handoff, transfer, memory
     Fdstore,
-    /// The engine: load, insert, start, event, save, restore
+    /// The engine: load, insert, start, event, save, restore; and PID 1: memory, boot
     Engine,
+    /// Replacing PID 1: how long nobody is answered in a re-exec, and after a crash
+    Handoff,
 }
 
 /// Runs the task.
@@ -85,6 +93,7 @@ fn arguments(options: &Options, json: Option<String>) -> Vec<String> {
     let subject = match options.subject {
         Subject::Fdstore => "fdstore",
         Subject::Engine => "engine",
+        Subject::Handoff => "handoff",
     };
     let store = options.subject == Subject::Fdstore;
     let mut arguments = vec![subject.to_owned(), "--runs".to_owned(), options.runs.to_string()];
@@ -115,6 +124,25 @@ fn on_host(options: &Options, places: &Places) -> Result<u8, Failure> {
         let programs = hello.parent().unwrap_or(&hello);
         arguments.extend(["--programs".to_owned(), programs.display().to_string()]);
     }
+    // It is removed when this ends.
+    let image = match options.subject {
+        Subject::Fdstore => None,
+        Subject::Engine | Subject::Handoff if rustix::process::geteuid().is_root() => Some(image(places)?),
+        Subject::Engine => {
+            eprintln!("A container with softbootd as its PID 1 needs root: memory and boot are left out.");
+            None
+        }
+        Subject::Handoff => {
+            let text = "a container with softbootd as its PID 1 needs root; run this as root";
+            return Err(Failure::Host(text.to_owned()));
+        }
+    };
+    if let Some(image) = &image {
+        let programs = places.guest_programs();
+        for (name, path) in [("--root", image.path()), ("--programs", &programs)] {
+            arguments.extend([name.to_owned(), path.display().to_string()]);
+        }
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // The directory is the caller's, so that a relative FILE is meant as it stands.
     let status = Command::new(cargo)
@@ -135,6 +163,18 @@ fn on_host(options: &Options, places: &Places) -> Result<u8, Failure> {
         .status()
         .map_err(|error| Failure::host("running cargo", error))?;
     Ok(u8::from(!status.success()))
+}
+
+/// The demo image in a directory, as the container scenarios have it.
+fn image(places: &Places) -> Result<tempfile::TempDir, Failure> {
+    let kernel = provision::kernel(places, None, &mut Reporter::new())?;
+    let demo = Demo::prepare(places, &kernel, &[], &mut Reporter::new())?;
+    let scratch = places.vm("containers");
+    let made = std::fs::create_dir_all(&scratch).and_then(|()| tempfile::tempdir_in(&scratch));
+    let directory = made.map_err(|error| Failure::host(&format!("making {}", scratch.display()), error))?;
+    let unpacked = demo.image()?.unpack(directory.path(), Devices::Skip);
+    unpacked.map_err(|error| Failure::Host(error.to_string()))?;
+    Ok(directory)
 }
 
 fn in_vm(options: &Options, places: &Places) -> Result<u8, Failure> {

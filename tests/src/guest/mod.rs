@@ -14,6 +14,7 @@ mod doublings;
 mod environment;
 mod fd_store;
 mod forking;
+mod measure;
 mod mounts;
 mod net;
 mod packages;
@@ -35,6 +36,7 @@ mod verbs;
 
 pub use check::Output;
 pub use fd_store::store;
+pub use measure::measure;
 
 use crate::error::Error;
 
