@@ -40,6 +40,13 @@ pub struct SavedEngine {
     ctrl_alt_del: Vec<Usec>,
 }
 
+impl SavedEngine {
+    /// Every unit there was, in order.
+    pub fn units(&self) -> impl Iterator<Item = &UnitName> {
+        self.units.iter().map(|unit| &unit.name)
+    }
+}
+
 /// One unit that is not as a fresh one would be, or whose place in the order has to be kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct SavedUnit {
@@ -52,18 +59,23 @@ struct SavedUnit {
     socket: Option<Box<Socket>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mount: Option<Box<Mount>>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     on: bool,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     checking: Option<JobId>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     start_limit: Limiter,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     automatic_limit: Limiter,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     changed_realtime: Usec,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     changed_monotonic: Usec,
+}
+
+/// Most units are as a fresh one is, and a snapshot of many must not cost more than those that are not.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

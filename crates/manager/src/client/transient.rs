@@ -80,8 +80,8 @@ impl Manager {
             remove_file(&name);
             return Err(ApiError::BadUnitSetting { message: reason });
         }
+        self.definitions_read(&definitions);
         self.feed(Event::Loaded(definitions));
-        self.handoff_definitions_changed();
         self.drain();
         Ok((name, mode))
     }

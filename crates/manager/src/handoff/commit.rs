@@ -78,7 +78,7 @@ impl Manager {
         info!("handing over ({:?})", handoff.kind);
         if handoff.kind == Kind::SoftReboot {
             // The next userspace reads its own unit files.
-            self.handoff_definitions_changed();
+            self.all_definitions_changed();
         }
         let result: Result<(), String> = self.with_snapshot(handoff.kind, |manager| {
             let previous = rustix::fs::open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
@@ -122,10 +122,15 @@ impl Manager {
         error.to_string()
     }
 
-    /// The definitions are written once, when they change, and travel as they are.
+    /// The definitions are written once and travel as they are. What few were read since is in the snapshot; when they
+    /// are many, all are written again.
     fn keep_definitions(&mut self) -> Result<(), String> {
-        if self.manager_entry(DEFINITIONS).is_some() {
-            return Ok(());
+        let many = self.definitions_since.len() > self.engine.ids().count() / 4;
+        if let Some(entry) = self.manager_entry(DEFINITIONS) {
+            if !many {
+                return Ok(());
+            }
+            self.drop_entry(None, entry);
         }
         let all: Vec<&Definition> = self
             .engine
@@ -136,11 +141,19 @@ impl Manager {
         let fd: OwnedFd = sealed_memfd("softboot-definitions", &bytes)
             .map_err(|error| format!("unit definitions: {error}"))?;
         self.keep(owner::MANAGER, DEFINITIONS, fd)?;
+        self.definitions_since.clear();
         Ok(())
     }
 
-    /// Some definition changed: the next handoff writes them anew.
-    pub(crate) fn handoff_definitions_changed(&mut self) {
+    /// These were read: the next snapshot has them.
+    pub(crate) fn definitions_read(&mut self, definitions: &[Definition]) {
+        let names = definitions.iter().map(|definition| definition.name.clone());
+        self.definitions_since.extend(names);
+    }
+
+    /// All of them may be different: the next handoff writes them anew.
+    pub(crate) fn all_definitions_changed(&mut self) {
+        self.definitions_since.clear();
         if let Some(entry) = self.manager_entry(DEFINITIONS) {
             self.drop_entry(None, entry);
         }
@@ -167,6 +180,6 @@ impl Manager {
         self.feed(softboot_engine::Event::Loaded(definitions));
         self.devices.look = true;
         self.mounts.look = true;
-        self.handoff_definitions_changed();
+        self.all_definitions_changed();
     }
 }

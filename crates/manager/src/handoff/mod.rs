@@ -15,7 +15,7 @@ mod state;
 mod verify_child;
 
 pub(crate) use commit::command_line;
-pub(crate) use resume::{Fallback, decode_definitions, decode_snapshot, resume, take};
+pub(crate) use resume::{Fallback, current, decode_definitions, decode_snapshot, resume, take};
 pub(crate) use state::{ManagerState, Snapshot};
 pub(crate) use verify_child::verify_main;
 

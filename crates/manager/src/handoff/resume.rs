@@ -1,6 +1,6 @@
 //! The other side of the exec: taking over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 
@@ -30,6 +30,8 @@ pub(crate) struct Taken {
     pub(crate) store: FdStore,
     pub(crate) snapshot: Snapshot,
     pub(crate) definitions: Vec<Definition>,
+    /// Those of them that are newer than what is written beside the snapshot.
+    pub(crate) newer: BTreeSet<UnitName>,
     pub(crate) quarantined: Vec<String>,
 }
 
@@ -42,15 +44,17 @@ pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>) -> Result<Taken, String> {
     let taken = FdStore::inherit(inherited, manifest).map_err(|error| error.to_string())?;
     let store = taken.store;
     let quarantined = taken.quarantined.iter().map(ToString::to_string).collect();
-    let snapshot = read_snapshot(&store)?;
+    let mut snapshot = read_snapshot(&store)?;
+    let newer = snapshot.definitions.iter().map(|d| d.name.clone()).collect();
     let definitions = match snapshot.kind {
-        Kind::Reexec => read_definitions(&store)?,
+        Kind::Reexec => current(read_definitions(&store)?, &mut snapshot),
         Kind::SoftReboot => next_definitions(&snapshot),
     };
     Ok(Taken {
         store,
         snapshot,
         definitions,
+        newer,
         quarantined,
     })
 }
@@ -70,12 +74,22 @@ fn read_snapshot(store: &FdStore) -> Result<Snapshot, String> {
 /// The state in a sealed snapshot.
 pub(crate) fn decode_snapshot(fd: impl AsFd) -> Result<Snapshot, String> {
     let envelope = snapshot::read(fd.as_fd()).map_err(|error| error.to_string())?;
-    serde_json::from_value(envelope.payload).map_err(|error| {
+    serde_json::from_str(envelope.payload.get()).map_err(|error| {
         format!(
             "the snapshot of softbootd {} cannot be read: {error}",
             envelope.writer
         )
     })
+}
+
+/// Of the definitions beside a snapshot those that still have a unit, with the newer ones of the snapshot.
+pub(crate) fn current(written: Vec<Definition>, snapshot: &mut Snapshot) -> Vec<Definition> {
+    let newer = std::mem::take(&mut snapshot.definitions);
+    let replaced: BTreeSet<UnitName> = newer.iter().map(|definition| definition.name.clone()).collect();
+    let units: BTreeSet<&UnitName> = snapshot.engine.units().collect();
+    let wanted =
+        |definition: &Definition| units.contains(&definition.name) && !replaced.contains(&definition.name);
+    written.into_iter().filter(wanted).chain(newer).collect()
 }
 
 fn read_definitions(store: &FdStore) -> Result<Vec<Definition>, String> {
@@ -140,6 +154,7 @@ pub(crate) fn resume(
         store,
         snapshot,
         definitions,
+        newer,
         quarantined,
     } = taken;
     for reason in &quarantined {
@@ -149,6 +164,7 @@ pub(crate) fn resume(
         kind,
         engine,
         manager: state,
+        ..
     } = snapshot;
     let fell_back = fell_back();
     let notify = crate::journal::notify_socket(&store)?;
@@ -207,6 +223,7 @@ pub(crate) fn resume(
     manager.invocations = state.invocations;
     manager.remotes = state.remotes;
     manager.start_tokens_at(state.next_token);
+    manager.definitions_since = newer;
     // In charge: from here on this program goes on by itself. What only the handoff needed is closed after that.
     manager.begin_journal_of_step(start, &actions);
     crash::done();
@@ -271,11 +288,7 @@ impl Manager {
             let Some(name) = self.engine.name(unit).cloned() else {
                 continue;
             };
-            if self
-                .engine
-                .status(unit)
-                .is_none_or(|status| status.active.is_inactive_ish())
-            {
+            if !self.engine.may_have_processes(unit) {
                 continue;
             }
             let Some(relative) = self.cgroup_of(&name) else {

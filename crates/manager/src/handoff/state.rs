@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use softboot_engine::{FdToken, ProcId, SavedEngine};
-use softboot_unit::{UnitName, Usec};
+use softboot_unit::{Definition, UnitName, Usec};
 
 use super::Kind;
 use crate::client::Clients;
@@ -23,6 +23,9 @@ pub(crate) struct Snapshot {
     pub(crate) engine: SavedEngine,
     /// The manager's part.
     pub(crate) manager: ManagerState,
+    /// Definitions that are newer than those beside the snapshot.
+    #[serde(default)]
+    pub(crate) definitions: Vec<Definition>,
 }
 
 /// Everything of the manager that is neither a descriptor nor found again by looking at the system.
@@ -60,6 +63,7 @@ pub(crate) struct SnapshotRef<'a> {
     kind: Kind,
     engine: SavedEngine,
     manager: ManagerStateRef<'a>,
+    definitions: Vec<&'a Definition>,
 }
 
 #[derive(Serialize)]
@@ -83,9 +87,24 @@ impl Manager {
     pub(crate) fn snapshot(&self, kind: Kind) -> SnapshotRef<'_> {
         SnapshotRef {
             kind,
-            engine: self.engine.save(),
+            engine: match kind {
+                Kind::Reexec => self.engine.save_beside_definitions(),
+                Kind::SoftReboot => self.engine.save(),
+            },
             manager: self.state(),
+            definitions: match kind {
+                Kind::Reexec => self.newer_definitions(),
+                // The next userspace reads its own.
+                Kind::SoftReboot => Vec::new(),
+            },
         }
+    }
+
+    fn newer_definitions(&self) -> Vec<&Definition> {
+        let units = self.definitions_since.iter();
+        units
+            .filter_map(|name| self.engine.definition(self.engine.unit(name)?))
+            .collect()
     }
 
     /// The manager's part.

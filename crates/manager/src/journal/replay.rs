@@ -11,7 +11,7 @@ use softboot_unit::Usec;
 use super::image::Image;
 use super::record::{Base, Begin, Entry, Unfinished};
 use crate::client::Client;
-use crate::handoff::{ManagerState, Snapshot, decode_definitions, decode_snapshot};
+use crate::handoff::{ManagerState, Snapshot, current, decode_definitions, decode_snapshot};
 
 /// How much of what the journal says is believed. Each attempt that crashes leaves a mark in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,8 +136,9 @@ fn base(base: &Base, held: &mut impl FnMut(i32) -> Result<OwnedFd, String>) -> R
             definitions,
             now,
         } => {
-            let Snapshot { engine, manager, .. } = decode_snapshot(&held(*snapshot)?)?;
-            let definitions = decode_definitions(&held(*definitions)?)?;
+            let mut snapshot = decode_snapshot(&held(*snapshot)?)?;
+            let definitions = current(decode_definitions(&held(*definitions)?)?, &mut snapshot);
+            let Snapshot { engine, manager, .. } = snapshot;
             let (engine, actions) = Engine::restore(engine, definitions, *now, Resume::Reexec);
             Ok((engine, manager, Unfinished::default(), Some(actions)))
         }

@@ -241,6 +241,8 @@ impl Manager {
         self.set_pending(unfinished.pending.clone());
         // From here on a crash finds what has been found out so far.
         self.begin_journal_with(Start::Image, &unfinished);
+        // Nobody knows any more which are newer than what was written.
+        self.all_definitions_changed();
         let Unfinished { todo, final_kill, .. } = unfinished;
         self.engine.collect_garbage();
         let armed = self.engine.armed(clock::now());

@@ -1,6 +1,6 @@
 //! The beginning: of a boot, or after an exec.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
@@ -289,6 +289,7 @@ impl Manager {
             poll_limits: BTreeMap::new(),
             objective: None,
             final_kill: None,
+            definitions_since: BTreeSet::new(),
             handoff: None,
             recorder: journal::Recorder::default(),
             facts,

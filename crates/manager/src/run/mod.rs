@@ -11,7 +11,7 @@ pub(crate) use poll::Source;
 pub(crate) use timers::Alarm;
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
@@ -97,6 +97,8 @@ pub(crate) struct Manager {
     pub(crate) objective: Option<Objective>,
     /// The final kill, while it is under way.
     pub(crate) final_kill: Option<FinalKill>,
+    /// Units whose definitions were read since all of them were written for a handoff.
+    pub(crate) definitions_since: BTreeSet<UnitName>,
     /// A handoff, from its request to the exec.
     pub(crate) handoff: Option<Handoff>,
     /// Ready for a crash.
@@ -175,10 +177,10 @@ impl Manager {
         for definition in &definitions {
             report_diagnostics(definition);
         }
+        self.definitions_read(&definitions);
         self.feed(Event::Loaded(definitions));
         self.devices.look = true;
         self.mounts.look = true;
-        self.handoff_definitions_changed();
     }
 }
 
