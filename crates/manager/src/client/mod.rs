@@ -228,7 +228,11 @@ impl Manager {
                 return;
             };
             match client.connection.next_call() {
-                Ok(Some(call)) => self.answer(id, &call),
+                Ok(Some(call)) => {
+                    crate::fault::place("call");
+                    self.answer(id, &call);
+                    crate::fault::place("called");
+                }
                 Ok(None) => break,
                 Err(error) => {
                     debug!("control client {id} is dropped: {error}");

@@ -24,8 +24,9 @@ pub(super) const DEFINITIONS: &str = "definitions";
 pub(super) const PREVIOUS_PROGRAM: &str = "previous";
 /// The variable with its number: it is needed before anything can be read.
 pub(super) const PREVIOUS: &str = "SOFTBOOT_PREVIOUS";
-/// The next program has this much time until it is in charge, and four times as much as it took to say yes.
-const LIMIT: Duration = Duration::from_secs(10);
+/// The next program has this much time until it is in charge, and four times as much as it took to say yes, which is
+/// nearly the same work.
+const LIMIT: Duration = Duration::from_secs(2);
 /// Variables that were for this program only.
 const OWN_VARIABLES: [&str; 5] = [
     "FDSTORE_HANDOFF",
@@ -75,6 +76,7 @@ impl Manager {
 
     /// Execs the next program. Returns only when that failed, with the reason; everything is then as before.
     pub(super) fn commit(&mut self, handoff: &Handoff) -> String {
+        crate::fault::place("commit");
         info!("handing over ({:?})", handoff.kind);
         if handoff.kind == Kind::SoftReboot {
             // The next userspace reads its own unit files.

@@ -41,6 +41,7 @@ pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>) -> Result<Taken, String> {
         .ok()
         .and_then(|number| number.parse().ok())
         .ok_or("FDSTORE_HANDOFF does not name a descriptor")?;
+    crate::fault::place("take-over");
     let taken = FdStore::inherit(inherited, manifest).map_err(|error| error.to_string())?;
     let store = taken.store;
     let quarantined = taken.quarantined.iter().map(ToString::to_string).collect();
@@ -224,6 +225,7 @@ pub(crate) fn resume(
     manager.remotes = state.remotes;
     manager.start_tokens_at(state.next_token);
     manager.definitions_since = newer;
+    crate::fault::place("taken-over");
     // In charge: from here on this program goes on by itself. What only the handoff needed is closed after that.
     manager.begin_journal_of_step(start, &actions);
     crash::done();
@@ -234,6 +236,7 @@ pub(crate) fn resume(
         }
     }
     manager.obey_step(actions);
+    crate::fault::place("in-charge");
     manager.catch_up();
     if kind == Kind::SoftReboot {
         info!("soft-reboot {} done", manager.engine.soft_reboots());

@@ -25,6 +25,7 @@ use crate::cgroup::Cgroups;
 use crate::client::Clients;
 use crate::devices::Devices;
 use crate::environment::Remote;
+use crate::fault;
 use crate::handoff::Handoff;
 use crate::journal::Recorder;
 use crate::mounts::Mounts;
@@ -112,7 +113,9 @@ pub(crate) struct Manager {
 impl Manager {
     /// Queues an event for the engine.
     pub(crate) fn feed(&mut self, event: Event) {
+        fault::place("feed");
         self.journal_fed(&event);
+        fault::place("fed");
         self.pending.push_back(event);
     }
 
