@@ -44,6 +44,7 @@ const CALLS_PER_TURN: usize = 32;
 
 /// All clients.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Clients {
     pub(crate) by_id: Tracked<u64, Client>,
     /// When units changed.

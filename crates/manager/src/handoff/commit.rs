@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fdstore::memfd::sealed_memfd;
 use rustix::fs::{Mode, OFlags};
-use softboot_reexec::snapshot;
+use softboot_reexec::{snapshot, unknown};
 use softboot_sys::crash;
 use softboot_unit::Definition;
 use tracing::{info, warn};
@@ -16,6 +16,8 @@ use super::{Handoff, Kind};
 use crate::owner;
 use crate::run::Manager;
 
+/// Who writes a snapshot. Of another writer's it is looked at what this program does not know.
+pub(super) const WRITER: &str = env!("CARGO_PKG_VERSION");
 /// The store's name of the snapshot.
 pub(super) const SNAPSHOT: &str = "snapshot";
 /// The store's name of the unit definitions.
@@ -66,12 +68,24 @@ impl Manager {
         work: impl FnOnce(&mut Manager) -> Result<T, String>,
     ) -> Result<T, String> {
         self.keep_definitions()?;
-        let fd =
-            snapshot::write(env!("CARGO_PKG_VERSION"), &self.snapshot(kind)).map_err(|e| e.to_string())?;
+        let fd = self.write_snapshot(kind)?;
         let entry = self.keep(owner::MANAGER, SNAPSHOT, fd)?;
         let result = work(self);
         self.drop_entry(None, entry);
         result
+    }
+
+    fn write_snapshot(&self, kind: Kind) -> Result<OwnedFd, String> {
+        let snapshot = self.snapshot(kind);
+        let written = match &self.carried {
+            None => snapshot::write(WRITER, &snapshot),
+            Some(carried) => {
+                let mut value = serde_json::to_value(&snapshot).map_err(|error| error.to_string())?;
+                unknown::graft(&mut value, carried);
+                snapshot::write(WRITER, &value)
+            }
+        };
+        written.map_err(|error| error.to_string())
     }
 
     /// Execs the next program. Returns only when that failed, with the reason; everything is then as before.

@@ -149,6 +149,7 @@ pub(crate) fn resume(
     manager.invocations = state.invocations;
     manager.remotes = state.remotes;
     manager.start_tokens_at(state.next_token);
+    manager.carried = state.carried;
     let now = clock::monotonic();
     crashes.retain(|crash| now.minus(*crash) < CRASH_TIME);
     crashes.push(now);

@@ -300,6 +300,7 @@ impl Manager {
             objective: None,
             final_kill: None,
             definitions_since: BTreeSet::new(),
+            carried: None,
             handoff: None,
             recorder: journal::Recorder::default(),
             facts,

@@ -100,6 +100,8 @@ pub(crate) struct Manager {
     pub(crate) final_kill: Option<FinalKill>,
     /// Units whose definitions were read since all of them were written for a handoff.
     pub(crate) definitions_since: BTreeSet<UnitName>,
+    /// What another version wrote into the snapshot and this one does not know.
+    pub(crate) carried: Option<serde_json::Value>,
     /// A handoff, from its request to the exec.
     pub(crate) handoff: Option<Handoff>,
     /// Ready for a crash.
