@@ -29,8 +29,6 @@ pub(super) struct Replayed {
     pub(super) engine: Engine,
     pub(super) state: ManagerState,
     pub(super) unfinished: Unfinished,
-    /// The clocks of the last step.
-    pub(super) last_step: Option<Now>,
     /// Clients that nobody knows where they are.
     pub(super) lost_clients: Vec<(u64, Client)>,
     pub(super) verifier: Option<i32>,
@@ -245,10 +243,10 @@ impl Walk {
             unfinished: Unfinished {
                 todo: self.current.split_off(self.acted.min(self.current.len())),
                 attempts,
+                step: self.last_step.or(self.unfinished.step),
                 pending: self.queue.into(),
                 ..self.unfinished
             },
-            last_step: self.last_step,
             lost_clients,
             verifier: self.verifier,
             steps: self.steps,

@@ -116,7 +116,6 @@ pub(crate) fn resume(
         engine,
         state,
         unfinished,
-        last_step,
         lost_clients,
         verifier,
         steps,
@@ -159,7 +158,7 @@ pub(crate) fn resume(
     if trust != Trust::All {
         error!("what it did last is lost: going on from it has crashed as well");
     }
-    manager.go_on(unfinished, last_step, lost_clients, verifier);
+    manager.go_on(unfinished, was_sent(why), lost_clients, verifier);
     if just_in_charge {
         manager.answer_reexec_waiters();
     }
@@ -238,12 +237,13 @@ impl Manager {
     fn go_on(
         &mut self,
         mut unfinished: Unfinished,
-        last_step: Option<Now>,
+        sent: bool,
         lost_clients: Vec<(u64, Client)>,
         verifier: Option<i32>,
     ) {
-        let doubtful = unfinished.attempts > 0;
-        unfinished.attempts = unfinished.attempts.saturating_add(1);
+        // A signal that somebody sent is nothing against the action.
+        unfinished.attempts = unfinished.attempts.saturating_add(u32::from(!sent));
+        let (doubtful, step) = (unfinished.attempts > 1, unfinished.step);
         self.objective = unfinished.objective;
         self.set_pending(unfinished.pending.clone());
         // From here on a crash finds what has been found out so far.
@@ -263,7 +263,7 @@ impl Manager {
             // Its answer has nobody to go to. It is a child that nobody has reaped, so the number is still its own.
             let _ = kill_process(pid, Signal::KILL);
         }
-        self.finish_step(todo, doubtful, last_step);
+        self.finish_step(todo, doubtful, step);
         if let Some(spare) = final_kill {
             self.begin_final_kill(&spare);
         }
