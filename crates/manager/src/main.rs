@@ -14,6 +14,7 @@ mod environment_file;
 mod handoff;
 mod load;
 mod log;
+mod mount_table;
 mod mounts;
 mod notify;
 mod obey;
@@ -21,6 +22,7 @@ mod owner;
 mod paths;
 mod process;
 mod resources;
+mod root;
 mod run;
 mod setup;
 mod shutdown;
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
         Ok(args::Mode::Help) => args::print_help(),
         Ok(args::Mode::Version) => args::print_version(),
         Ok(args::Mode::Verify) => handoff::verify_main(),
+        Ok(args::Mode::RehearseRoot) => root::rehearse_main(),
+        Ok(args::Mode::SwitchRoot) => root::switch_main(),
         Ok(args::Mode::Init) => run::init_main(),
         Err(error) => args::print_usage_error(&error),
     }

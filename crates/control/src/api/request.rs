@@ -63,6 +63,8 @@ pub enum Request {
         wait: bool,
         #[serde(default)]
         check: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        root: Option<String>,
     },
     PowerOff {
         #[serde(default)]
@@ -282,6 +284,7 @@ mod tests {
             Request::SoftReboot {
                 wait: true,
                 check: false,
+                root: Some("/srv/next".to_owned()),
             },
             Request::PowerOff { force: true },
             Request::Reboot { force: false },

@@ -21,7 +21,7 @@ pub(super) const DEFINITIONS: &str = "definitions";
 const OWN_VARIABLES: [&str; 2] = ["FDSTORE_HANDOFF", "SOFTBOOT_ANSWER_FD"];
 
 /// This program's name, `extra` arguments, and its environment without what was for it alone.
-pub(super) fn command_line(extra: &[&str]) -> Result<(Vec<CString>, Vec<CString>), String> {
+pub(crate) fn command_line(extra: &[&str]) -> Result<(Vec<CString>, Vec<CString>), String> {
     let text = |bytes: Vec<u8>| CString::new(bytes).map_err(|error| error.to_string());
     let name = std::env::args_os()
         .next()
@@ -44,7 +44,7 @@ pub(super) fn command_line(extra: &[&str]) -> Result<(Vec<CString>, Vec<CString>
 
 impl Manager {
     /// Puts a snapshot of now into the store, does `work`, and takes it out again.
-    pub(super) fn with_snapshot<T>(
+    pub(crate) fn with_snapshot<T>(
         &mut self,
         kind: Kind,
         work: impl FnOnce(&mut Manager) -> Result<T, String>,

@@ -145,6 +145,7 @@ pub(crate) fn resume(taken: Taken, facts: Facts, signals: SignalFd) -> Result<Ma
     manager.invocations = state.invocations;
     manager.remotes = state.remotes.into_iter().collect();
     manager.start_tokens_at(state.next_token);
+    manager.let_go_of_old_root();
     for action in actions {
         manager.obey(action);
     }

@@ -231,6 +231,7 @@ impl Manager {
             poll_limits: BTreeMap::new(),
             objective: None,
             final_kill: None,
+            machine_end: None,
             handoff: None,
             facts,
             pending: std::collections::VecDeque::new(),

@@ -28,7 +28,7 @@ use crate::environment::Remote;
 use crate::handoff::Handoff;
 use crate::mounts::Mounts;
 use crate::process::{PidFiles, Processes};
-use crate::shutdown::FinalKill;
+use crate::shutdown::{FinalKill, MachineEnd};
 use crate::unit_log::UnitLogs;
 
 use poll::Poll;
@@ -95,6 +95,8 @@ pub(crate) struct Manager {
     pub(crate) objective: Option<Objective>,
     /// The final kill, while it is under way.
     pub(crate) final_kill: Option<FinalKill>,
+    /// The end of the machine, while everything is taken apart.
+    pub(crate) machine_end: Option<MachineEnd>,
     /// A handoff, from its request to the exec.
     pub(crate) handoff: Option<Handoff>,
     /// Where we are.

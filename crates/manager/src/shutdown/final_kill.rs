@@ -15,13 +15,12 @@ use softboot_engine::{Event, UnitId};
 use softboot_unit::Usec;
 use tracing::{error, info};
 
+use super::settings;
 use crate::cgroup;
 use crate::clock;
 use crate::process::signal_process;
 use crate::run::{Alarm, Manager, Source};
 
-/// From SIGTERM to SIGKILL. Units had their own stop time before.
-const GRACE: Usec = Usec::from_secs(2);
 /// From SIGKILL to giving up on what the kernel does not let go.
 const LAST_GRACE: Usec = Usec::from_secs(10);
 
@@ -76,8 +75,9 @@ impl Manager {
             give_up: false,
         });
         self.signal_victims(&[SIGTERM, SIGCONT]);
+        let grace = settings::final_kill_grace(&self.facts.command_line);
         self.timers
-            .set(Alarm::FinalKillGrace, clock::monotonic().plus(GRACE));
+            .set(Alarm::FinalKillGrace, clock::monotonic().plus(grace));
     }
 
     fn signal_victims(&mut self, signals: &[i32]) {

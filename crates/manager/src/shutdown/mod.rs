@@ -2,6 +2,9 @@
 
 mod final_kill;
 mod machine;
+mod settings;
+mod tear_down;
+mod watchdog;
 
 pub(crate) use final_kill::FinalKill;
-pub(crate) use machine::mount_points;
+pub(crate) use machine::MachineEnd;
