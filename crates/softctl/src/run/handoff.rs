@@ -81,12 +81,17 @@ fn ask(session: &mut Session, doing: &str, request: &Request) -> Result<u8, Erro
             Err(_) => None,
         };
         if let Some(reasons) = reasons {
-            session.out.print_json(&json!({
-                "possible": answer.is_ok(),
-                "reasons": reasons,
-                "root": answer.as_ref().ok().and_then(|reply| reply.root.as_ref()),
-                "pins": answer.as_ref().map(|reply| reply.pins.clone()).unwrap_or_default(),
-            }))?;
+            let mut said = json!({ "possible": answer.is_ok(), "reasons": reasons });
+            if let Ok(CheckReply {
+                root: Some(root),
+                pins,
+            }) = &answer
+                && let Some(said) = said.as_object_mut()
+            {
+                said.insert("root".to_owned(), json!(root));
+                said.insert("pins".to_owned(), json!(pins));
+            }
+            session.out.print_json(&said)?;
             return Ok(if answer.is_ok() { exit::OK } else { exit::FAILURE });
         }
     }
@@ -128,4 +133,38 @@ pub(super) fn end(session: &mut Session, what: &str, force: bool, request: &Requ
     }
     session.out.note(&format!("{what} has begun."));
     Ok(exit::OK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use softboot_control::api::{NextRoot, RootPin};
+
+    #[test]
+    fn a_check_names_the_root_and_what_keeps_the_old_one() {
+        assert_eq!(
+            describe(&CheckReply::default()),
+            "softbootd on disk can take over.\n"
+        );
+        let pin = |pid| RootPin {
+            unit: "a.service".to_owned(),
+            pid,
+            what: "open file /x".to_owned(),
+        };
+        let reply = CheckReply {
+            root: Some(NextRoot {
+                path: "/run/nextroot".to_owned(),
+                source: "mount".to_owned(),
+                os: "X 2".to_owned(),
+                program: "/sbin/init".to_owned(),
+            }),
+            pins: vec![pin(Some(7)), pin(None)],
+        };
+        assert_eq!(
+            describe(&reply),
+            "/sbin/init of the next root can take over.\nNext root: mount /run/nextroot (X 2)\n\
+             The old root stays in memory as long as survivors use it:\n  a.service (7): open file /x\n  \
+             a.service: open file /x\n"
+        );
+    }
 }
