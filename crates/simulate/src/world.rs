@@ -63,6 +63,8 @@ pub struct World {
     watched: BTreeSet<UnitName>,
     answered: BTreeSet<RequestId>,
     next_request: u64,
+    /// Somebody has to say who survives by a mark.
+    survivors_wanted: bool,
     /// While a final kill is under way: who is spared.
     pub(crate) spared: Option<BTreeSet<UnitName>>,
     /// Those of them that had started when it began. One that is starting may fail, as at any time.
@@ -93,6 +95,7 @@ impl World {
             watched: BTreeSet::new(),
             answered: BTreeSet::new(),
             next_request: 1,
+            survivors_wanted: false,
             spared: None,
             calm: BTreeSet::new(),
             objective: None,
@@ -376,6 +379,7 @@ impl World {
             Action::RequestDone { request, .. } if !self.answered.insert(request) => {
                 self.breaks(format!("{request:?} was answered twice"));
             }
+            Action::FindSurvivors => self.survivors_wanted = true,
             Action::FinalKill { spare } => {
                 let started = |unit: &&UnitId| {
                     let status = self.engine.status(**unit);
@@ -395,6 +399,11 @@ impl World {
 
     /// Ends everything but survivors, and hands over.
     fn finish_soft_reboot(&mut self) {
+        if std::mem::take(&mut self.survivors_wanted) {
+            let units: Vec<UnitId> = self.engine.ids().collect();
+            let units = units.into_iter().filter(|_| self.random.percent(10)).collect();
+            self.step(Event::SurvivorsFound { units });
+        }
         let Some(spared) = self.spared.clone() else { return };
         let victims: Vec<ProcId> = self
             .processes

@@ -180,8 +180,13 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
         ("Manager.KExec", json!({}), "MethodNotFound"),
         (
             "Manager.SoftReboot",
-            json!({ "root": "/elsewhere" }),
+            json!({ "root": "elsewhere" }),
             "InvalidParameter",
+        ),
+        (
+            "Manager.SoftReboot",
+            json!({ "root": "/elsewhere" }),
+            "HandoffRefused",
         ),
         ("Unit.List", json!({}), "ExpectedMore"),
         ("Unit.List", json!({ "name": "survivor.service" }), ""),

@@ -30,6 +30,7 @@ mod soft_reboots;
 mod softctl;
 mod status_exit;
 mod stubborn;
+mod survivors;
 mod unit_log;
 mod units;
 mod verbs;
@@ -279,6 +280,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: ending::FAREWELL,
         packages: &[],
         run: ending::run,
+    },
+    Scenario {
+        name: "survivors",
+        holds: "every rule by which processes survive a soft-reboot holds, and nobody else survives",
+        in_container: true,
+        in_vm: true,
+        farewell: &[],
+        packages: &[],
+        run: survivors::run,
     },
     Scenario {
         name: "environment",

@@ -3,6 +3,7 @@
 mod final_kill;
 mod machine;
 mod settings;
+mod survivors;
 mod tear_down;
 mod watchdog;
 
