@@ -169,6 +169,9 @@ pub(crate) enum Verb {
     /// Stop everything and halt the machine
     #[command(after_help = help::HALT)]
     Halt(Force),
+    /// Reboot into the kernel that kexec(8) has loaded, without the firmware
+    #[command(after_help = help::KEXEC)]
+    Kexec(Force),
 }
 
 /// Any number of units.

@@ -146,6 +146,11 @@ Examples:
                                    next root mounted at /run/nextroot it is a soft-reboot
   softctl reboot --force           when a unit does not stop";
 
+pub(crate) const KEXEC: &str = "\
+Examples:
+  kexec -l /boot/vmlinuz --initrd=/boot/initrd.img --reuse-cmdline
+  softctl kexec                    refused when no kernel is loaded";
+
 pub(crate) const HALT: &str = "\
 Examples:
   softctl halt

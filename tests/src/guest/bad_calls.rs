@@ -177,7 +177,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     let cases = [
         ("Manager.Describe", json!({}), ""),
         ("Manager.Describe", json!([]), "InvalidParameter"),
-        ("Manager.KExec", json!({}), "MethodNotFound"),
+        ("Manager.KExec", json!({}), "Failed"),
         (
             "Manager.SoftReboot",
             json!({ "root": "elsewhere" }),

@@ -78,6 +78,10 @@ pub enum Request {
         #[serde(default)]
         force: bool,
     },
+    Kexec {
+        #[serde(default)]
+        force: bool,
+    },
     IsSystemRunning {
         #[serde(default)]
         wait: bool,
@@ -183,7 +187,7 @@ impl Request {
 }
 
 /// Every method of the interface.
-pub(super) const METHODS: [&str; 25] = [
+pub(super) const METHODS: [&str; 26] = [
     "Ping",
     "Describe",
     "ListUnits",
@@ -201,6 +205,7 @@ pub(super) const METHODS: [&str; 25] = [
     "PowerOff",
     "Reboot",
     "Halt",
+    "Kexec",
     "IsSystemRunning",
     "GetProperties",
     "ListDependencies",
@@ -289,6 +294,7 @@ mod tests {
             Request::PowerOff { force: true },
             Request::Reboot { force: false },
             Request::Halt { force: false },
+            Request::Kexec { force: true },
             Request::IsSystemRunning { wait: true },
             Request::GetProperties { name: None },
             Request::ListDependencies {

@@ -13,6 +13,7 @@ use super::describe::{log_line, word};
 use crate::handoff::Kind;
 use crate::root::RootWish;
 use crate::run::Manager;
+use crate::shutdown::{NO_KERNEL, kexec_is_loaded};
 use crate::unit_log;
 
 impl Manager {
@@ -90,6 +91,7 @@ impl Manager {
             Request::Halt { force } => {
                 self.end(client, EmergencyAction::Halt, EmergencyAction::HaltForce, force)
             }
+            Request::Kexec { force } => self.kexec(client, force),
             Request::IsSystemRunning { wait } => self.system_state(client, wait),
             Request::GetProperties { name } => self.get_properties(client, name.as_deref(), root),
             Request::ListDependencies { relations } => self.list_dependencies(client, &relations),
@@ -331,6 +333,19 @@ impl Manager {
         let action = if force { forced } else { action };
         self.feed(Event::Signal(softboot_engine::ManagerSignal::Shutdown(action)));
         self.reply(client, &serde_json::json!({}));
+    }
+
+    /// Refused before anything stops where there is no kernel to go to.
+    pub(super) fn kexec(&mut self, client: u64, force: bool) {
+        if self.facts.container || !kexec_is_loaded() {
+            let message = if self.facts.container {
+                "a container has no kernel of its own".to_owned()
+            } else {
+                format!("{NO_KERNEL}; softctl reboot goes the whole way")
+            };
+            return self.reply_error(client, &ApiError::Failed { message });
+        }
+        self.end(client, EmergencyAction::Kexec, EmergencyAction::KexecForce, force);
     }
 
     fn system_state(&mut self, client: u64, wait: bool) {

@@ -32,6 +32,7 @@ impl Manager {
             SystemdRequest::PowerOff {} => self.end_at_once(client, EmergencyAction::PoweroffForce),
             SystemdRequest::Reboot {} => self.end_at_once(client, EmergencyAction::RebootForce),
             SystemdRequest::Halt {} => self.end_at_once(client, EmergencyAction::HaltForce),
+            SystemdRequest::KExec {} => self.kexec(client, true),
             SystemdRequest::SoftReboot { root } => match Manager::root_wish(root) {
                 Some(wish) => self.ask_handoff_to(client, Kind::SoftReboot, false, false, &wish),
                 None => {

@@ -24,6 +24,9 @@ use crate::run::{Alarm, Manager, Source};
 /// A disk that does not answer must not keep the machine from ending.
 const PATIENCE: Usec = Usec::from_secs(30);
 
+/// What is missing for a kexec.
+pub(crate) const NO_KERNEL: &str = "no kernel is loaded for kexec (load one with kexec -l)";
+
 /// An end that is under way.
 pub(crate) struct MachineEnd {
     objective: Objective,
@@ -148,7 +151,7 @@ fn command(objective: Objective, kexec_is_loaded: impl FnOnce() -> bool) -> Rebo
         Objective::Reboot => RebootCommand::Restart,
         Objective::Kexec if kexec_is_loaded() => RebootCommand::Kexec,
         Objective::Kexec => {
-            warn!("no kernel is loaded for kexec (kexec_load(2), kexec -l): this is a whole reboot");
+            warn!("{NO_KERNEL}: this is a whole reboot");
             RebootCommand::Restart
         }
         Objective::Halt => RebootCommand::Halt,
@@ -156,7 +159,7 @@ fn command(objective: Objective, kexec_is_loaded: impl FnOnce() -> bool) -> Rebo
     }
 }
 
-fn kexec_is_loaded() -> bool {
+pub(crate) fn kexec_is_loaded() -> bool {
     fs::read_to_string("/sys/kernel/kexec_loaded").is_ok_and(|text| text.trim() == "1")
 }
 

@@ -8,4 +8,4 @@ mod tear_down;
 mod watchdog;
 
 pub(crate) use final_kill::FinalKill;
-pub(crate) use machine::MachineEnd;
+pub(crate) use machine::{MachineEnd, NO_KERNEL, kexec_is_loaded};

@@ -96,6 +96,12 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
             &Request::PowerOff { force: force.force },
         ),
         Verb::Reboot(force) => handoff::reboot(session, force.force),
+        Verb::Kexec(force) => handoff::end(
+            session,
+            "kexec",
+            force.force,
+            &Request::Kexec { force: force.force },
+        ),
         Verb::Halt(force) => handoff::end(
             session,
             "halt",
