@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 // linux/loop.h.
 const LOOP_CLR_FD: libc::Ioctl = 0x4C01;
+const LOOP_GET_STATUS64: libc::Ioctl = 0x4C05;
 const LOOP_CONFIGURE: libc::Ioctl = 0x4C0A;
 const LOOP_CTL_GET_FREE: libc::Ioctl = 0x4C82;
 const LO_FLAGS_READ_ONLY: u32 = 1;
@@ -74,6 +75,20 @@ pub fn attach(file: impl AsFd, read_only: bool) -> Result<(OwnedFd, String), Err
     Err(Errno::BUSY)
 }
 
+/// Device and inode of the file that is attached, as in stat(2), and whether it can only be read. [`Errno::NXIO`]: none
+/// is.
+///
+/// Reference: loop(4), LOOP_GET_STATUS64.
+pub fn attached(device: impl AsFd) -> Result<(u64, u64, bool), Errno> {
+    // SAFETY: all-zero bytes are a valid loop_info64.
+    let mut info: Info = unsafe { std::mem::zeroed() };
+    // SAFETY: the argument is a loop_info64 that lives through the call.
+    if unsafe { libc::ioctl(device.as_fd().as_raw_fd(), LOOP_GET_STATUS64, &raw mut info) } != 0 {
+        return Err(crate::exec::last_errno());
+    }
+    Ok((info.device, info.inode, info.flags & LO_FLAGS_READ_ONLY != 0))
+}
+
 /// Detaches what is attached, when its last user is gone.
 ///
 /// Reference: loop(4), LOOP_CLR_FD.
@@ -99,5 +114,6 @@ mod tests {
     fn what_is_no_loop_device_is_not_detached() {
         let null = std::fs::File::open("/dev/null").unwrap();
         assert_eq!(detach(&null), Err(Errno::NOTTY));
+        assert_eq!(attached(&null), Err(Errno::NOTTY));
     }
 }

@@ -103,8 +103,21 @@ fn image(output: &mut Output) -> Result<(), Error> {
         Ok(loops()?.is_empty().then_some(()))
     })?;
     output.check(true, "asking leaves no loop device behind")?;
+    in_root("mount -o loop /run/images/disk /run/images/m")?;
+    let ran = softctl(&["soft-reboot"])?;
+    output.same(
+        &(ran.code, ran.stderr.contains("in use through")),
+        &(1, true),
+        "an image that somebody writes to is not mounted twice",
+    )?;
+    in_root("umount /run/images/m")?;
     switch(output, "by image", control::soft_reboot)?;
-    output.same(&loops()?.len(), &1, "the image is on one loop device")
+    output.same(&loops()?.len(), &1, "the image is on one loop device")?;
+    switch(output, "by image", || {
+        let ran = softctl(&["soft-reboot", "--wait", "/run/images/disk"])?;
+        output_of(ran.code, &ran.stderr)
+    })?;
+    output.same(&loops()?.len(), &1, "and still, when it is named again")
 }
 
 fn loops() -> Result<Vec<String>, Error> {
@@ -234,6 +247,12 @@ fn switch(output: &mut Output, os: &str, go: impl FnOnce() -> Result<(), Error>)
         &control::status()?.1,
         &(before + 1),
         format!("a soft-reboot into the root {os}"),
+    )?;
+    let staged = fs::read_to_string("/proc/1/root/run/systemd/propagate/.os-release-stage/os-release")
+        .doing("reading the staged os-release")?;
+    output.check(
+        staged.contains(os),
+        "containers are shown the new root's os-release",
     )?;
     let marker = Unit::get(MARKER)?;
     output.same(

@@ -1,10 +1,10 @@
 //! PID 1's part of a change of the root: asking, holding what was found, ordering the switch, learning its outcome.
 
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::event::epoll::EventFlags;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, open, statx};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, StatxAttributes, StatxFlags, open, statx};
 use rustix::process::{chdir, chroot, fchdir};
 use softboot_control::api::{NextRoot, RootPin};
 use softboot_engine::ActiveState;
@@ -122,10 +122,15 @@ impl RootChange {
 /// True when there is something at the usual place. An empty directory is what a mount left behind.
 fn is_prepared() -> bool {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
-    match statx(CWD, NEXTROOT, flags, StatxFlags::TYPE) {
-        Err(_) => false,
-        Ok(_) => !std::fs::read_dir(NEXTROOT).is_ok_and(|mut entries| entries.next().is_none()),
+    let Ok(found) = statx(CWD, NEXTROOT, flags, StatxFlags::TYPE) else {
+        return false;
+    };
+    let directory = FileType::from_raw_mode(found.stx_mode.into()) == FileType::Directory;
+    if !directory || found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
+        // Not looked into here: what is behind it may be a disk that does not answer.
+        return true;
     }
+    std::fs::read_dir(NEXTROOT).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 impl Manager {
@@ -209,7 +214,7 @@ impl Manager {
             return true;
         };
         let (stage, ready) = match std::mem::replace(&mut change.stage, Stage::Nothing) {
-            Stage::Held(held) => match self.start_switch(&held) {
+            Stage::Held(held) => match self.start_switch(&change.path, &held) {
                 Ok((talk, helper)) => {
                     change.talk = talk;
                     (Stage::Switching(held, helper), false)
@@ -236,7 +241,7 @@ impl Manager {
         }
     }
 
-    fn start_switch(&mut self, held: &Held) -> Result<(OwnedFd, OwnedFd), String> {
+    fn start_switch(&mut self, path: &Path, held: &Held) -> Result<(OwnedFd, OwnedFd), String> {
         let Some((tree, _)) = &held.descriptors else {
             return Err("there is no next root".to_owned());
         };
@@ -245,6 +250,7 @@ impl Manager {
         let own = open_own_program()?;
         let (talk, theirs) = talk::pair()?;
         let order = Order {
+            path: path.to_owned(),
             wanted: self.mounts_of_units(),
         };
         talk::send(&talk, &order, &[tree.as_fd()])?;

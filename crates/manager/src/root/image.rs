@@ -106,6 +106,21 @@ fn try_mount(node: &str, kind: &str, read_only: bool) -> Result<OwnedFd, Errno> 
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
+/// The loop device that this file is attached to and can be written through: its name and its number.
+pub(super) fn on_loop_device(stat: &rustix::fs::Stat) -> Option<(String, u64)> {
+    let entries = fs::read_dir("/sys/block").ok()?.flatten();
+    let attached = entries.filter(|entry| entry.path().join("loop/backing_file").exists());
+    attached
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let device = File::open(Path::new("/dev").join(&name)).ok()?;
+            let (dev, inode, read_only) = loop_device::attached(&device).ok()?;
+            let number = rustix::fs::fstat(&device).ok()?.st_rdev;
+            (!read_only && (dev, inode) == (stat.st_dev, stat.st_ino)).then_some((name, number))
+        })
+        .next()
+}
+
 /// True for a block device, false for a file, `None` for what can be neither.
 pub(super) fn is_device(stat: &rustix::fs::Stat) -> Option<bool> {
     use rustix::fs::FileType as F;

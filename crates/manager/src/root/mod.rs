@@ -104,6 +104,8 @@ struct Report {
 /// What the switching helper is told, with the next root beside it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
+    /// Where the next root was found.
+    path: PathBuf,
     wanted: Vec<PathBuf>,
 }
 

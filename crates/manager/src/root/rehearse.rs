@@ -166,6 +166,17 @@ impl Kind {
             let mounted = attributes.is_ok_and(|a| a.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
             return Ok(Kind::Directory { mounted });
         }
+        match image::on_loop_device(&found) {
+            Some((_, number)) if stat("/").is_ok_and(|root| root.st_dev == number) => {
+                return Ok(Kind::Current);
+            }
+            Some((name, _)) => {
+                return Err(format!(
+                    "it is in use through /dev/{name}; unmount it there first"
+                ));
+            }
+            None => {}
+        }
         image::is_device(&found)
             .map(|is_device| Kind::Image { is_device })
             .ok_or_else(|| "it is neither a directory nor a disk image".to_owned())

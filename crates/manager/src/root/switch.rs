@@ -72,7 +72,9 @@ fn switch(order: &Order, tree: &OwnedFd) -> Result<Old, String> {
     )
     .map_err(|error| format!("holding the old root: {error}"))?;
     let way = enter::enter(tree.as_fd(), &carried)?;
-    forget_order();
+    if order.path == Path::new(NEXTROOT) {
+        forget_order();
+    }
     Ok(Old {
         way,
         _mounts: mounts,

@@ -279,6 +279,7 @@ impl Manager {
     /// Starts what this userspace is for. A soft-reboot isolates it, so that nothing of the old one lingers
     /// (semantics 7.7).
     pub(crate) fn request_default(&mut self) {
+        setup::stage_os_release();
         let units = boot_units(&self.facts);
         self.load_units(&units);
         let Some(unit) = units.into_iter().next() else {

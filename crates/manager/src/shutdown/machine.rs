@@ -2,7 +2,7 @@
 //!
 //! | step | who | what ends it |
 //! |---|---|---|
-//! | take apart | a thread ([`super::tear_down`]), watched by PID 1 and by the hardware watchdog | its end, or no word of it for [`PATIENCE`] |
+//! | take apart | a thread ([`super::tear_down`]), watched by PID 1 and by the hardware watchdog | its end, or neither a word of it nor less to write out for [`PATIENCE`] |
 //! | reboot(2) | PID 1 | the kernel; if it refuses, services are started again |
 
 use std::fs;
@@ -34,6 +34,8 @@ pub(crate) struct MachineEnd {
     /// Lines of the thread; closed when it is done.
     lines: Option<OwnedFd>,
     text: Vec<u8>,
+    /// What was still to be written out when last looked at, in KiB.
+    unwritten: u64,
 }
 
 impl Manager {
@@ -70,6 +72,7 @@ impl Manager {
             watchdog,
             lines,
             text: Vec::new(),
+            unwritten: u64::MAX,
         });
         if ready {
             self.tear_down_over();
@@ -99,8 +102,17 @@ impl Manager {
         }
     }
 
-    /// Not a word for too long.
+    /// Not a word for too long. A slow disk with much to write is no reason to give up.
     pub(crate) fn tear_down_overdue(&mut self) {
+        if let Some(end) = &mut self.machine_end {
+            let left = unwritten(&fs::read_to_string("/proc/meminfo").unwrap_or_default());
+            if std::mem::replace(&mut end.unwritten, left) > left {
+                info!("{left} KiB are still to be written out");
+                self.timers
+                    .set(Alarm::TearDown, clock::monotonic().plus(PATIENCE));
+                return;
+            }
+        }
         warn!("a file system does not answer; what was not written to it is lost");
         self.tear_down_over();
     }
@@ -163,6 +175,20 @@ pub(crate) fn kexec_is_loaded() -> bool {
     fs::read_to_string("/sys/kernel/kexec_loaded").is_ok_and(|text| text.trim() == "1")
 }
 
+/// Dirty pages and those on their way to a disk, in KiB (proc_meminfo(5)).
+fn unwritten(meminfo: &str) -> u64 {
+    let number = |line: &str| line.split_whitespace().nth(1)?.parse::<u64>().ok();
+    meminfo
+        .lines()
+        .filter(|line| {
+            ["Dirty:", "Writeback:", "NFS_Unstable:"]
+                .iter()
+                .any(|key| line.starts_with(key))
+        })
+        .filter_map(number)
+        .sum()
+}
+
 /// The end to read from. It closes with the thread, however that ends.
 fn start_thread() -> Result<OwnedFd, String> {
     let (lines, theirs) =
@@ -183,6 +209,13 @@ fn start_thread() -> Result<OwnedFd, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_to_be_written_is_added_up() {
+        let text = "MemFree: 9 kB\nDirty:    20 kB\nWriteback:  3 kB\nWritebackTmp: 7 kB\n";
+        assert_eq!(unwritten(text), 23);
+        assert_eq!(unwritten(""), 0);
+    }
 
     #[test]
     fn kexec_needs_a_kernel() {
