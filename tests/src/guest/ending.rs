@@ -5,6 +5,7 @@ use std::process::Command;
 use super::Options;
 use super::check::Output;
 use super::control;
+use super::softctl::softctl;
 use crate::error::{Context, Error};
 
 /// What PID 1 says then.
@@ -22,6 +23,12 @@ const STACK: &str = "set -e; mkdir /run/stack; mount -t tmpfs tmpfs /run/stack; 
 
 pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     control::wait_running()?;
+    let ran = softctl(&["kexec"])?;
+    output.same(
+        &(ran.code, ran.stderr.contains("no kernel is loaded")),
+        &(1, true),
+        "without a kernel there is no kexec",
+    )?;
     let status = Command::new("/bin/busybox")
         .args(["sh", "-c", STACK])
         .status()

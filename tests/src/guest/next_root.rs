@@ -11,6 +11,7 @@ use super::control::{self, Unit};
 use super::net::{ECHO, HTTP, ask_for_page, connect, echo, is_page, read_page};
 use super::programs::{number, report, survivor_after};
 use super::softctl::softctl;
+use super::units::UnitFile;
 use super::{Options, processes};
 use crate::error::{Context, Error};
 
@@ -31,6 +32,12 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
         "mkdir -p /run/used /run/unused && mount -t tmpfs tmpfs /run/used && mount -t tmpfs tmpfs /run/unused && \
          echo kept > /run/used/file",
     )?;
+    let _mount = UnitFile::install(
+        "run-kept.mount",
+        "[Unit]\nDefaultDependencies=no\n[Mount]\nWhat=tmpfs\nWhere=/run/kept\nType=tmpfs\n",
+    )?;
+    control::start("run-kept.mount")?;
+    in_root("echo kept > /run/kept/file")?;
     let mut used = fs::File::options()
         .append(true)
         .open("/proc/1/root/run/used/file")
@@ -50,6 +57,16 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
         "and is the same file system",
     )?;
     drop(used);
+    output.same(
+        &(
+            Unit::get("run-kept.mount")?.sub(),
+            fs::read_to_string("/proc/1/root/run/kept/file")
+                .unwrap_or_default()
+                .as_str(),
+        ),
+        &("mounted", "kept\n"),
+        "so does one whose mount unit stays up",
+    )?;
     output.check(
         fs::symlink_metadata("/proc/1/root/run/nextroot").is_err(),
         "the link is gone: it was followed",
@@ -57,6 +74,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     switch(output, "by link", control::soft_reboot)?;
     output.check(true, "without a next root the root stays")?;
 
+    fails_late(output)?;
     in_root("mkdir /run/nextroot && mount -t tmpfs -o size=400m tmpfs /run/nextroot")?;
     make_root("/run/nextroot", "by mount")?;
     switch(output, "by link", || {
@@ -126,6 +144,31 @@ fn loops() -> Result<Vec<String>, Error> {
         .filter(|entry| entry.path().join("loop/backing_file").exists())
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect())
+}
+
+/// A switch that has worked in the rehearsal and does not when it counts.
+fn fails_late(output: &mut Output) -> Result<(), Error> {
+    let _unit = UnitFile::install(
+        "blocker.service",
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/busybox true\n\
+         ExecStop=/bin/busybox touch /run/softboot/next-root\n",
+    )?;
+    control::start("blocker.service")?;
+    make_root("/srv/other", "by nobody")?;
+    in_root("ln -s /srv/other /run/nextroot")?;
+    switch(output, "by link", || {
+        let ran = softctl(&["soft-reboot", "--wait"])?;
+        output_of(ran.code, &ran.stderr)
+    })?;
+    output.check(
+        true,
+        "a switch that fails late leaves the old root, and the boot goes on in it",
+    )?;
+    output.check(
+        fs::symlink_metadata("/proc/1/root/run/nextroot").is_ok(),
+        "and the link, which was not followed",
+    )?;
+    in_root("rm -r /run/softboot/next-root /run/nextroot /srv/other")
 }
 
 /// Each next root that cannot work, with a word of the reason.
