@@ -4,9 +4,11 @@
 //! [`measure`] runs cases in turns, [`record`] is what comes out as JSON, [`table`] what a person sees. The cases
 //! themselves are one module a subject.
 
+pub mod engine;
 pub mod error;
 pub mod fdstore;
 pub mod machine;
 pub mod measure;
+pub mod pid1;
 pub mod record;
 pub mod table;

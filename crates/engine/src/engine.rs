@@ -35,8 +35,8 @@ pub(crate) enum RetryFlag {
     Yes,
 }
 
-/// The service manager's mind.
-#[derive(Debug)]
+/// The service manager's mind. Written as JSON it is an exact copy ([`Engine::image`]).
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Engine {
     pub(crate) units: Units,
     pub(crate) jobs: JobTable,
@@ -58,6 +58,8 @@ pub struct Engine {
     /// Somebody asked for a job in this userspace.
     pub(crate) boot_requested: bool,
     pub(crate) boot_finished: bool,
+    /// No jobs but those that somebody asks for.
+    pub(crate) safe_mode: bool,
     /// When Ctrl-Alt-Del was pressed lately.
     pub(crate) ctrl_alt_del: Vec<Usec>,
     pub(crate) now: Now,
@@ -89,6 +91,7 @@ impl Engine {
             soft_reboots: 0,
             boot_requested: false,
             boot_finished: false,
+            safe_mode: false,
             ctrl_alt_del: Vec::new(),
             now: Now {
                 monotonic: Usec::ZERO,
@@ -166,6 +169,7 @@ impl Engine {
             Event::SurvivorsFound { units } => self.survivors_found(&units),
             Event::FinalKillDone => self.final_kill_done(),
             Event::ObjectiveAborted { reason } => self.objective_aborted(&reason),
+            Event::SafeMode(on) => self.safe_mode = on,
             Event::Signal(signal) => self.signal(signal),
         }
     }

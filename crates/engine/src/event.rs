@@ -41,6 +41,17 @@ id!(
     /// Somebody who waits for the outcome of a request. Chosen by the manager.
     RequestId, u64);
 
+impl ProcId {
+    /// Numbers from here on are the manager's, below they are the engine's.
+    const FOUND: u64 = 1 << 40;
+
+    /// The token of a process that the manager found, from a number that it gives only once. The engine has no part
+    /// in it: nothing but a step changes an engine.
+    pub fn found(number: u64) -> ProcId {
+        ProcId(Self::FOUND.saturating_add(number))
+    }
+}
+
 /// One timer a unit can have of each kind, so (unit, kind) names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TimerId {
@@ -137,7 +148,7 @@ pub enum Event {
     MainAdopted {
         /// The unit.
         unit: UnitId,
-        /// The token the manager gave it from [`crate::Engine::allocate_process`].
+        /// The token the manager gave it ([`ProcId::found`]).
         process: ProcId,
         /// Its number.
         pid: i32,
@@ -244,6 +255,9 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// From now on jobs are run only for those who ask, or for the engine itself again: the manager has crashed too
+    /// often.
+    SafeMode(bool),
     /// A process signal that PID 1 received and that means a job (semantics 6.1).
     Signal(ManagerSignal),
 }

@@ -23,6 +23,16 @@ pub struct JobInfo {
 }
 
 impl Engine {
+    /// Whether the unit's cgroup may have processes: false when it has been seen empty and nothing was started since.
+    pub fn may_have_processes(&self, unit: UnitId) -> bool {
+        match &self.units[unit].machine {
+            Machine::Service(service) => service.has_processes(),
+            Machine::Socket(socket) => !socket.control.empty,
+            Machine::Mount(mount) => !mount.control.empty,
+            Machine::Plain { .. } => false,
+        }
+    }
+
     /// The unit of that name or alias.
     pub fn unit(&self, name: &UnitName) -> Option<UnitId> {
         self.units.find(name)

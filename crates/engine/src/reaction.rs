@@ -1,8 +1,9 @@
 //! What follows from a unit's change of state (semantics 1.9, 2.9, 3.7, 4.8).
 
+use serde::{Deserialize, Serialize};
 use softboot_unit::{EmergencyAction, FdStorePreserve, JobMode, RateLimit, Usec};
 
-use crate::action::{Action, Level};
+use crate::action::{Action, Level, RequestError};
 use crate::engine::{Engine, RetryFlag};
 use crate::event::{TimerId, TimerKind, UnitId};
 use crate::service::ServiceState;
@@ -16,7 +17,7 @@ const AUTOMATIC_LIMIT: RateLimit = RateLimit {
 };
 
 /// Something to look at once the current change is complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Work {
     /// Sockets that trigger this unit look at it (1.9).
     Triggers(UnitId),
@@ -147,9 +148,23 @@ impl Engine {
         }
     }
 
+    /// In safe mode nothing is started but what somebody asks for: a person, or a connection.
+    pub(crate) fn own_starts(&self) -> Result<(), RequestError> {
+        if self.safe_mode {
+            let reason = "safe mode: only what somebody asks for is started";
+            return Err(RequestError::InvalidArgument(reason.to_owned()));
+        }
+        Ok(())
+    }
+
     /// A job nobody waits for; a refusal goes to the log.
     pub(crate) fn enqueue_quietly(&mut self, kind: JobKind, unit: UnitId, mode: JobMode) -> bool {
-        match self.enqueue(kind, unit, mode, None) {
+        let allowed = if kind == JobKind::Stop {
+            Ok(())
+        } else {
+            self.own_starts()
+        };
+        match allowed.and_then(|()| self.enqueue(kind, unit, mode, None)) {
             Ok(_) => true,
             Err(error) => {
                 self.log(Level::Warning, Some(unit), error.to_string());

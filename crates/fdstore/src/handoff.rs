@@ -68,6 +68,11 @@ impl Handoff<'_> {
         self.manifest.as_fd()
     }
 
+    /// The manifest alone, for a program that keeps it beside what changes afterwards ([`FdStore::take_changes`]).
+    pub fn into_manifest(self) -> OwnedFd {
+        self.manifest
+    }
+
     /// The assignment that the next program's environment needs.
     pub fn environment(&self) -> (&'static str, String) {
         (VARIABLE, self.manifest.as_raw_fd().to_string())

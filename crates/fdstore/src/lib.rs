@@ -43,6 +43,7 @@
 //! that does not, and a descriptor to poll.
 
 mod adopt;
+mod changes;
 mod clock;
 mod closer;
 mod envelope;
@@ -64,6 +65,7 @@ pub mod transfer;
 pub mod upgrade;
 
 pub use adopt::{Adopt, AdoptError};
+pub use changes::Change;
 pub use clock::boottime_usec;
 pub use closer::Closer;
 pub use envelope::{ManifestError, read_enveloped, write_enveloped};

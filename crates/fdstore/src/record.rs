@@ -94,6 +94,34 @@ pub(crate) struct Members {
     unknown: Map<String, Value>,
 }
 
+impl Members {
+    /// The descriptor's number.
+    pub(crate) fn fd(&self) -> i32 {
+        self.fd
+    }
+
+    /// All of `record`, whose descriptor has this number.
+    pub(crate) fn numbered(record: &Record, fd: i32) -> Members {
+        Members {
+            id: record.id,
+            fd,
+            owner: record.who.owner.as_ref().to_owned(),
+            name: record.who.name.clone(),
+            identity: record.identity.clone(),
+            poll: record.who.poll,
+            lifetime: record.who.lifetime,
+            entered_usec: record.entered_usec,
+            labels: record.labels().clone(),
+            expires_usec: record.expires_usec(),
+            unknown: record
+                .extra
+                .as_ref()
+                .map(|extra| extra.unknown.clone())
+                .unwrap_or_default(),
+        }
+    }
+}
+
 impl From<Members> for Record {
     fn from(members: Members) -> Record {
         let extra = Extra {

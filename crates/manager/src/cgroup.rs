@@ -60,9 +60,13 @@ impl Cgroups {
             watches: HashMap::new(),
             oom_kills: HashMap::new(),
         };
-        let scope = cgroups.root.join(INIT_SCOPE);
-        make(&scope)?;
-        fs::write(scope.join("cgroup.procs"), "0")?;
+        let own = of_process(rustix::process::getpid().as_raw_nonzero().get());
+        // A move waits for every CPU, even one to where the process is.
+        if !own.is_some_and(|own| own.ends_with(INIT_SCOPE)) {
+            let scope = cgroups.root.join(INIT_SCOPE);
+            make(&scope)?;
+            fs::write(scope.join("cgroup.procs"), "0")?;
+        }
         enable_controllers(&cgroups.root);
         Ok(cgroups)
     }
@@ -323,9 +327,11 @@ pub(crate) fn make(path: &Path) -> io::Result<bool> {
 }
 
 fn enable_controllers(path: &Path) {
-    let available = fs::read_to_string(path.join("cgroup.controllers")).unwrap_or_default();
-    for controller in CONTROLLERS {
-        if available.split_whitespace().any(|name| name == controller) {
+    let words = |file: &str| fs::read_to_string(path.join(file)).unwrap_or_default();
+    let (available, enabled) = (words("cgroup.controllers"), words("cgroup.subtree_control"));
+    let missing = |controller: &&&str| !enabled.split_whitespace().any(|name| name == **controller);
+    for controller in CONTROLLERS.iter().filter(missing) {
+        if available.split_whitespace().any(|name| name == *controller) {
             // Refused where processes live in an inner node; limits are then reported as not enforced.
             let _ = fs::write(path.join("cgroup.subtree_control"), format!("+{controller}"));
         }

@@ -12,6 +12,7 @@ mod devices;
 mod environment;
 mod environment_file;
 mod handoff;
+mod journal;
 mod load;
 mod log;
 mod mount_table;
@@ -27,6 +28,7 @@ mod run;
 mod setup;
 mod shutdown;
 mod socket;
+mod tracked;
 mod unit_log;
 mod users;
 

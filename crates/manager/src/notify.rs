@@ -252,6 +252,25 @@ impl Manager {
         }
     }
 
+    /// The engine learns of descriptors that services have stored before it began.
+    pub(crate) fn tell_stored(&mut self) {
+        let owners = self.store.owners().filter_map(crate::owner::parse);
+        let units: Vec<UnitName> = owners
+            .filter(|(role, _)| *role == Role::Store)
+            .map(|(_, unit)| unit)
+            .collect();
+        if units.is_empty() {
+            return;
+        }
+        self.load_units(&units);
+        self.drain();
+        for name in units {
+            if let Some(unit) = self.engine.unit(&name) {
+                self.tell_store_count(unit, &name);
+            }
+        }
+    }
+
     pub(crate) fn tell_store_count(&mut self, unit: UnitId, name: &UnitName) {
         let count = u32::try_from(self.store.count(&Role::Store.of(name))).unwrap_or(u32::MAX);
         self.feed(Event::FdStoreCount { unit, count });

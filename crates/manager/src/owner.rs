@@ -3,6 +3,9 @@
 //! Every descriptor that has to cross an execve is in the one store, under an owner that says what it is for. A
 //! unit's own fd store is the owner `store:UNIT`, so its limit and its order are the store's.
 
+use std::os::fd::OwnedFd;
+
+use fdstore::FdStore;
 use softboot_unit::UnitName;
 
 /// What a descriptor is for.
@@ -65,6 +68,21 @@ pub(crate) fn parse(owner: &str) -> Option<(Role, UnitName)> {
     Some((role, UnitName::new(unit).ok()?))
 }
 
+/// What a boot can use of the descriptors of one whose state is lost: what services have stored, and listening sockets,
+/// which units adopt by their addresses (semantics 1.13).
+pub(crate) fn salvage(mut store: FdStore) -> (FdStore, Vec<OwnedFd>) {
+    let owners: Vec<String> = store.owners().map(str::to_owned).collect();
+    let mut ports = Vec::new();
+    for owner in owners {
+        match parse(&owner) {
+            Some((Role::Store, _)) => {}
+            Some((Role::Port, _)) => ports.extend(store.remove_owner(&owner)),
+            _ => drop(store.remove_owner(&owner)),
+        }
+    }
+    (store, ports)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +95,25 @@ mod tests {
         }
         assert_eq!(parse(MANAGER), None);
         assert_eq!(parse(CLIENTS), None);
+    }
+
+    #[test]
+    fn of_a_lost_state_what_is_stored_and_what_listens_can_be_used() {
+        let mut store = FdStore::new();
+        let name = fdstore::FdName::new("x").unwrap();
+        for owner in [
+            "store:a.service",
+            "port:a.socket",
+            "process:a.service",
+            MANAGER,
+            CLIENTS,
+        ] {
+            let fd = tempfile::tempfile().unwrap().into();
+            let options = fdstore::InsertOptions::default();
+            store.insert(owner, &name, fd, options).unwrap();
+        }
+        let (store, ports) = salvage(store);
+        assert_eq!(store.owners().collect::<Vec<_>>(), ["store:a.service"]);
+        assert_eq!(ports.len(), 1);
     }
 }

@@ -78,11 +78,17 @@ impl World {
         }
     }
 
+    /// A token for a process that the engine did not ask for.
+    fn found(&mut self) -> ProcId {
+        self.next_found += 1;
+        ProcId::found(self.next_found)
+    }
+
     pub(crate) fn find_main(&mut self, unit: UnitId) {
         let Some(name) = self.name_of(unit) else { return };
         let luck = self.random.below(100);
         if luck < 70 && self.daemons.remove(&name) {
-            let process = self.engine.allocate_process();
+            let process = self.found();
             let daemon = Process {
                 list: ExecList::Start,
                 stubborn: false,

@@ -65,6 +65,7 @@ pub struct World {
     next_request: u64,
     /// Somebody has to say who survives by a mark.
     survivors_wanted: bool,
+    pub(crate) next_found: u64,
     /// While a final kill is under way: who is spared.
     pub(crate) spared: Option<BTreeSet<UnitName>>,
     /// Those of them that had started when it began. One that is starting may fail, as at any time.
@@ -96,6 +97,7 @@ impl World {
             answered: BTreeSet::new(),
             next_request: 1,
             survivors_wanted: false,
+            next_found: 1,
             spared: None,
             calm: BTreeSet::new(),
             objective: None,
@@ -443,6 +445,9 @@ impl World {
     }
 }
 
+/// Those that the engine asked for have even numbers, those that were found have odd ones.
 pub(crate) fn pid(process: ProcId) -> i32 {
-    i32::try_from(process.0).unwrap_or(i32::MAX).saturating_add(1000)
+    let found = process.0 >= ProcId::found(0).0;
+    let number = i32::try_from(process.0 % (1 << 29)).unwrap_or(i32::MAX / 4);
+    number.saturating_mul(2).saturating_add(1000 + i32::from(found))
 }

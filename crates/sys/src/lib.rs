@@ -3,6 +3,7 @@
 //! | module | what | why not rustix or nix |
 //! |---|---|---|
 //! | [`spawn`] | clone3 into a cgroup with a pidfd, then exec | no wrapper; between the two nothing may allocate |
+//! | [`crash`] | execveat from the handler of a fault, with a deadline that crosses an exec | handlers are unsafe |
 //! | [`exec`] | execveat on a descriptor | rustix keeps it in its unstable runtime module |
 //! | [`inherited`] | owning the descriptors a program was started with | making an owner from a number is unsafe |
 //! | [`kcmp`] | are two descriptors one open file description | no wrapper |
@@ -18,6 +19,7 @@
 //! Not here, because rustix has it: epoll, timerfd, inotify, mount, reboot, pidfd_open, pidfd_send_signal, prctl.
 
 pub mod command;
+pub mod crash;
 pub mod device_mapper;
 pub mod exec;
 pub mod ffi;

@@ -5,15 +5,7 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
 use rustix::io::Errno;
 
-/// Faults of the program itself. They stay unblocked: a blocked one would kill without a word (sigprocmask(2)).
-const FAULTS: [libc::c_int; 6] = [
-    libc::SIGSEGV,
-    libc::SIGBUS,
-    libc::SIGILL,
-    libc::SIGFPE,
-    libc::SIGABRT,
-    libc::SIGSYS,
-];
+use crate::crash::FAULTS;
 
 /// A signal that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +25,7 @@ pub struct SignalInfo {
 pub struct SignalFd(OwnedFd);
 
 impl SignalFd {
-    /// Blocks every signal but the program's own faults, and opens a signalfd for all that are blocked. Call it
+    /// Blocks every signal but those of [`crate::crash`], and opens a signalfd for all that are blocked. Call it
     /// before any thread is made: threads inherit the mask.
     ///
     /// References: signalfd(2), pthread_sigmask(3).
@@ -42,8 +34,9 @@ impl SignalFd {
         // SAFETY: sigfillset initialises the set; sigdelset changes an initialised one; the signal numbers are valid.
         let set = unsafe {
             libc::sigfillset(set.as_mut_ptr());
-            for fault in FAULTS {
-                libc::sigdelset(set.as_mut_ptr(), fault);
+            // A blocked fault would kill without a word (sigprocmask(2)), and a deadline must be heard in a loop.
+            for signal in FAULTS.iter().chain(&[libc::SIGALRM]) {
+                libc::sigdelset(set.as_mut_ptr(), *signal);
             }
             set.assume_init()
         };

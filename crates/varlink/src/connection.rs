@@ -188,6 +188,11 @@ impl Connection {
         self.input.len()
     }
 
+    /// Bytes in both directions that are neither answered nor sent.
+    pub fn buffered(&self) -> usize {
+        self.input.len().saturating_add(self.output.len())
+    }
+
     /// How many bytes of replies are not sent yet.
     pub fn unsent(&self) -> usize {
         self.output.len()

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use softboot_initrd::compress::Compression;
+use softboot_initrd::image::Devices;
 use softboot_qemu::accel::{self, Wish};
 use softboot_qemu::channel::message::Stream;
 use softboot_qemu::error::{VmError, with_repeat};
@@ -27,6 +28,14 @@ machine that does nothing else meanwhile.
   cargo xtask bench fdstore                    on this machine, 1,000 and 10,000 descriptors
   cargo xtask bench fdstore --vm               in the test machine, also 100,000: this host may
                                                refuse so many
+  cargo xtask bench engine                     100 to 10,000 unit files: load, insert into the
+                                               engine, start, one event, save, restore
+                                               and softbootd in a container (as root): memory, and
+                                               the boot of 10, 500 and 5,000 idle sockets
+  cargo xtask bench engine --sizes 100,10000 --runs 3
+  cargo xtask bench handoff                    softbootd in a container (as root) with 10 to 5,000 idle
+                                               sockets: how long a control call and an Accept=yes
+                                               connection wait in a re-exec and after a crash
   cargo xtask bench fdstore --json FILE        a list of objects: case, metric, unit, value (median),
                                                min, max, runs, floor, ratio, peer, peer_value, aim
 
@@ -43,10 +52,10 @@ pub(crate) struct Options {
     /// What to measure
     #[arg(value_enum)]
     subject: Subject,
-    /// Numbers of descriptors [default: 1000,10000; with --vm 1000,100000]
+    /// Numbers of descriptors [default: 1000,10000; with --vm 1000,100000] or units [default: 100,1000,10000]
     #[arg(long, value_delimiter = ',', value_name = "N")]
     sizes: Vec<usize>,
-    /// Kinds of descriptors: socket, memfd, eventfd [default: all; with --vm socket]
+    /// fdstore only: kinds of descriptors: socket, memfd, eventfd [default: all; with --vm socket]
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     kinds: Vec<String>,
     /// How often each is done
@@ -64,6 +73,10 @@ pub(crate) struct Options {
 enum Subject {
     /// The fd store: push, handoff, transfer, memory
     Fdstore,
+    /// The engine: load, insert, start, event, save, restore; and PID 1: memory, boot
+    Engine,
+    /// Replacing PID 1: how long nobody is answered in a re-exec, and after a crash
+    Handoff,
 }
 
 /// Runs the task.
@@ -79,15 +92,19 @@ pub(crate) fn run(options: &Options) -> Result<u8, Failure> {
 fn arguments(options: &Options, json: Option<String>) -> Vec<String> {
     let subject = match options.subject {
         Subject::Fdstore => "fdstore",
+        Subject::Engine => "engine",
+        Subject::Handoff => "handoff",
     };
+    let store = options.subject == Subject::Fdstore;
     let mut arguments = vec![subject.to_owned(), "--runs".to_owned(), options.runs.to_string()];
     let sizes: Vec<String> = match (&options.sizes[..], options.vm) {
-        ([], true) => vec!["1000".to_owned(), "100000".to_owned()],
+        ([], true) if store => vec!["1000".to_owned(), "100000".to_owned()],
         (sizes, _) => sizes.iter().map(ToString::to_string).collect(),
     };
     let kinds = match (&options.kinds[..], options.vm) {
-        ([], true) => vec!["socket".to_owned()],
-        (kinds, _) => kinds.to_vec(),
+        ([], true) if store => vec!["socket".to_owned()],
+        (kinds, _) if store => kinds.to_vec(),
+        _ => Vec::new(),
     };
     for (name, values) in [("--sizes", sizes), ("--kinds", kinds)] {
         if !values.is_empty() {
@@ -100,9 +117,32 @@ fn arguments(options: &Options, json: Option<String>) -> Vec<String> {
 
 fn on_host(options: &Options, places: &Places) -> Result<u8, Failure> {
     let json = options.json.as_ref().map(|file| file.display().to_string());
-    // Static, as they would be shipped.
-    let hello = guest::build_one(places, "softboot-bench")?;
-    let programs = hello.parent().unwrap_or(&hello);
+    let mut arguments = arguments(options, json);
+    if options.subject == Subject::Fdstore {
+        // Static, as they would be shipped.
+        let hello = guest::build_one(places, "softboot-bench")?;
+        let programs = hello.parent().unwrap_or(&hello);
+        arguments.extend(["--programs".to_owned(), programs.display().to_string()]);
+    }
+    // It is removed when this ends.
+    let image = match options.subject {
+        Subject::Fdstore => None,
+        Subject::Engine | Subject::Handoff if rustix::process::geteuid().is_root() => Some(image(places)?),
+        Subject::Engine => {
+            eprintln!("A container with softbootd as its PID 1 needs root: memory and boot are left out.");
+            None
+        }
+        Subject::Handoff => {
+            let text = "a container with softbootd as its PID 1 needs root; run this as root";
+            return Err(Failure::Host(text.to_owned()));
+        }
+    };
+    if let Some(image) = &image {
+        let programs = places.guest_programs();
+        for (name, path) in [("--root", image.path()), ("--programs", &programs)] {
+            arguments.extend([name.to_owned(), path.display().to_string()]);
+        }
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // The directory is the caller's, so that a relative FILE is meant as it stands.
     let status = Command::new(cargo)
@@ -118,13 +158,23 @@ fn on_host(options: &Options, places: &Places) -> Result<u8, Failure> {
         ])
         .arg(places.root.join("Cargo.toml"))
         .arg("--")
-        .args(arguments(options, json))
-        .arg("--programs")
-        .arg(programs)
+        .args(arguments)
         .stdin(Stdio::null())
         .status()
         .map_err(|error| Failure::host("running cargo", error))?;
     Ok(u8::from(!status.success()))
+}
+
+/// The demo image in a directory, as the container scenarios have it.
+fn image(places: &Places) -> Result<tempfile::TempDir, Failure> {
+    let kernel = provision::kernel(places, None, &mut Reporter::new())?;
+    let demo = Demo::prepare(places, &kernel, &[], &mut Reporter::new())?;
+    let scratch = places.vm("containers");
+    let made = std::fs::create_dir_all(&scratch).and_then(|()| tempfile::tempdir_in(&scratch));
+    let directory = made.map_err(|error| Failure::host(&format!("making {}", scratch.display()), error))?;
+    let unpacked = demo.image()?.unpack(directory.path(), Devices::Skip);
+    unpacked.map_err(|error| Failure::Host(error.to_string()))?;
+    Ok(directory)
 }
 
 fn in_vm(options: &Options, places: &Places) -> Result<u8, Failure> {

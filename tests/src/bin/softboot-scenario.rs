@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use softboot_tests::error::{Context, Error};
-use softboot_tests::guest::{Options, Output, SCENARIOS, scenario};
+use softboot_tests::guest::{Options, Output, SCENARIOS, measure, scenario};
 
 const USAGE: &str = "\
-usage: softboot-scenario [--count N] [--out DIRECTORY] NAME
+usage: softboot-scenario [--count N] [--out DIRECTORY] NAME | --measure SUBJECT
 
 Runs as root, in a service that survives soft-reboots, inside the system under test.
 Each check is a line; the exit code is 0 if all hold, 1 if one does not, 2 for wrong usage.
 
   --count N        how many soft-reboots or re-execs in a row (default 10)
+  --measure WHAT   no scenario: figures of PID 1 as JSON: idle, reexec, crash
   --out DIRECTORY  write the lines to DIRECTORY/output and the exit code to DIRECTORY/status
 
 scenarios:";
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Error> {
     let (mut options, mut out, mut name) = (Options::default(), None::<PathBuf>, None);
+    let mut subject = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || {
@@ -59,9 +61,13 @@ fn run() -> Result<(), Error> {
                     .parse()
                     .map_err(|_| Error::Usage(format!("not a number: {text}")))?;
             }
+            "--measure" => subject = Some(value()?),
             "--out" => out = Some(value()?.into()),
             _ => name = Some(argument),
         }
+    }
+    if let Some(subject) = subject {
+        return figures(&subject, options.count, out.as_deref());
     }
     let scenario = scenario(&name.ok_or_else(|| Error::Usage("which scenario? see --help".to_owned()))?)?;
     let mut output = match &out {
@@ -78,6 +84,22 @@ fn run() -> Result<(), Error> {
         write_status(directory, u8::from(result.is_err()))?;
     }
     result
+}
+
+fn figures(subject: &str, count: u32, out: Option<&Path>) -> Result<(), Error> {
+    let figures = measure(subject, count);
+    let text = match &figures {
+        Ok(figures) => figures.to_string(),
+        Err(error) => format!("FAILED: {error}"),
+    };
+    match out {
+        None => println!("{text}"),
+        Some(directory) => {
+            fs::write(directory.join("output"), text).doing("writing the figures")?;
+            write_status(directory, u8::from(figures.is_err()))?;
+        }
+    }
+    figures.map(drop)
 }
 
 /// Whoever waits for the file must find it whole.

@@ -7,6 +7,7 @@ mod census;
 mod check;
 mod clients;
 mod control;
+mod crash;
 mod defer;
 mod devices;
 mod doublings;
@@ -14,6 +15,7 @@ mod ending;
 mod environment;
 mod fd_store;
 mod forking;
+mod measure;
 mod mounts;
 mod net;
 mod next_root;
@@ -37,6 +39,7 @@ mod verbs;
 
 pub use check::Output;
 pub use fd_store::store;
+pub use measure::measure;
 
 use crate::error::Error;
 
@@ -127,6 +130,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: reexec_queue::run,
+    },
+    Scenario {
+        name: "crash",
+        holds: "PID 1 crashes under load and goes on: nothing is restarted, refused or lost",
+        in_container: true,
+        in_vm: true,
+        farewell: &[],
+        packages: &[],
+        run: crash::run,
     },
     Scenario {
         name: "bad-input",

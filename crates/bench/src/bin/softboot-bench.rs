@@ -1,13 +1,15 @@
 //! Runs benchmarks and prints figures. `cargo xtask bench` is how people call it; the virtual machine calls it directly.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use softboot_bench::engine;
 use softboot_bench::error::{Context as _, Error};
 use softboot_bench::fdstore::{self, Kind, Role};
-use softboot_bench::{machine::Machine, table};
+use softboot_bench::pid1;
+use softboot_bench::{machine::Machine, record::Record, table};
 
 /// Measures softboot beside floors and peers.
 #[derive(Debug, Parser)]
@@ -41,6 +43,48 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// The engine: load, insert, start, event, save, restore; and PID 1: memory, boot
+    Engine {
+        /// Numbers of units, the smallest first
+        #[arg(long, value_delimiter = ',', default_value = "100,1000,10000")]
+        sizes: Vec<usize>,
+        /// How often each is done
+        #[arg(long, default_value_t = 7)]
+        runs: usize,
+        /// For PID 1: an unpacked image, which is written to
+        #[arg(long, value_name = "DIRECTORY", requires = "programs")]
+        root: Option<PathBuf>,
+        /// For PID 1: where softboot-container and softboot-scenario are
+        #[arg(long, value_name = "DIRECTORY")]
+        programs: Option<PathBuf>,
+        /// For PID 1: numbers of idle socket units
+        #[arg(long, value_delimiter = ',', default_value = "10,500,5000")]
+        sockets: Vec<usize>,
+        /// Write the figures as JSON; `-` is standard output
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Replacing PID 1: how long nobody is answered in a re-exec, and after a crash
+    Handoff {
+        /// Numbers of idle socket units
+        #[arg(long, value_delimiter = ',', default_value = "10,100,500,5000")]
+        sizes: Vec<usize>,
+        /// How often each is done
+        #[arg(long, default_value_t = 20)]
+        runs: usize,
+        /// An unpacked image, which is written to
+        #[arg(long, value_name = "DIRECTORY")]
+        root: PathBuf,
+        /// Where softboot-container and softboot-scenario are
+        #[arg(long, value_name = "DIRECTORY")]
+        programs: PathBuf,
+        /// Write the figures as JSON; `-` is standard output
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// A floor, in a process of its own
+    #[command(hide = true)]
+    ExecAndRead { descriptors: usize, bytes: usize },
     /// A part of a case, in a process of its own
     #[command(hide = true)]
     Role {
@@ -81,20 +125,63 @@ fn run(command: Command) -> Result<(), Error> {
                 programs,
             };
             let records = fdstore::run(&plan, &mut progress)?;
-            if std::io::stderr().is_terminal() {
-                eprint!("\r\x1b[K");
-            }
-            let text = serde_json::to_string_pretty(&records).context("encoding")?;
-            match json {
-                Some(path) if path.as_os_str() == "-" => println!("{text}"),
-                Some(path) => std::fs::write(&path, text).context(&format!("writing {}", path.display()))?,
-                None => {}
-            }
-            eprintln!("{}", Machine::current());
-            eprint!("{}", table::render(&records));
-            Ok(())
+            report(&records, json.as_deref())
         }
+        Command::Engine {
+            sizes,
+            runs,
+            root,
+            programs,
+            sockets,
+            json,
+        } => {
+            let mut records = engine::run(&engine::Plan { sizes, runs }, &mut progress)?;
+            if let (Some(root), Some(programs)) = (root, programs) {
+                raise_limit()?;
+                let plan = pid1::Plan {
+                    sizes: sockets,
+                    runs,
+                    root,
+                    programs,
+                };
+                records.extend(pid1::idle(&plan, &mut progress)?);
+            }
+            report(&records, json.as_deref())
+        }
+        Command::Handoff {
+            sizes,
+            runs,
+            root,
+            programs,
+            json,
+        } => {
+            raise_limit()?;
+            let plan = pid1::Plan {
+                sizes,
+                runs,
+                root,
+                programs,
+            };
+            report(&pid1::handoff(&plan, &mut progress)?, json.as_deref())
+        }
+        Command::ExecAndRead { descriptors, bytes } => pid1::exec_and_read(descriptors, bytes),
     }
+}
+
+/// The table for a person, and the file.
+fn report(records: &[Record], json: Option<&Path>) -> Result<(), Error> {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+    let text = serde_json::to_string_pretty(records).context("encoding")?;
+    match json {
+        Some(path) if path.as_os_str() == "-" => println!("{text}"),
+        Some(path) => std::fs::write(path, text).context(&format!("writing {}", path.display()))?,
+        None => {}
+    }
+    eprintln!("{}", Machine::current());
+    eprint!("{}", table::render(records));
+    Ok(())
 }
 
 /// One line that is overwritten on a terminal, one line each elsewhere.

@@ -16,6 +16,10 @@ pub struct ManagerInfo {
     pub soft_reboots: u32,
     /// Re-execs since this userspace began.
     pub reexecs: u32,
+    /// How often softbootd has crashed and gone on, in the minute before its last crash.
+    pub crashes: u32,
+    /// After repeated crashes: jobs are run only for those who ask.
+    pub safe_mode: bool,
     /// Units known.
     pub units: u32,
     /// Units failed.

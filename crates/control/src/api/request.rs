@@ -182,7 +182,14 @@ impl Request {
 
     /// Whether the call only looks, so that it can be made again after a connection was lost.
     pub fn is_repeatable(&self) -> bool {
-        !self.needs_root() || matches!(self, Request::ListFds { .. } | Request::Logs(_))
+        match self {
+            Request::ListFds { .. } | Request::Logs(_) | Request::Reload {} | Request::ResetFailed { .. } => {
+                true
+            }
+            // They name the state to reach, not a change.
+            Request::Enqueue(wanted) => ["start", "stop", "verify-active"].contains(&wanted.job.as_str()),
+            _ => !self.needs_root(),
+        }
     }
 }
 

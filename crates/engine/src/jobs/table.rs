@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use softboot_unit::Usec;
 
 use crate::event::{JobId, RequestId, UnitId};
 use crate::state::JobKind;
 
 /// One job.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
     pub(crate) unit: UnitId,
     pub(crate) kind: JobKind,
@@ -28,7 +29,7 @@ pub(crate) struct Job {
 }
 
 /// All jobs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct JobTable {
     list: BTreeMap<JobId, Job>,
     last: u32,

@@ -4,6 +4,7 @@
 //! done in the same order afterwards. Definitions travel beside this, but for a unit with processes or open ports
 //! its own definition is here too: the next root may not have its file, and it must still be possible to stop it.
 
+mod image;
 mod restore;
 mod save;
 
@@ -39,6 +40,13 @@ pub struct SavedEngine {
     ctrl_alt_del: Vec<Usec>,
 }
 
+impl SavedEngine {
+    /// Every unit there was, in order.
+    pub fn units(&self) -> impl Iterator<Item = &UnitName> {
+        self.units.iter().map(|unit| &unit.name)
+    }
+}
+
 /// One unit that is not as a fresh one would be, or whose place in the order has to be kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct SavedUnit {
@@ -51,18 +59,23 @@ struct SavedUnit {
     socket: Option<Box<Socket>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mount: Option<Box<Mount>>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     on: bool,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     checking: Option<JobId>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     start_limit: Limiter,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     automatic_limit: Limiter,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     changed_realtime: Usec,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     changed_monotonic: Usec,
+}
+
+/// Most units are as a fresh one is, and a snapshot of many must not cost more than those that are not.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

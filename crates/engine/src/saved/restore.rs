@@ -9,7 +9,7 @@
 //! | targets, slices | as they were | inactive, but for slices of units that are up |
 //! | end under way | goes on | over |
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use softboot_unit::{Definition, KindSection, LoadState, UnitKind, UnitName};
 
@@ -97,9 +97,13 @@ impl Engine {
 
     /// Puts units into the table in their old order, then the new ones.
     fn load_saved(&mut self, saved: &[SavedUnit], definitions: Vec<Definition>, how: Resume) {
-        let mut given: std::collections::BTreeMap<UnitName, Definition> = definitions
+        let order: Vec<UnitName> = definitions
             .iter()
-            .map(|definition| (definition.name.clone(), definition.clone()))
+            .map(|definition| definition.name.clone())
+            .collect();
+        let mut given: BTreeMap<UnitName, Definition> = definitions
+            .into_iter()
+            .map(|definition| (definition.name.clone(), definition))
             .collect();
         let aliases: BTreeSet<UnitName> = given.values().flat_map(|d| d.aliases.iter().cloned()).collect();
         let mut list = Vec::new();
@@ -122,12 +126,7 @@ impl Engine {
             };
             list.push(definition);
         }
-        let known: BTreeSet<UnitName> = list.iter().map(|definition| definition.name.clone()).collect();
-        list.extend(
-            definitions
-                .into_iter()
-                .filter(|definition| !known.contains(&definition.name)),
-        );
+        list.extend(order.iter().filter_map(|name| given.remove(name)));
         self.units.load(list);
     }
 
@@ -251,7 +250,7 @@ impl Engine {
     }
 
     /// The manager has no timers and watches no ports yet.
-    fn rearm(&mut self) {
+    pub(super) fn rearm(&mut self) {
         let ids: Vec<UnitId> = self.units.ids().collect();
         for unit in ids {
             if self.waits_for_main(unit) {

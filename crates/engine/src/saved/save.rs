@@ -7,11 +7,24 @@ use crate::jobs::Job;
 use crate::units::{Machine, Unit};
 
 impl Engine {
-    /// The state as it is between two steps.
+    /// The state as it is between two steps, with the definitions of what a new userspace may not have a file for.
     pub fn save(&self) -> SavedEngine {
+        self.save_with(true)
+    }
+
+    /// The same for a program that gets all definitions beside it.
+    pub fn save_beside_definitions(&self) -> SavedEngine {
+        self.save_with(false)
+    }
+
+    fn save_with(&self, definitions: bool) -> SavedEngine {
         let name = |unit: &UnitId| self.units[*unit].name().clone();
         SavedEngine {
-            units: self.units.iter().map(|(_, unit)| save_unit(unit)).collect(),
+            units: self
+                .units
+                .iter()
+                .map(|(_, unit)| save_unit(unit, definitions))
+                .collect(),
             jobs: self.jobs.iter().map(|(id, job)| self.save_job(id, job)).collect(),
             last_job: self.jobs.last(),
             processes: self
@@ -46,12 +59,12 @@ impl Engine {
     }
 }
 
-fn save_unit(unit: &Unit) -> SavedUnit {
+fn save_unit(unit: &Unit, definitions: bool) -> SavedUnit {
     let (mut service, mut socket, mut mount, mut on) = (None, None, None, false);
     match &unit.machine {
-        Machine::Service(machine) => service = Some(machine.clone()),
-        Machine::Socket(machine) => socket = Some(machine.clone()),
-        Machine::Mount(machine) => mount = Some(machine.clone()),
+        Machine::Service(machine) => service = changed(machine),
+        Machine::Socket(machine) => socket = changed(machine),
+        Machine::Mount(machine) => mount = changed(machine),
         Machine::Plain { on: state } => on = *state,
     }
     let holds = service
@@ -60,7 +73,7 @@ fn save_unit(unit: &Unit) -> SavedUnit {
         || ((socket.is_some() || mount.is_some()) && !unit.active().is_inactive_ish());
     SavedUnit {
         name: unit.name().clone(),
-        definition: holds.then(|| Box::new(unit.definition.as_ref().clone())),
+        definition: (definitions && holds).then(|| Box::new(unit.definition.as_ref().clone())),
         service,
         socket,
         mount,
@@ -71,4 +84,9 @@ fn save_unit(unit: &Unit) -> SavedUnit {
         changed_realtime: unit.changed_realtime,
         changed_monotonic: unit.changed_monotonic,
     }
+}
+
+/// A machine that is not as a fresh one is.
+fn changed<M: Clone + Default + PartialEq>(machine: &M) -> Option<M> {
+    (*machine != M::default()).then(|| machine.clone())
 }

@@ -132,8 +132,7 @@ impl Engine {
         process
     }
 
-    /// A token for a process that the manager found.
-    pub fn allocate_process(&mut self) -> ProcId {
+    pub(crate) fn allocate_process(&mut self) -> ProcId {
         let id = ProcId(self.next_process);
         self.next_process = self.next_process.saturating_add(1);
         id

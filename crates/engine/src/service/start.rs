@@ -160,7 +160,7 @@ impl Engine {
             request: None,
             no_late_merge: true,
         };
-        if let Err(error) = self.enqueue_wish(wish) {
+        if let Err(error) = self.own_starts().and_then(|()| self.enqueue_wish(wish)) {
             self.log(Level::Error, Some(unit), format!("not restarted: {error}"));
             if let Some(service) = self.service_mut(unit) {
                 service.forbid_restart = true;

@@ -9,6 +9,7 @@ pub(crate) use table::Units;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use softboot_unit::{Definition, KindSection, LoadState, ServiceType, UnitKind, UnitName, UnitSection, Usec};
 
 use crate::event::{JobId, UnitId};
@@ -19,7 +20,7 @@ use crate::socket::Socket;
 use crate::state::ActiveState;
 
 /// One unit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Unit {
     pub(crate) definition: Arc<Definition>,
     /// Partners by relation, sorted by id.
@@ -39,7 +40,8 @@ pub(crate) struct Unit {
 }
 
 /// What a unit's type keeps.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Machine {
     Service(Box<Service>),
     Socket(Box<Socket>),

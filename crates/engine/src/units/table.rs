@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use softboot_unit::{Definition, KindSection, LoadState, UnitName};
 
 use super::{Machine, Relation, Unit, not_found};
@@ -11,12 +12,23 @@ use crate::event::UnitId;
 
 /// Every unit. An id that is not in the table reads as a unit that is not found and never active, so that an event
 /// about a unit that is gone meanwhile does no harm; what is written to it is lost.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Units {
     list: BTreeMap<UnitId, Unit>,
     names: BTreeMap<UnitName, UnitId>,
     next: u32,
+    #[serde(skip, default = "nowhere")]
     nowhere: Box<Unit>,
+}
+
+/// Nothing ever finds this unit by its name.
+fn nowhere() -> Box<Unit> {
+    #[expect(
+        clippy::expect_used,
+        reason = "a literal, and a valid name; every test of the engine runs this line"
+    )]
+    let name = UnitName::new("nowhere.target").expect("nowhere.target is a unit name");
+    Box::new(Unit::new(not_found(&name)))
 }
 
 impl Index<UnitId> for Units {
@@ -35,18 +47,11 @@ impl IndexMut<UnitId> for Units {
 
 impl Units {
     pub(crate) fn new() -> Units {
-        // Nothing ever finds this unit by its name.
-        #[expect(
-            clippy::expect_used,
-            reason = "a literal, and a valid name; every test of the engine runs this line"
-        )]
-        let name = UnitName::new("nowhere.target").expect("nowhere.target is a unit name");
-        let nowhere = Box::new(Unit::new(not_found(&name)));
         Units {
             list: BTreeMap::new(),
             names: BTreeMap::new(),
             next: 0,
-            nowhere,
+            nowhere: nowhere(),
         }
     }
 

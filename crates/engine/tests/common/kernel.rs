@@ -136,9 +136,15 @@ impl World {
         self.answer(unit, Event::Exited { process, status });
         let text = self.text(unit);
         if self.daemons.insert(text.clone()) {
-            let daemon = self.engine.allocate_process();
+            let daemon = self.found();
             self.processes.insert(daemon, (text, ExecList::Start));
         }
+    }
+
+    /// A token for a process that the engine did not ask for.
+    fn found(&mut self) -> ProcId {
+        self.next_found += 1;
+        ProcId::found(self.next_found)
     }
 
     /// What a PID file says, unless the unit is held back.
@@ -153,7 +159,7 @@ impl World {
             Some(process) if !self.hold.contains(&text) => Event::MainAdopted {
                 unit,
                 process,
-                pid: 5000 + process.0 as i32,
+                pid: 5000 + (process.0 % (1 << 30)) as i32,
             },
             _ => {
                 let waits = self.pid_files.contains(&text);

@@ -71,6 +71,21 @@ pub(crate) struct World {
     /// Saves and restores after every step.
     pub(crate) reexec_always: bool,
     next_request: u64,
+    next_found: u64,
+    /// A copy that is told the same and must want the same.
+    shadow: Option<Engine>,
+    steps: u64,
+}
+
+/// Through an image and back.
+fn copy(engine: &Engine) -> Engine {
+    let mut image = Vec::new();
+    engine.image(&mut image).unwrap();
+    let copy = Engine::from_image(&image).unwrap();
+    let mut again = Vec::new();
+    copy.image(&mut again).unwrap();
+    assert!(image == again, "an image changes on its way");
+    copy
 }
 
 impl World {
@@ -100,6 +115,9 @@ impl World {
             random: None,
             reexec_always: false,
             next_request: 1,
+            next_found: 1,
+            shadow: None,
+            steps: 0,
         };
         world.feed(Event::Loaded(definitions));
         world
@@ -146,11 +164,30 @@ impl World {
 
     /// One event only.
     pub(crate) fn step(&mut self, event: Event) {
-        let actions = self.engine.step(self.clocks(), event);
+        let clocks = self.clocks();
+        let actions = self.step_beside_a_copy(clocks, event);
         self.obey_all(actions);
         if self.reexec_always {
             self.reexec();
         }
+    }
+
+    /// What the engine wants, and a copy of it must want the same.
+    fn step_beside_a_copy(&mut self, clocks: Now, event: Event) -> Vec<Action> {
+        // Now and then the copy is a new one, so that every kind of state is copied; of many units it takes long.
+        self.steps += 1;
+        let few = self.engine.ids().take(40).count() < 40;
+        if self.shadow.is_none() && few && self.steps.is_multiple_of(5) {
+            self.shadow = Some(copy(&self.engine));
+        }
+        let Some(mut shadow) = self.shadow.take() else {
+            return self.engine.step(clocks, event);
+        };
+        let expected = shadow.step(clocks, event.clone());
+        let actions = self.engine.step(clocks, event);
+        assert_eq!(actions, expected, "a copy of the engine wants something else");
+        self.shadow = (!self.steps.is_multiple_of(20)).then_some(shadow);
+        actions
     }
 
     pub(crate) fn definitions(&self) -> Vec<Definition> {
@@ -167,6 +204,7 @@ impl World {
         let before: BTreeMap<UnitId, String> = self.engine.ids().map(|id| (id, self.text(id))).collect();
         let (engine, actions) = Engine::restore(saved, self.definitions(), self.clocks(), Resume::Reexec);
         self.engine = engine;
+        self.shadow = None;
         let renamed = |id: UnitId| self.engine.unit(&name(&before[&id])).unwrap();
         let timers: BTreeMap<TimerId, Usec> = self
             .timers
@@ -201,6 +239,7 @@ impl World {
         let saved = serde_json::from_str(&serde_json::to_string(&self.engine.save()).unwrap()).unwrap();
         let (engine, actions) = Engine::restore(saved, definitions, self.clocks(), Resume::SoftReboot);
         self.engine = engine;
+        self.shadow = None;
         self.timers.clear();
         self.watched.clear();
         self.pending.clear();

@@ -132,11 +132,21 @@ impl FdStore {
     /// Seal, size, version and checksum of the manifest are checked, then the identity of each descriptor.
     /// From there on one entry cannot spoil another: what is malformed, contradicts itself or is something else is put
     /// aside with the reason.
-    pub fn inherit(mut descriptors: BTreeMap<i32, OwnedFd>, number: i32) -> Result<Inherited, InheritError> {
-        let (manifest, malformed) = match read(&descriptors, number) {
+    pub fn inherit(descriptors: BTreeMap<i32, OwnedFd>, number: i32) -> Result<Inherited, InheritError> {
+        FdStore::inherit_with(descriptors, number, |entries| entries)
+    }
+
+    /// The same, where `amend` knows better which entries there are.
+    pub(crate) fn inherit_with(
+        mut descriptors: BTreeMap<i32, OwnedFd>,
+        number: i32,
+        amend: impl FnOnce(Vec<Record>) -> Vec<Record>,
+    ) -> Result<Inherited, InheritError> {
+        let (mut manifest, malformed) = match read(&descriptors, number) {
             Ok(read) => read,
             Err(reason) => return Err(InheritError { descriptors, reason }),
         };
+        manifest.entries = amend(manifest.entries);
         descriptors.remove(&number);
         let mut inherited = adopt(manifest, malformed, &mut descriptors);
         inherited.unclaimed = descriptors.into_values().collect();

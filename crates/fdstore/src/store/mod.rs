@@ -26,6 +26,8 @@ pub struct FdStore {
     /// Those that expire, by when.
     expiries: BTreeSet<(u64, EntryId)>,
     next: u64,
+    /// What changed since somebody last asked; `None` when nobody does.
+    pub(crate) touched: Option<Vec<EntryId>>,
     /// What a newer version wrote beside what this one knows; passed on.
     pub(crate) unknown: serde_json::Map<String, serde_json::Value>,
 }
@@ -152,7 +154,14 @@ impl FdStore {
         if let Some(at) = entry.expires_usec() {
             self.expiries.insert((at, entry.id()));
         }
+        self.touch(entry.id());
         self.entries.insert(entry.id(), Box::new(entry));
+    }
+
+    fn touch(&mut self, id: EntryId) {
+        if let Some(touched) = &mut self.touched {
+            touched.push(id);
+        }
     }
 
     /// Fills an empty store with entries whose ids are all different.
@@ -229,6 +238,7 @@ impl FdStore {
     /// Takes one out with all that is known of it.
     pub fn detach(&mut self, id: EntryId) -> Option<Entry> {
         let entry = *self.entries.remove(&id)?;
+        self.touch(id);
         self.forget_expiry(&entry);
         if let Some(index) = self.owners.get_mut(entry.owner()) {
             index.remove(&entry);
@@ -256,7 +266,10 @@ impl FdStore {
             return Vec::new();
         };
         let entries: Vec<Box<Entry>> = index.ids().filter_map(|id| self.entries.remove(&id)).collect();
-        entries.iter().for_each(|entry| self.forget_expiry(entry));
+        for entry in &entries {
+            self.forget_expiry(entry);
+            self.touch(entry.id());
+        }
         entries.into_iter().map(|entry| entry.into_fd()).collect()
     }
 

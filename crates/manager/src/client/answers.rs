@@ -100,6 +100,16 @@ impl Manager {
         }
     }
 
+    /// The next program did not get as far as being in charge.
+    pub(crate) fn refuse_reexec_waiters(&mut self, why: &str) {
+        let reason = format!("the next program did not get as far as being in charge: {why}");
+        for (client, _) in self.clients.waiting_for(|waiting| *waiting == Waiting::Reexec) {
+            let message = "the handoff was taken back; the manager from before goes on".to_owned();
+            let reasons = vec![reason.clone()];
+            self.finish_error(client, &ApiError::HandoffRefused { reasons, message });
+        }
+    }
+
     /// A unit's log grew.
     pub(crate) fn followers_notice(&mut self, unit: &UnitName) {
         let of_unit =

@@ -130,6 +130,8 @@ impl Manager {
             state: self.engine.system_state().to_owned(),
             soft_reboots: self.engine.soft_reboots(),
             reexecs: self.facts.reexecs,
+            crashes: self.recorder.crashes(),
+            safe_mode: self.recorder.safe_mode(),
             units: u32::try_from(states.len()).unwrap_or(u32::MAX),
             failed: u32::try_from(failed).unwrap_or(u32::MAX),
             jobs: u32::try_from(self.engine.jobs().len()).unwrap_or(u32::MAX),

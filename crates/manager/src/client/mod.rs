@@ -15,7 +15,6 @@ mod systemd;
 mod timeline;
 mod transient;
 
-use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
 
 use fdstore::EntryId;
@@ -31,6 +30,7 @@ use tracing::{debug, warn};
 
 use crate::owner;
 use crate::run::{Manager, Source};
+use crate::tracked::Tracked;
 
 use timeline::Timeline;
 use transient::Transients;
@@ -45,17 +45,17 @@ const CALLS_PER_TURN: usize = 32;
 /// All clients.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Clients {
-    by_id: BTreeMap<u64, Client>,
+    pub(crate) by_id: Tracked<u64, Client>,
     /// When units changed.
     #[serde(default)]
-    timeline: Timeline,
+    pub(crate) timeline: Timeline,
     /// Services that clients made.
     #[serde(default)]
-    transients: Transients,
+    pub(crate) transients: Transients,
 }
 
 /// One client.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Client {
     entry: EntryId,
     connection: Connection,
@@ -89,6 +89,13 @@ pub(crate) enum Waiting {
     Follow { unit: UnitName, position: u64 },
     /// Events.
     Events(SubscribeRequest),
+}
+
+impl Client {
+    /// Bytes in its buffers.
+    pub(crate) fn buffered(&self) -> usize {
+        self.connection.buffered()
+    }
 }
 
 impl Clients {
@@ -197,6 +204,7 @@ impl Manager {
 
     /// False when the client is gone or talks nonsense.
     fn read_client(&mut self, id: u64) -> bool {
+        self.journal_touch(id);
         let Some(client) = self.clients.by_id.get_mut(&id) else {
             return false;
         };
@@ -233,6 +241,7 @@ impl Manager {
     }
 
     fn write_client(&mut self, id: u64) {
+        self.journal_touch(id);
         let Some(client) = self.clients.by_id.get_mut(&id) else {
             return;
         };

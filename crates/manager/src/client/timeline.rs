@@ -14,7 +14,7 @@ const SLACK: usize = 64;
 
 /// The last changes of each unit that has changed at all.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Timeline {
+pub(crate) struct Timeline {
     units: BTreeMap<UnitName, Entry>,
     /// With so many, those that are gone are looked for.
     #[serde(default)]
@@ -29,7 +29,7 @@ struct Entry {
 
 impl Timeline {
     /// A unit is in this state at this moment. What is not here yet was inactive before.
-    fn note(&mut self, unit: &UnitName, active: ActiveState, now: u64) {
+    pub(crate) fn note(&mut self, unit: &UnitName, active: ActiveState, now: u64) {
         let old = self
             .units
             .get(unit)

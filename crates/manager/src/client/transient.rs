@@ -3,7 +3,6 @@
 //! There it is found again by a reload, a re-exec and a soft-reboot, and `softctl cat` shows it. It goes when the service
 //! has stopped; one that failed keeps its file until the failure is forgotten.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -16,6 +15,7 @@ use tracing::warn;
 use super::Waiting;
 use super::calls::from_word;
 use crate::run::Manager;
+use crate::tracked::Tracked;
 
 /// Where the files are (semantics 5.1).
 const DIRECTORY: &str = "/run/systemd/transient";
@@ -23,7 +23,7 @@ const DIRECTORY: &str = "/run/systemd/transient";
 /// Services of this kind, each with the request of its first start while that is not over.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Transients(BTreeMap<UnitName, Option<RequestId>>);
+pub(crate) struct Transients(pub(crate) Tracked<UnitName, Option<RequestId>>);
 
 /// Whether a unit was made by a client.
 pub(super) fn is_transient(definition: &Definition) -> bool {
@@ -80,8 +80,8 @@ impl Manager {
             remove_file(&name);
             return Err(ApiError::BadUnitSetting { message: reason });
         }
+        self.definitions_read(&definitions);
         self.feed(Event::Loaded(definitions));
-        self.handoff_definitions_changed();
         self.drain();
         Ok((name, mode))
     }
@@ -112,15 +112,19 @@ impl Manager {
 
     /// The start of a service that a client made is over, or nobody waits for it any more.
     pub(super) fn transient_request_over(&mut self, request: RequestId) {
-        let transients = self.clients.transients.0.values_mut();
-        let mut any = false;
-        for pending in transients.filter(|pending| **pending == Some(request)) {
-            *pending = None;
-            any = true;
+        let transients = &mut self.clients.transients.0;
+        let over: Vec<UnitName> = transients
+            .iter()
+            .filter(|(_, pending)| **pending == Some(request))
+            .map(|(name, _)| name.clone())
+            .collect();
+        if over.is_empty() {
+            return;
         }
-        if any {
-            self.sweep_transients();
+        for name in over {
+            transients.insert(name, None);
         }
+        self.sweep_transients();
     }
 
     /// Removes the files of those that are over.

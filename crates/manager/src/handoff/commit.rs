@@ -1,11 +1,14 @@
 //! Taking the snapshot, and the exec itself.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
 
 use fdstore::memfd::sealed_memfd;
+use rustix::fs::{Mode, OFlags};
 use softboot_reexec::snapshot;
+use softboot_sys::crash;
 use softboot_unit::Definition;
 use tracing::{info, warn};
 
@@ -17,8 +20,20 @@ use crate::run::Manager;
 pub(super) const SNAPSHOT: &str = "snapshot";
 /// The store's name of the unit definitions.
 pub(super) const DEFINITIONS: &str = "definitions";
+/// The store's name of the program that hands over, to go back to.
+pub(super) const PREVIOUS_PROGRAM: &str = "previous";
+/// The variable with its number: it is needed before anything can be read.
+pub(super) const PREVIOUS: &str = "SOFTBOOT_PREVIOUS";
+/// The next program has this much time until it is in charge, and four times as much as it took to say yes.
+const LIMIT: Duration = Duration::from_secs(10);
 /// Variables that were for this program only.
-const OWN_VARIABLES: [&str; 2] = ["FDSTORE_HANDOFF", "SOFTBOOT_ANSWER_FD"];
+const OWN_VARIABLES: [&str; 5] = [
+    "FDSTORE_HANDOFF",
+    "SOFTBOOT_ANSWER_FD",
+    crate::journal::VARIABLE,
+    softboot_sys::crash::VARIABLE,
+    PREVIOUS,
+];
 
 /// This program's name, `extra` arguments, and its environment without what was for it alone.
 pub(crate) fn command_line(extra: &[&str]) -> Result<(Vec<CString>, Vec<CString>), String> {
@@ -63,14 +78,16 @@ impl Manager {
         info!("handing over ({:?})", handoff.kind);
         if handoff.kind == Kind::SoftReboot {
             // The next userspace reads its own unit files.
-            self.handoff_definitions_changed();
+            self.all_definitions_changed();
         }
         let result: Result<(), String> = self.with_snapshot(handoff.kind, |manager| {
-            let (argv, mut env) = command_line(&[])?;
-            let prepared = manager.store.handoff().map_err(|error| error.to_string())?;
-            let (name, value) = prepared.environment();
-            env.push(CString::new(format!("{name}={value}")).map_err(|error| error.to_string())?);
-            Err(prepared.exec(handoff.program.as_fd(), &argv, &env).to_string())
+            let previous = rustix::fs::open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+                .map_err(|error| format!("this program cannot be kept to go back to: {error}"))?;
+            let number = previous.as_raw_fd();
+            let entry = manager.keep(owner::MANAGER, PREVIOUS_PROGRAM, previous)?;
+            let reason = manager.exec_next(handoff, number);
+            manager.drop_entry(None, entry);
+            Err(reason)
         });
         match result {
             Err(reason) => reason,
@@ -78,10 +95,42 @@ impl Manager {
         }
     }
 
-    /// The definitions are written once, when they change, and travel as they are.
+    fn exec_next(&self, handoff: &Handoff, previous: i32) -> String {
+        let prepared = match self.store.handoff() {
+            Ok(prepared) => prepared,
+            Err(error) => return error.to_string(),
+        };
+        let environment = || {
+            let (argv, mut env) = command_line(&[])?;
+            let (name, value) = prepared.environment();
+            for text in [format!("{name}={value}"), format!("{PREVIOUS}={previous}")] {
+                env.push(CString::new(text).map_err(|error| error.to_string())?);
+            }
+            Ok::<_, String>((argv, env))
+        };
+        let (argv, env) = match environment() {
+            Ok(environment) => environment,
+            Err(reason) => return reason,
+        };
+        // Without it a program that hangs would not be noticed, and everything else is as safe.
+        let limit = LIMIT.saturating_add(handoff.verified_in.saturating_mul(4));
+        if let Err(error) = crash::deadline(limit) {
+            warn!("the next program has no time limit: {error}");
+        }
+        let error = prepared.exec(handoff.program.as_fd(), &argv, &env);
+        crash::done();
+        error.to_string()
+    }
+
+    /// The definitions are written once and travel as they are. What few were read since is in the snapshot; when they
+    /// are many, all are written again.
     fn keep_definitions(&mut self) -> Result<(), String> {
-        if self.manager_entry(DEFINITIONS).is_some() {
-            return Ok(());
+        let many = self.definitions_since.len() > self.engine.ids().count() / 4;
+        if let Some(entry) = self.manager_entry(DEFINITIONS) {
+            if !many {
+                return Ok(());
+            }
+            self.drop_entry(None, entry);
         }
         let all: Vec<&Definition> = self
             .engine
@@ -92,11 +141,19 @@ impl Manager {
         let fd: OwnedFd = sealed_memfd("softboot-definitions", &bytes)
             .map_err(|error| format!("unit definitions: {error}"))?;
         self.keep(owner::MANAGER, DEFINITIONS, fd)?;
+        self.definitions_since.clear();
         Ok(())
     }
 
-    /// Some definition changed: the next handoff writes them anew.
-    pub(crate) fn handoff_definitions_changed(&mut self) {
+    /// These were read: the next snapshot has them.
+    pub(crate) fn definitions_read(&mut self, definitions: &[Definition]) {
+        let names = definitions.iter().map(|definition| definition.name.clone());
+        self.definitions_since.extend(names);
+    }
+
+    /// All of them may be different: the next handoff writes them anew.
+    pub(crate) fn all_definitions_changed(&mut self) {
+        self.definitions_since.clear();
         if let Some(entry) = self.manager_entry(DEFINITIONS) {
             self.drop_entry(None, entry);
         }
@@ -123,6 +180,6 @@ impl Manager {
         self.feed(softboot_engine::Event::Loaded(definitions));
         self.devices.look = true;
         self.mounts.look = true;
-        self.handoff_definitions_changed();
+        self.all_definitions_changed();
     }
 }

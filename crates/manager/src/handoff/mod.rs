@@ -15,10 +15,12 @@ mod state;
 mod verify_child;
 
 pub(crate) use commit::command_line;
-pub(crate) use resume::{resume, take};
+pub(crate) use resume::{Fallback, current, decode_definitions, decode_snapshot, resume, take};
+pub(crate) use state::{ManagerState, Snapshot};
 pub(crate) use verify_child::verify_main;
 
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use rustix::event::epoll::EventFlags;
 use rustix::fs::{Mode, OFlags};
@@ -54,6 +56,9 @@ pub(crate) struct Handoff {
     client: Option<u64>,
     /// The verified program.
     program: OwnedFd,
+    /// How long it took to say yes.
+    verified_in: Duration,
+    asked: Instant,
     /// Only phase one was asked for.
     check_only: bool,
     phase: Phase,
@@ -110,11 +115,14 @@ impl Manager {
                 }
                 let deadline = clock::monotonic().plus(VERIFICATION_LIMIT);
                 self.timers.set(Alarm::VerificationDeadline, deadline);
+                self.journal_verifier(Some(verification.pid()));
                 let phase = Phase::Verifying(verification);
                 self.handoff = Some(Handoff {
                     kind,
                     client,
                     program,
+                    verified_in: Duration::ZERO,
+                    asked: Instant::now(),
                     check_only,
                     phase,
                     root,
@@ -198,6 +206,7 @@ impl Manager {
     fn verified(&mut self) {
         self.stop_watching_verification();
         let Some(handoff) = &mut self.handoff else { return };
+        handoff.verified_in = handoff.asked.elapsed();
         let client = handoff.client;
         if handoff.check_only {
             let change = handoff.root.as_ref().map(RootChange::describe);
@@ -338,6 +347,7 @@ impl Manager {
     }
 
     fn stop_watching_verification(&mut self) {
+        self.journal_verifier(None);
         self.timers.cancel(Alarm::VerificationDeadline);
         let fd = match &self.handoff {
             Some(Handoff {

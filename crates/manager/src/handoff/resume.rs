@@ -1,20 +1,22 @@
 //! The other side of the exec: taking over.
 
-use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 
 use fdstore::FdStore;
-use fdstore::notify::Receiver;
 use rustix::event::epoll::EventFlags;
 use softboot_engine::{Engine, Event, Resume};
 use softboot_reexec::snapshot;
+use softboot_sys::crash;
 use softboot_sys::signals::SignalFd;
 use softboot_unit::{Definition, UnitName};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::Kind;
-use super::commit::{DEFINITIONS, SNAPSHOT};
+use super::commit::{DEFINITIONS, PREVIOUS, PREVIOUS_PROGRAM, SNAPSHOT, command_line};
 use super::state::Snapshot;
+use crate::journal::Start;
 use crate::owner::{self, Role};
 use crate::process::Processes;
 use crate::run::{Facts, Manager, Parts, Source, boot_units};
@@ -28,6 +30,8 @@ pub(crate) struct Taken {
     pub(crate) store: FdStore,
     pub(crate) snapshot: Snapshot,
     pub(crate) definitions: Vec<Definition>,
+    /// Those of them that are newer than what is written beside the snapshot.
+    pub(crate) newer: BTreeSet<UnitName>,
     pub(crate) quarantined: Vec<String>,
 }
 
@@ -40,15 +44,17 @@ pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>) -> Result<Taken, String> {
     let taken = FdStore::inherit(inherited, manifest).map_err(|error| error.to_string())?;
     let store = taken.store;
     let quarantined = taken.quarantined.iter().map(ToString::to_string).collect();
-    let snapshot = read_snapshot(&store)?;
+    let mut snapshot = read_snapshot(&store)?;
+    let newer = snapshot.definitions.iter().map(|d| d.name.clone()).collect();
     let definitions = match snapshot.kind {
-        Kind::Reexec => read_definitions(&store)?,
+        Kind::Reexec => current(read_definitions(&store)?, &mut snapshot),
         Kind::SoftReboot => next_definitions(&snapshot),
     };
     Ok(Taken {
         store,
         snapshot,
         definitions,
+        newer,
         quarantined,
     })
 }
@@ -62,9 +68,13 @@ fn own_entry(store: &FdStore, name: &str) -> Result<fdstore::EntryId, String> {
 
 fn read_snapshot(store: &FdStore) -> Result<Snapshot, String> {
     let entry = own_entry(store, SNAPSHOT)?;
-    let fd = store.fd(entry).ok_or("the snapshot is gone")?;
-    let envelope = snapshot::read(fd).map_err(|error| error.to_string())?;
-    serde_json::from_value(envelope.payload).map_err(|error| {
+    decode_snapshot(store.fd(entry).ok_or("the snapshot is gone")?)
+}
+
+/// The state in a sealed snapshot.
+pub(crate) fn decode_snapshot(fd: impl AsFd) -> Result<Snapshot, String> {
+    let envelope = snapshot::read(fd.as_fd()).map_err(|error| error.to_string())?;
+    serde_json::from_str(envelope.payload.get()).map_err(|error| {
         format!(
             "the snapshot of softbootd {} cannot be read: {error}",
             envelope.writer
@@ -72,9 +82,23 @@ fn read_snapshot(store: &FdStore) -> Result<Snapshot, String> {
     })
 }
 
+/// Of the definitions beside a snapshot those that still have a unit, with the newer ones of the snapshot.
+pub(crate) fn current(written: Vec<Definition>, snapshot: &mut Snapshot) -> Vec<Definition> {
+    let newer = std::mem::take(&mut snapshot.definitions);
+    let replaced: BTreeSet<UnitName> = newer.iter().map(|definition| definition.name.clone()).collect();
+    let units: BTreeSet<&UnitName> = snapshot.engine.units().collect();
+    let wanted =
+        |definition: &Definition| units.contains(&definition.name) && !replaced.contains(&definition.name);
+    written.into_iter().filter(wanted).chain(newer).collect()
+}
+
 fn read_definitions(store: &FdStore) -> Result<Vec<Definition>, String> {
     let entry = own_entry(store, DEFINITIONS)?;
-    let fd = store.fd(entry).ok_or("the definitions are gone")?;
+    decode_definitions(store.fd(entry).ok_or("the definitions are gone")?)
+}
+
+/// The unit definitions in their sealed memfd.
+pub(crate) fn decode_definitions(fd: impl AsFd) -> Result<Vec<Definition>, String> {
     let bytes = fdstore::memfd::read_sealed(fd, DEFINITIONS_MAX).map_err(|error| error.to_string())?;
     serde_json::from_slice(&bytes).map_err(|error| format!("unit definitions: {error}"))
 }
@@ -86,12 +110,51 @@ fn next_definitions(snapshot: &Snapshot) -> Vec<Definition> {
     load::closure(&names, &|_| false)
 }
 
+/// What to go back to until this program is in charge: the program before, with the same snapshot.
+pub(crate) struct Fallback {
+    /// A duplicate: taking the store over closes the manifest, and nothing else that the program before needs.
+    _manifest: OwnedFd,
+}
+
+impl Fallback {
+    /// From now on a crash, and a deadline that the program before has set, lead back to it. `None` when it has left
+    /// nothing to go back to.
+    pub(crate) fn arm(inherited: &BTreeMap<i32, OwnedFd>) -> Option<Fallback> {
+        let number = |variable: &str| std::env::var(variable).ok()?.parse::<i32>().ok();
+        let program = inherited.get(&number(PREVIOUS)?)?;
+        let manifest = inherited.get(&number("FDSTORE_HANDOFF")?)?;
+        let manifest = manifest.try_clone().ok()?;
+        let (argv, mut env) = command_line(&[]).ok()?;
+        env.push(CString::new(format!("FDSTORE_HANDOFF={}", manifest.as_raw_fd())).ok()?);
+        inherited
+            .values()
+            .for_each(|fd| crash::note_descriptor(fd.as_fd()));
+        crash::note_descriptor(manifest.as_fd());
+        crash::arm(program.as_fd(), &argv, &env).ok()?;
+        crash::await_deadline();
+        Some(Fallback { _manifest: manifest })
+    }
+}
+
+/// Why this program runs again although another one was to take over.
+pub(crate) fn fell_back() -> Option<String> {
+    let handoff = std::env::var_os("FDSTORE_HANDOFF").is_some();
+    let why = std::env::var(crash::VARIABLE).ok()?;
+    (handoff && std::env::var_os(PREVIOUS).is_none()).then_some(why)
+}
+
 /// Takes over as PID 1.
-pub(crate) fn resume(taken: Taken, facts: Facts, signals: SignalFd) -> Result<Manager, String> {
+pub(crate) fn resume(
+    taken: Taken,
+    facts: Facts,
+    signals: SignalFd,
+    fallback: Option<Fallback>,
+) -> Result<Manager, String> {
     let Taken {
-        mut store,
+        store,
         snapshot,
         definitions,
+        newer,
         quarantined,
     } = taken;
     for reason in &quarantined {
@@ -101,22 +164,18 @@ pub(crate) fn resume(taken: Taken, facts: Facts, signals: SignalFd) -> Result<Ma
         kind,
         engine,
         manager: state,
+        ..
     } = snapshot;
-    if let Ok(entry) = own_entry(&store, SNAPSHOT) {
-        drop(store.remove(entry));
-    }
-    let notify = own_entry(&store, "notify").ok().and_then(|entry| store.fd(entry));
-    let notify = notify
-        .and_then(|fd| fd.try_clone_to_owned().ok())
-        .map(Receiver::from_fd)
-        .ok_or("the notification socket did not come over")?;
+    let fell_back = fell_back();
+    let notify = crate::journal::notify_socket(&store)?;
+    let reexecs = state.reexecs.saturating_add(u32::from(fell_back.is_none()));
     let (how, facts) = match kind {
         Kind::Reexec => {
             let own = Facts {
                 program: state.program,
                 started: state.started,
                 boot_finished: state.boot_finished,
-                reexecs: state.reexecs.saturating_add(1),
+                reexecs,
                 service_nofile: state.service_nofile,
                 ..facts
             };
@@ -131,7 +190,26 @@ pub(crate) fn resume(taken: Taken, facts: Facts, signals: SignalFd) -> Result<Ma
             (Resume::SoftReboot, own)
         }
     };
-    let (engine, actions) = Engine::restore(engine, definitions, clock::now(), how);
+    let now = clock::now();
+    let (engine, actions) = Engine::restore(engine, definitions, now, how);
+    let start = match kind {
+        Kind::Reexec => {
+            let definitions = own_entry(&store, DEFINITIONS)?;
+            let definitions = store.fd(definitions).ok_or("the definitions are gone")?;
+            let definitions = definitions
+                .try_clone_to_owned()
+                .map_err(|error| error.to_string())?;
+            let snapshot = own_entry(&store, SNAPSHOT)?;
+            let snapshot = store.fd(snapshot).ok_or("the snapshot is gone")?;
+            let snapshot = snapshot.try_clone_to_owned().map_err(|error| error.to_string())?;
+            Start::Snapshot {
+                snapshot,
+                definitions,
+                now,
+            }
+        }
+        Kind::SoftReboot => Start::Image,
+    };
     let mut manager = Manager::assemble(Parts {
         engine,
         store,
@@ -143,24 +221,38 @@ pub(crate) fn resume(taken: Taken, facts: Facts, signals: SignalFd) -> Result<Ma
     manager.clients = state.clients;
     manager.logs = state.logs;
     manager.invocations = state.invocations;
-    manager.remotes = state.remotes.into_iter().collect();
+    manager.remotes = state.remotes;
     manager.start_tokens_at(state.next_token);
-    manager.let_go_of_old_root();
-    for action in actions {
-        manager.obey(action);
+    manager.definitions_since = newer;
+    // In charge: from here on this program goes on by itself. What only the handoff needed is closed after that.
+    manager.begin_journal_of_step(start, &actions);
+    crash::done();
+    drop(fallback);
+    for name in [SNAPSHOT, PREVIOUS_PROGRAM] {
+        if let Some(entry) = manager.manager_entry(name) {
+            manager.drop_entry(None, entry);
+        }
     }
+    manager.let_go_of_old_root();
+    manager.obey_step(actions);
     manager.catch_up();
     if kind == Kind::SoftReboot {
         info!("soft-reboot {} done", manager.engine.soft_reboots());
         manager.request_default();
     }
-    manager.answer_reexec_waiters();
+    match fell_back {
+        None => manager.answer_reexec_waiters(),
+        Some(why) => {
+            error!("the next program did not get as far as being in charge ({why}); the one before goes on");
+            manager.refuse_reexec_waiters(&why);
+        }
+    }
     Ok(manager)
 }
 
 impl Manager {
     /// Looks at what happened while nobody was in charge (design, "confirm").
-    fn catch_up(&mut self) {
+    pub(crate) fn catch_up(&mut self) {
         self.watch_logs();
         self.watch_clients();
         let processes: Vec<_> = self
@@ -197,11 +289,7 @@ impl Manager {
             let Some(name) = self.engine.name(unit).cloned() else {
                 continue;
             };
-            if self
-                .engine
-                .status(unit)
-                .is_none_or(|status| status.active.is_inactive_ish())
-            {
+            if !self.engine.may_have_processes(unit) {
                 continue;
             }
             let Some(relative) = self.cgroup_of(&name) else {

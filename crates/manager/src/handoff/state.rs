@@ -1,17 +1,17 @@
 //! What crosses as data: the engine's state and the manager's.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use softboot_engine::{FdToken, ProcId, SavedEngine};
-use softboot_unit::{UnitName, Usec};
+use softboot_unit::{Definition, UnitName, Usec};
 
 use super::Kind;
 use crate::client::Clients;
 use crate::environment::Remote;
 use crate::process::Process;
 use crate::run::Manager;
+use crate::tracked::Tracked;
 use crate::unit_log::UnitLogs;
 
 /// The payload of a snapshot.
@@ -23,21 +23,24 @@ pub(crate) struct Snapshot {
     pub(crate) engine: SavedEngine,
     /// The manager's part.
     pub(crate) manager: ManagerState,
+    /// Definitions that are newer than those beside the snapshot.
+    #[serde(default)]
+    pub(crate) definitions: Vec<Definition>,
 }
 
 /// Everything of the manager that is neither a descriptor nor found again by looking at the system.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct ManagerState {
     /// Processes by token. Their pidfds are in the store.
-    pub(crate) processes: BTreeMap<ProcId, Process>,
+    pub(crate) processes: Tracked<ProcId, Process>,
     /// Control clients and what they wait for.
     pub(crate) clients: Clients,
     /// Lines whose end has not come yet.
     pub(crate) logs: UnitLogs,
     /// INVOCATION_ID by unit.
-    pub(crate) invocations: BTreeMap<UnitName, String>,
+    pub(crate) invocations: Tracked<UnitName, String>,
     /// Who is behind accepted connections.
-    pub(crate) remotes: Vec<(FdToken, Remote)>,
+    pub(crate) remotes: Tracked<FdToken, Remote>,
     /// Units that are not plainly inactive: a soft-reboot loads them beside the boot's.
     pub(crate) units: Vec<UnitName>,
     /// The next number for connections and requests.
@@ -60,15 +63,16 @@ pub(crate) struct SnapshotRef<'a> {
     kind: Kind,
     engine: SavedEngine,
     manager: ManagerStateRef<'a>,
+    definitions: Vec<&'a Definition>,
 }
 
 #[derive(Serialize)]
-struct ManagerStateRef<'a> {
-    processes: &'a BTreeMap<ProcId, Process>,
+pub(crate) struct ManagerStateRef<'a> {
+    processes: &'a Tracked<ProcId, Process>,
     clients: &'a Clients,
     logs: &'a UnitLogs,
-    invocations: &'a BTreeMap<UnitName, String>,
-    remotes: Vec<(FdToken, &'a Remote)>,
+    invocations: &'a Tracked<UnitName, String>,
+    remotes: &'a Tracked<FdToken, Remote>,
     units: Vec<&'a UnitName>,
     next_token: u64,
     program: &'a PathBuf,
@@ -83,34 +87,50 @@ impl Manager {
     pub(crate) fn snapshot(&self, kind: Kind) -> SnapshotRef<'_> {
         SnapshotRef {
             kind,
-            engine: self.engine.save(),
-            manager: ManagerStateRef {
-                processes: self.processes.saved(),
-                clients: &self.clients,
-                logs: &self.logs,
-                invocations: &self.invocations,
-                remotes: self
-                    .remotes
-                    .iter()
-                    .map(|(token, remote)| (*token, remote))
-                    .collect(),
-                units: self
-                    .engine
-                    .ids()
-                    .filter(|unit| {
-                        self.engine
-                            .status(*unit)
-                            .is_some_and(|s| !s.active.is_inactive_ish() || s.stored_fds > 0)
-                    })
-                    .filter_map(|unit| self.engine.name(unit))
-                    .collect(),
-                next_token: self.peek_token(),
-                program: &self.facts.program,
-                started: self.facts.started,
-                boot_finished: self.facts.boot_finished,
-                reexecs: self.facts.reexecs,
-                service_nofile: self.facts.service_nofile,
+            engine: match kind {
+                Kind::Reexec => self.engine.save_beside_definitions(),
+                Kind::SoftReboot => self.engine.save(),
             },
+            manager: self.state(),
+            definitions: match kind {
+                Kind::Reexec => self.newer_definitions(),
+                // The next userspace reads its own.
+                Kind::SoftReboot => Vec::new(),
+            },
+        }
+    }
+
+    fn newer_definitions(&self) -> Vec<&Definition> {
+        let units = self.definitions_since.iter();
+        units
+            .filter_map(|name| self.engine.definition(self.engine.unit(name)?))
+            .collect()
+    }
+
+    /// The manager's part.
+    pub(crate) fn state(&self) -> ManagerStateRef<'_> {
+        ManagerStateRef {
+            processes: self.processes.saved(),
+            clients: &self.clients,
+            logs: &self.logs,
+            invocations: &self.invocations,
+            remotes: &self.remotes,
+            units: self
+                .engine
+                .ids()
+                .filter(|unit| {
+                    self.engine
+                        .status(*unit)
+                        .is_some_and(|s| !s.active.is_inactive_ish() || s.stored_fds > 0)
+                })
+                .filter_map(|unit| self.engine.name(unit))
+                .collect(),
+            next_token: self.peek_token(),
+            program: &self.facts.program,
+            started: self.facts.started,
+            boot_finished: self.facts.boot_finished,
+            reexecs: self.facts.reexecs,
+            service_nofile: self.facts.service_nofile,
         }
     }
 }
@@ -123,11 +143,11 @@ mod tests {
     fn the_borrowed_form_has_the_same_fields_as_the_owned_one() {
         // A snapshot written with one and read with the other must not lose a field silently.
         let owned = ManagerState {
-            processes: BTreeMap::new(),
+            processes: Tracked::default(),
             clients: Clients::default(),
             logs: UnitLogs::default(),
-            invocations: BTreeMap::new(),
-            remotes: Vec::new(),
+            invocations: Tracked::default(),
+            remotes: Tracked::default(),
             units: Vec::new(),
             next_token: 7,
             program: PathBuf::from("/x"),
@@ -141,7 +161,7 @@ mod tests {
             clients: &owned.clients,
             logs: &owned.logs,
             invocations: &owned.invocations,
-            remotes: Vec::new(),
+            remotes: &owned.remotes,
             units: Vec::new(),
             next_token: owned.next_token,
             program: &owned.program,

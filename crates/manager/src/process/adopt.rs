@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::event::epoll::EventFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use softboot_engine::{Event, UnitId};
+use softboot_engine::{Event, ProcId, UnitId};
 use softboot_sys::pidfd;
 use softboot_unit::UnitName;
 
@@ -72,7 +72,7 @@ impl Manager {
         pidfd: OwnedFd,
         parent: i32,
     ) -> Result<(), String> {
-        let process = self.engine.allocate_process();
+        let process = ProcId::found(self.next_token());
         let entry = self.keep(&Role::Process.of(name), &process.0.to_string(), pidfd)?;
         let alien = parent != 1;
         if alien {
@@ -112,12 +112,14 @@ pub(super) fn unit_of(pid: i32) -> Option<UnitName> {
 }
 
 /// What /proc/PID/stat says (proc(5)).
-pub(super) struct Stat {
-    pub(super) state: char,
-    pub(super) parent: i32,
+pub(crate) struct Stat {
+    pub(crate) state: char,
+    pub(crate) parent: i32,
+    /// In clock ticks after boot.
+    pub(crate) started: u64,
 }
 
-pub(super) fn stat(pid: i32) -> Option<Stat> {
+pub(crate) fn stat(pid: i32) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
@@ -127,6 +129,8 @@ fn parse_stat(text: &str) -> Option<Stat> {
     Some(Stat {
         state: fields.next()?.chars().next()?,
         parent: fields.next()?.parse().ok()?,
+        // The twenty-second field (proc_pid_stat(5)); four have been read.
+        started: fields.nth(17)?.parse().ok()?,
     })
 }
 
@@ -136,8 +140,8 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_does_not_hide_the_parent() {
-        let stat = parse_stat("42 (a) Z 1 (b) ) S 7 42 42 0 -1").unwrap();
-        assert_eq!((stat.state, stat.parent), ('S', 7));
+        let stat = parse_stat("42 (a) Z 1 (b) ) S 7 42 42 0 -1 0 1 2 3 4 5 6 7 8 20 0 1 0 4711 9").unwrap();
+        assert_eq!((stat.state, stat.parent, stat.started), ('S', 7, 4711));
         assert!(parse_stat("42 (a").is_none());
     }
 }

@@ -1,11 +1,13 @@
 //! Which processes there are. The pidfds are in the fd store, found by the ids kept here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use fdstore::EntryId;
 use serde::{Deserialize, Serialize};
 use softboot_engine::ProcId;
 use softboot_unit::UnitName;
+
+use crate::tracked::Tracked;
 
 /// One process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,18 +34,22 @@ pub(crate) struct Process {
 /// All processes, by token and by number.
 #[derive(Debug, Default)]
 pub(crate) struct Processes {
-    by_id: BTreeMap<ProcId, Process>,
+    by_id: Tracked<ProcId, Process>,
     by_pid: HashMap<i32, ProcId>,
 }
 
 impl Processes {
-    pub(crate) fn restore(saved: BTreeMap<ProcId, Process>) -> Processes {
+    pub(crate) fn restore(saved: Tracked<ProcId, Process>) -> Processes {
         let by_pid = saved.iter().map(|(id, process)| (process.pid, *id)).collect();
         Processes { by_id: saved, by_pid }
     }
 
-    pub(crate) fn saved(&self) -> &BTreeMap<ProcId, Process> {
+    pub(crate) fn saved(&self) -> &Tracked<ProcId, Process> {
         &self.by_id
+    }
+
+    pub(crate) fn tracked(&mut self) -> &mut Tracked<ProcId, Process> {
+        &mut self.by_id
     }
 
     pub(crate) fn insert(&mut self, id: ProcId, process: Process) {

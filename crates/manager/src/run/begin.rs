@@ -1,6 +1,6 @@
 //! The beginning: of a boot, or after an exec.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 use softboot_engine::{Engine, Event};
+use softboot_sys::crash;
 use softboot_sys::signals::SignalFd;
 use softboot_unit::{JobMode, UnitName};
 use tracing::{error, info, warn};
@@ -24,8 +25,9 @@ use crate::client::Clients;
 use crate::devices::Devices;
 use crate::mounts::Mounts;
 use crate::process::{PidFiles, Processes};
+use crate::tracked::Tracked;
 use crate::unit_log::UnitLogs;
-use crate::{clock, handoff, owner, paths, setup};
+use crate::{clock, handoff, journal, owner, paths, setup};
 
 /// Units that signals and failures ask for, so they must be known before they are needed.
 const SPECIAL: [&str; 12] = [
@@ -52,10 +54,35 @@ pub(crate) struct Parts {
     pub(crate) facts: Facts,
 }
 
+/// What was in this process before this program.
+enum Before {
+    /// Nothing that matters.
+    Nothing,
+    /// This program, until it crashed.
+    Crash(journal::Again),
+    /// A program that hands over, and how to go back to it.
+    Handoff(Option<handoff::Fallback>),
+}
+
+impl Before {
+    /// Looks, and makes ready for a crash in the middle of taking over.
+    fn arm(inherited: &mut BTreeMap<i32, OwnedFd>) -> Before {
+        if let Some(again) = journal::Again::arm(inherited) {
+            return Before::Crash(again);
+        }
+        if std::env::var_os("FDSTORE_HANDOFF").is_some() {
+            return Before::Handoff(handoff::Fallback::arm(inherited));
+        }
+        Before::Nothing
+    }
+}
+
 /// PID 1 starts here.
 pub(crate) fn init_main() -> ExitCode {
-    // First of all: nothing else may have opened a descriptor.
-    let inherited = softboot_sys::inherited::take_all();
+    // First of all: nothing else may have opened a descriptor, and nothing can crash before this.
+    let handlers = crash::install();
+    let mut inherited = softboot_sys::inherited::take_all();
+    let before = inherited.as_mut().ok().map_or(Before::Nothing, Before::arm);
     if !rustix::process::getpid().is_init() {
         use std::io::Write as _;
         let _ = writeln!(
@@ -72,7 +99,10 @@ pub(crate) fn init_main() -> ExitCode {
         error!("cannot look for inherited descriptors: {error}");
         BTreeMap::new()
     });
-    match begin(container, inherited) {
+    if let Err(error) = handlers {
+        error!("a crash of softbootd would be the end: {error}");
+    }
+    match begin(container, inherited, before) {
         Ok(manager) => manager.run(),
         Err(reason) => {
             error!("softbootd cannot start: {reason}");
@@ -123,7 +153,7 @@ fn own_program() -> PathBuf {
     own.unwrap_or_else(|| PathBuf::from(paths::INSTALLED))
 }
 
-fn begin(container: bool, inherited: BTreeMap<i32, OwnedFd>) -> Result<Manager, String> {
+fn begin(container: bool, inherited: BTreeMap<i32, OwnedFd>, before: Before) -> Result<Manager, String> {
     let signals = SignalFd::block_all().map_err(|error| format!("signals: {error}"))?;
     // First the limits: what services may have is bounded by what PID 1 has.
     setup::prepare_host(container);
@@ -134,24 +164,50 @@ fn begin(container: bool, inherited: BTreeMap<i32, OwnedFd>) -> Result<Manager, 
     for directory in [paths::RUN, paths::LOGS, paths::BOOTED_MARK] {
         fs::create_dir_all(directory).map_err(|error| format!("{directory}: {error}"))?;
     }
-    if std::env::var_os("FDSTORE_HANDOFF").is_some() {
-        let resumed =
-            handoff::take(inherited).and_then(|taken| handoff::resume(taken, facts.clone(), signals));
-        match resumed {
-            Ok(manager) => return Ok(manager),
-            Err(reason) => {
-                error!("the state of the program before cannot be taken over, booting anew: {reason}")
+    let lost = match before {
+        Before::Nothing => {
+            let left_open = inherited.into_values().collect();
+            return boot(facts, signals, FdStore::new(), left_open);
+        }
+        Before::Crash(again) => {
+            let why = std::env::var(crash::VARIABLE).unwrap_or_default();
+            match journal::resume(inherited, again, &why, facts.clone(), signals) {
+                Ok(manager) => return Ok(manager),
+                Err(lost) => lost,
             }
         }
-        let signals = SignalFd::block_all().map_err(|error| format!("signals: {error}"))?;
-        return boot(facts, signals, Vec::new());
-    }
-    boot(facts, signals, inherited.into_values().collect())
+        Before::Handoff(fallback) => {
+            let goes_back = fallback.is_some();
+            let resumed = handoff::take(inherited)
+                .and_then(|taken| handoff::resume(taken, facts.clone(), signals, fallback));
+            let reason = match resumed {
+                Ok(manager) => return Ok(manager),
+                Err(reason) => reason,
+            };
+            if goes_back {
+                // The program before knows better what to do with its state.
+                let failed = crash::replace(&format!("it cannot take over: {reason}"));
+                error!("cannot go back to the program before: {failed}");
+            }
+            journal::Lost::everything(reason)
+        }
+    };
+    error!(
+        "the state of the program before cannot be taken over, booting anew with its descriptors: {}",
+        lost.reason
+    );
+    let signals = SignalFd::block_all().map_err(|error| format!("signals: {error}"))?;
+    let (store, ports) = owner::salvage(*lost.store);
+    boot(facts, signals, store, ports)
 }
 
-fn boot(facts: Facts, signals: SignalFd, left_open: Vec<OwnedFd>) -> Result<Manager, String> {
+fn boot(
+    facts: Facts,
+    signals: SignalFd,
+    mut store: FdStore,
+    left_open: Vec<OwnedFd>,
+) -> Result<Manager, String> {
     info!("softbootd {} boots", env!("CARGO_PKG_VERSION"));
-    let mut store = FdStore::new();
     let notify = Receiver::bind(std::path::Path::new(paths::NOTIFY_SOCKET), 0o666)
         .map_err(|error| format!("{}: {error}", paths::NOTIFY_SOCKET))?;
     let duplicate = notify
@@ -173,7 +229,9 @@ fn boot(facts: Facts, signals: SignalFd, left_open: Vec<OwnedFd>) -> Result<Mana
     };
     let mut manager = Manager::assemble(parts)?;
     manager.adoptable = left_open;
+    manager.begin_journal(journal::Start::Nothing);
     manager.request_default();
+    manager.tell_stored();
     Ok(manager)
 }
 
@@ -225,14 +283,16 @@ impl Manager {
             processes: Processes::default(),
             logs: UnitLogs::default(),
             clients: Clients::default(),
-            invocations: BTreeMap::new(),
-            remotes: BTreeMap::new(),
+            invocations: Tracked::default(),
+            remotes: Tracked::default(),
             adoptable: Vec::new(),
             poll_limits: BTreeMap::new(),
             objective: None,
             final_kill: None,
             machine_end: None,
+            definitions_since: BTreeSet::new(),
             handoff: None,
+            recorder: journal::Recorder::default(),
             facts,
             pending: std::collections::VecDeque::new(),
             next_token: 1,

@@ -3,20 +3,26 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustix::event::epoll::EventFlags;
-use softboot_engine::{Event, ExitStatus, UnitId};
+use softboot_engine::{Action, Event, ExitStatus, UnitId};
+use softboot_sys::crash;
 use tracing::{error, info};
 
 use super::{Alarm, Manager, Source};
+use crate::journal::Inert;
 use crate::{clock, owner};
 
 impl Manager {
     /// Runs until the machine or this program is over.
     pub(crate) fn run(mut self) -> ! {
         loop {
-            // A bug in one event must not take the machine down: it is reported, the event is lost, PID 1 goes on.
-            let turn = catch_unwind(AssertUnwindSafe(|| self.turn()));
-            if turn.is_err() {
-                error!("internal error while handling an event; the event is lost, softbootd goes on");
+            // A bug in one event must not take the machine down. Nobody knows what is half done now, but the journal
+            // does: a new program goes on from it.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.turn())) {
+                let what = panic_text(panic.as_ref());
+                let error = crash::replace(&format!("internal error: {what}"));
+                error!(
+                    "internal error: {what}; and softbootd cannot be executed anew ({error}), so it goes on"
+                );
             }
         }
     }
@@ -25,6 +31,7 @@ impl Manager {
         self.drain();
         self.after_drain();
         self.drain();
+        self.journal_turn_over();
         if let Err(error) = self.timers.arm() {
             error!("cannot set the timer: {error}");
         }
@@ -44,12 +51,32 @@ impl Manager {
 
     /// Feeds the engine until there is nothing to say and nothing to do.
     pub(crate) fn drain(&mut self) {
+        let mut stepped = false;
         while let Some(event) = self.pending.pop_front() {
-            for action in self.engine.step(clock::now(), event) {
-                self.obey(action);
-            }
-            self.engine.collect_garbage();
+            let now = clock::now();
+            self.journal_step(now);
+            let actions = self.engine.step(now, event);
+            self.obey_each(actions);
+            stepped = true;
         }
+        if stepped {
+            self.journal_done();
+        }
+    }
+
+    /// Does what the engine wants after a step that the journal knows.
+    pub(crate) fn obey_step(&mut self, actions: Vec<Action>) {
+        self.obey_each(actions);
+        self.journal_done();
+    }
+
+    fn obey_each(&mut self, actions: Vec<Action>) {
+        for (place, action) in actions.into_iter().enumerate() {
+            let inert = Inert::from(&action);
+            self.obey(action);
+            self.journal_acted(place.saturating_add(1), inert);
+        }
+        self.engine.collect_garbage();
     }
 
     /// What is due between events, when the engine has nothing more to do.
@@ -63,6 +90,7 @@ impl Manager {
         if self.facts.boot_finished.is_none() && self.engine.boot_finished() {
             let now = clock::monotonic();
             self.facts.boot_finished = Some(now);
+            self.journal_boot_finished(now);
             self.close_adoptable();
             info!(
                 "boot finished in {} ({}, soft-reboots: {})",
@@ -164,4 +192,11 @@ impl Manager {
             self.drain();
         }
     }
+}
+
+/// What a panic said.
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a word")
 }

@@ -11,7 +11,7 @@ pub(crate) use poll::Source;
 pub(crate) use timers::Alarm;
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
@@ -26,9 +26,11 @@ use crate::client::Clients;
 use crate::devices::Devices;
 use crate::environment::Remote;
 use crate::handoff::Handoff;
+use crate::journal::Recorder;
 use crate::mounts::Mounts;
 use crate::process::{PidFiles, Processes};
 use crate::shutdown::{FinalKill, MachineEnd};
+use crate::tracked::Tracked;
 use crate::unit_log::UnitLogs;
 
 use poll::Poll;
@@ -84,9 +86,9 @@ pub(crate) struct Manager {
     /// Control clients.
     pub(crate) clients: Clients,
     /// INVOCATION_ID of each unit that runs.
-    pub(crate) invocations: BTreeMap<UnitName, String>,
+    pub(crate) invocations: Tracked<UnitName, String>,
     /// Who is behind accepted connections.
-    pub(crate) remotes: BTreeMap<FdToken, Remote>,
+    pub(crate) remotes: Tracked<FdToken, Remote>,
     /// What was open when this boot began, and is not known to be anybody's yet.
     pub(crate) adoptable: Vec<OwnedFd>,
     /// How often each port woke us lately (PollLimitBurst=).
@@ -97,8 +99,12 @@ pub(crate) struct Manager {
     pub(crate) final_kill: Option<FinalKill>,
     /// The end of the machine, while everything is taken apart.
     pub(crate) machine_end: Option<MachineEnd>,
+    /// Units whose definitions were read since all of them were written for a handoff.
+    pub(crate) definitions_since: BTreeSet<UnitName>,
     /// A handoff, from its request to the exec.
     pub(crate) handoff: Option<Handoff>,
+    /// Ready for a crash.
+    pub(crate) recorder: Recorder,
     /// Where we are.
     pub(crate) facts: Facts,
     pending: VecDeque<Event>,
@@ -108,7 +114,26 @@ pub(crate) struct Manager {
 impl Manager {
     /// Queues an event for the engine.
     pub(crate) fn feed(&mut self, event: Event) {
+        self.journal_fed(&event);
         self.pending.push_back(event);
+    }
+
+    /// What the engine has not been told yet.
+    pub(crate) fn pending_events(&self) -> Vec<Event> {
+        self.pending.iter().cloned().collect()
+    }
+
+    /// The queue of the program before.
+    pub(crate) fn set_pending(&mut self, events: Vec<Event>) {
+        self.pending = events.into();
+    }
+
+    /// Nothing is under way that only this program knows of.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.pending.is_empty()
+            && self.objective.is_none()
+            && self.final_kill.is_none()
+            && self.handoff.is_none()
     }
 
     /// A number never given before, for connections and requests.
@@ -154,10 +179,10 @@ impl Manager {
         for definition in &definitions {
             report_diagnostics(definition);
         }
+        self.definitions_read(&definitions);
         self.feed(Event::Loaded(definitions));
         self.devices.look = true;
         self.mounts.look = true;
-        self.handoff_definitions_changed();
     }
 }
 

@@ -11,7 +11,6 @@ mod lines;
 pub(crate) use file::{Line, Next, append, next, tail};
 pub(crate) use lines::Lines;
 
-use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use fdstore::{EntryId, FdName};
@@ -26,6 +25,7 @@ use tracing::warn;
 use crate::clock;
 use crate::owner::Role;
 use crate::run::{Manager, Source};
+use crate::tracked::Tracked;
 
 /// What one wake-up reads from one unit; a unit that writes without end does not keep PID 1 from the others.
 const READ_MAX: usize = 64 * 1024;
@@ -35,13 +35,13 @@ const PIPE_SIZE: usize = 256 * 1024;
 /// The logs' state that is not in files: the start of a line whose end has not come yet.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct UnitLogs {
-    partial: BTreeMap<UnitName, Lines>,
+    pub(crate) partial: Tracked<UnitName, Lines>,
     /// Lines that could not be written, since the last one that could.
     #[serde(default)]
-    lost: BTreeMap<UnitName, usize>,
+    pub(crate) lost: Tracked<UnitName, usize>,
     /// Bytes ever written to each log; followers count by it, because files are moved aside.
     #[serde(default)]
-    written: BTreeMap<UnitName, u64>,
+    pub(crate) written: Tracked<UnitName, u64>,
 }
 
 impl UnitLogs {
@@ -96,7 +96,7 @@ impl Manager {
                 return false;
             }
         };
-        let lines = self.logs.partial.entry(name.clone()).or_default();
+        let lines = self.logs.partial.get_or_default(name.clone());
         let complete = lines.push(buffer.get(..read).unwrap_or(&[]));
         self.append_log(&name, &complete);
         if self.shows_on_console(&name) {
@@ -127,7 +127,7 @@ impl Manager {
         let with_note: Vec<String> = note.into_iter().chain(lines.iter().cloned()).collect();
         match append(name, clock::monotonic(), &with_note) {
             Ok(written) => {
-                let total = self.logs.written.entry(name.clone()).or_default();
+                let total = self.logs.written.get_or_default(name.clone());
                 *total = total.saturating_add(written);
                 self.logs.lost.remove(name);
             }

@@ -45,6 +45,20 @@ pub(crate) fn system(
         "Soft-reboots",
         &format!("{}, and {reexecs} in this userspace", info.soft_reboots),
     );
+    if info.crashes > 0 {
+        let crashes = if info.crashes == 1 {
+            "1 crash".to_owned()
+        } else {
+            format!("{} crashes", info.crashes)
+        };
+        let mode = if info.safe_mode {
+            "; safe mode: only what somebody asks for is started (daemon-reexec ends it)"
+        } else {
+            ""
+        };
+        let text = format!("{crashes} of softbootd, which went on{mode}");
+        field(&mut out, "Crashes", &view.paint.tone(Tone::Bad, &text));
+    }
     field(&mut out, "Units", &units(info, failed, view));
     field(&mut out, "Jobs", &job_lines(info, jobs));
     problems(&mut out, mistakes, view.paint);
@@ -120,6 +134,8 @@ mod tests {
             state: "degraded".to_owned(),
             soft_reboots: 2,
             reexecs: 1,
+            crashes: 0,
+            safe_mode: false,
             units: 45,
             failed: 1,
             jobs: 1,

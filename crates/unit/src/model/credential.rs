@@ -29,6 +29,6 @@ pub struct CredentialImport {
     /// A glob.
     pub pattern: String,
     /// What the part before the glob is replaced with.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub rename: Option<String>,
 }

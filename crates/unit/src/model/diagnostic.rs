@@ -16,16 +16,16 @@ pub struct Diagnostic {
     /// What is wrong, what was expected, and a suggestion where there is one.
     pub message: String,
     /// The columns that are meant, in characters from 1, the second one past the end.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub columns: Option<(u32, u32)>,
     /// The line's text, cut when it is very long.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub text: String,
     /// The setting that is meant, without section.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub setting: Option<String>,
     /// The setting would restrict what the unit's processes can do, and does not: a status must say so.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub security: bool,
 }
 

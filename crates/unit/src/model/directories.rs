@@ -8,10 +8,10 @@ pub struct ExecDirectory {
     /// A relative path without `.` and `..`.
     pub name: String,
     /// A link to it in the same place, relative as well.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub symlink: Option<String>,
     /// `ro`: the processes may not write to it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub read_only: bool,
 }
 
@@ -19,7 +19,7 @@ pub struct ExecDirectory {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecDirectories {
     /// In file order.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub entries: Vec<ExecDirectory>,
     /// `…DirectoryMode=` (default 0755).
     pub mode: u32,

@@ -15,16 +15,16 @@ pub struct ExecCommand {
     /// The arguments, `argv[0]` first. Variables are not substituted yet.
     pub argv: Vec<String>,
     /// `-`: failure counts as success.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub ignore_failure: bool,
     /// `:`: no environment substitution.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub no_substitution: bool,
     /// `+`: full privileges.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub full_privileges: bool,
     /// `!`: everything is applied except the change of user and group.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub keep_user: bool,
 }
 

@@ -15,6 +15,7 @@ pub enum KillMode {
 
 /// How a unit's processes are ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct KillSettings {
     /// `KillMode=`.
     pub mode: KillMode,

@@ -92,15 +92,15 @@ pub struct OpenFile {
     /// The descriptor's name.
     pub name: String,
     /// `read-only`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub read_only: bool,
     /// `append`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub append: bool,
     /// `truncate`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub truncate: bool,
     /// `graceful`: no error when it cannot be opened.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub graceful: bool,
 }

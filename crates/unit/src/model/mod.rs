@@ -19,6 +19,7 @@ mod scheduling;
 mod service;
 mod socket;
 mod socket_options;
+mod sparse;
 mod unit;
 
 pub use capability::*;
@@ -49,25 +50,25 @@ pub struct Definition {
     /// The canonical name.
     pub name: UnitName,
     /// Other names of the same unit (symlinks).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "sparse::is_default")]
     pub aliases: Vec<UnitName>,
     /// Whether it can be used.
     pub load: LoadState,
     /// The file it came from; `None` for built-in units and those that were not found.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "sparse::is_default")]
     pub fragment: Option<String>,
     /// Drop-in files, in the order in which they were applied.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "sparse::is_default")]
     pub drop_ins: Vec<String>,
     /// Mistakes and things that are not supported, with file and line.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "sparse::is_default")]
     pub diagnostics: Vec<Diagnostic>,
     /// `[Unit]`.
     pub unit: UnitSection,
     /// The section of its type.
     pub kind: KindSection,
     /// `[Slice]`, for slices only.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "sparse::is_default")]
     pub slice: Option<Box<SliceSection>>,
 }
 

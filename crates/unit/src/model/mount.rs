@@ -14,22 +14,22 @@ pub struct MountSection {
     #[serde(rename = "where")]
     pub where_: String,
     /// `Type=`; empty: the kernel or mount(8) finds out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub fs_type: String,
     /// `Options=`, separated by commas.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub options: String,
     /// `SloppyOptions=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub sloppy_options: bool,
     /// `LazyUnmount=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub lazy_unmount: bool,
     /// `ReadWriteOnly=`: no second try read-only.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub read_write_only: bool,
     /// `ForceUnmount=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub force_unmount: bool,
     /// `DirectoryMode=` (default 0755) of directories that are made on the way.
     pub directory_mode: u32,
@@ -38,10 +38,18 @@ pub struct MountSection {
     /// `Slice=`.
     pub slice: UnitName,
     /// The environment of mount(8).
-    #[serde(default)]
+    #[serde(
+        default,
+        skip_serializing_if = "super::sparse::is_default",
+        serialize_with = "super::sparse::serialize"
+    )]
     pub exec: ExecContext,
     /// How mount(8) is ended.
-    #[serde(default)]
+    #[serde(
+        default,
+        skip_serializing_if = "super::sparse::is_default",
+        serialize_with = "super::sparse::serialize"
+    )]
     pub kill: KillSettings,
 }
 

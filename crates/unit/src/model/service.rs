@@ -14,25 +14,25 @@ pub struct ServiceSection {
     /// `Type=`.
     pub service_type: ServiceType,
     /// `ExecCondition=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub exec_condition: Vec<ExecCommand>,
     /// `ExecStartPre=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub exec_start_pre: Vec<ExecCommand>,
     /// `ExecStart=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub exec_start: Vec<ExecCommand>,
     /// `ExecStartPost=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub exec_start_post: Vec<ExecCommand>,
     /// `ExecReload=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub exec_reload: Vec<ExecCommand>,
     /// `ExecStop=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub exec_stop: Vec<ExecCommand>,
     /// `ExecStopPost=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub exec_stop_post: Vec<ExecCommand>,
     /// `Restart=`.
     pub restart: RestartPolicy,
@@ -57,21 +57,26 @@ pub struct ServiceSection {
     /// `NonBlocking=`.
     pub non_blocking: bool,
     /// `Sockets=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub sockets: Vec<UnitName>,
     /// `SuccessExitStatus=`: exit codes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub success_exit_codes: Vec<i32>,
     /// `SuccessExitStatus=`: signal numbers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub success_signals: Vec<i32>,
     /// `RestartPreventExitStatus=`: exit codes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub restart_prevent_codes: Vec<i32>,
     /// `RestartForceExitStatus=`: exit codes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub restart_force_codes: Vec<i32>,
     /// `KillMode=` and its signals.
+    #[serde(
+        default,
+        skip_serializing_if = "super::sparse::is_default",
+        serialize_with = "super::sparse::serialize"
+    )]
     pub kill: KillSettings,
     /// `PIDFile=`.
     pub pid_file: Option<String>,
@@ -86,33 +91,42 @@ pub struct ServiceSection {
     /// `TasksMax=`; `None`: no limit.
     pub tasks_max: Option<u64>,
     /// Everything else about its processes.
+    #[serde(
+        default,
+        skip_serializing_if = "super::sparse::is_default",
+        serialize_with = "super::sparse::serialize"
+    )]
     pub exec: ExecContext,
     /// `ExecReloadPost=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub exec_reload_post: Vec<ExecCommand>,
     /// Delays and exceptions of `Restart=`.
-    #[serde(default)]
+    #[serde(
+        default,
+        skip_serializing_if = "super::sparse::is_default",
+        serialize_with = "super::sparse::serialize"
+    )]
     pub restart_settings: RestartSettings,
     /// `ExitType=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub exit_type: ExitType,
     /// `TimeoutAbortSec=`; `None`: as `TimeoutStopSec=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub timeout_abort: Option<Usec>,
     /// `TimeoutStartFailureMode=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub timeout_start_failure_mode: TimeoutFailureMode,
     /// `TimeoutStopFailureMode=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub timeout_stop_failure_mode: TimeoutFailureMode,
     /// `RuntimeRandomizedExtraSec=`: a random part of this is added to `RuntimeMaxSec=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub runtime_randomized_extra: Usec,
     /// `OOMPolicy=`; `None`: stop, or continue when delegated.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub oom_policy: Option<OomPolicy>,
     /// `OpenFile=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub open_files: Vec<OpenFile>,
     /// `GuessMainPID=` (default yes).
     #[serde(default = "yes")]
@@ -121,7 +135,7 @@ pub struct ServiceSection {
     #[serde(default = "sighup")]
     pub reload_signal: i32,
     /// `RootDirectoryStartOnly=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub root_directory_start_only: bool,
 }
 

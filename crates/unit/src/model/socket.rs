@@ -59,46 +59,58 @@ pub struct SocketSection {
     /// `Slice=`.
     pub slice: UnitName,
     /// `SocketUser=`: owner of the nodes, a name or a number.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub user: Option<String>,
     /// `SocketGroup=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub group: Option<String>,
     /// `Symlinks=`: absolute paths of links to the one node in the file system.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub symlinks: Vec<String>,
     /// `PassFileDescriptorsToExec=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub pass_fds_to_exec: bool,
     /// `Writable=`, for [`PortKind::Special`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub writable: bool,
     /// `MessageQueueMaxMessages=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub message_queue_max_messages: Option<u32>,
     /// `MessageQueueMessageSize=` in bytes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub message_queue_message_size: Option<u32>,
     /// Options of the sockets themselves.
-    #[serde(default)]
+    #[serde(
+        default,
+        skip_serializing_if = "super::sparse::is_default",
+        serialize_with = "super::sparse::serialize"
+    )]
     pub options: SocketOptions,
     /// `ExecStartPre=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub exec_start_pre: Vec<ExecCommand>,
     /// `ExecStartPost=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub exec_start_post: Vec<ExecCommand>,
     /// `ExecStopPre=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub exec_stop_pre: Vec<ExecCommand>,
     /// `ExecStopPost=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub exec_stop_post: Vec<ExecCommand>,
     /// The environment of those.
-    #[serde(default)]
+    #[serde(
+        default,
+        skip_serializing_if = "super::sparse::is_default",
+        serialize_with = "super::sparse::serialize"
+    )]
     pub exec: ExecContext,
     /// How those are ended.
-    #[serde(default)]
+    #[serde(
+        default,
+        skip_serializing_if = "super::sparse::is_default",
+        serialize_with = "super::sparse::serialize"
+    )]
     pub kill: KillSettings,
 }
 

@@ -11,18 +11,18 @@ pub struct UnitSection {
     /// `Description=`; the unit's name when absent.
     pub description: String,
     /// `Documentation=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub documentation: Vec<String>,
     /// Every dependency on another unit, implicit and default ones included.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub dependencies: Vec<Dependency>,
     /// `DefaultDependencies=`.
     pub default_dependencies: bool,
     /// `Condition…=`, in file order.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub conditions: Vec<Condition>,
     /// `Assert…=`, in file order.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub asserts: Vec<Condition>,
     /// `AllowIsolate=`.
     pub allow_isolate: bool,
@@ -58,34 +58,34 @@ pub struct UnitSection {
     /// `OnSuccessJobMode=` (default fail).
     pub on_success_job_mode: JobMode,
     /// `RequiresMountsFor=`: absolute paths. Mount units that have a file are among the dependencies already.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub requires_mounts_for: Vec<String>,
     /// `WantsMountsFor=`, likewise.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub wants_mounts_for: Vec<String>,
     /// `JoinsNamespaceOf=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub joins_namespace_of: Vec<UnitName>,
     /// `CollectMode=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub collect_mode: CollectMode,
     /// `SourcePath=`: the file that a generator made the unit from.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub source_path: Option<String>,
     /// `RebootArgument=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub reboot_argument: Option<String>,
     /// `JobTimeoutRebootArgument=`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub job_timeout_reboot_argument: Option<String>,
     /// `SuccessActionExitStatus=`: 0 to 255.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub success_action_exit_status: Option<u8>,
     /// `FailureActionExitStatus=`: 0 to 255.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub failure_action_exit_status: Option<u8>,
     /// What `[Install]` says; softbootd itself never acts on it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
     pub install: InstallSection,
 }
 

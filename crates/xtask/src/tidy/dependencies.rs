@@ -42,7 +42,10 @@ pub(super) const TABLE: &[Row] = &[
     ),
     ("fdstore-c", &["fdstore", "softboot-sys"]),
     // It measures what the others do, and nothing depends on it.
-    ("softboot-bench", &["fdstore", "softboot-sys"]),
+    (
+        "softboot-bench",
+        &["fdstore", "softboot-engine", "softboot-sys", "softboot-unit"],
+    ),
     ("softboot-initrd", &[]),
     (
         "softboot-programs",

@@ -1,0 +1,127 @@
+//! PID 1 in a container: what it takes, how long a boot takes, and how long nobody is answered while it is replaced.
+//!
+//! The container is that of the tests: `softboot-container` runs softbootd in namespaces of its own, and
+//! `softboot-scenario --measure` takes the figures inside.
+
+mod container;
+mod floor;
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::error::{Context as _, Error};
+use crate::measure::in_turns;
+use crate::record::Record;
+
+pub use container::Container;
+pub use floor::exec_and_read;
+
+/// What to measure.
+#[derive(Debug)]
+pub struct Plan {
+    /// Numbers of idle socket units.
+    pub sizes: Vec<usize>,
+    /// How often each is done.
+    pub runs: usize,
+    /// An unpacked image; unit files are put into it and taken out again.
+    pub root: PathBuf,
+    /// Where `softboot-container` and `softboot-scenario` are.
+    pub programs: PathBuf,
+}
+
+/// Memory and boot: 4 MiB and 60 ms at 500 units are the aims.
+pub fn idle(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Record>, Error> {
+    let mut records = Vec::new();
+    for &size in &plan.sizes {
+        progress(&format!("PID 1 with {size} idle socket units"));
+        let container = Container::with_units(plan, size)?;
+        let mut all: Vec<Value> = Vec::new();
+        let times = in_turns(
+            plan.runs,
+            &mut [
+                Box::new(|| {
+                    let figures = container.measure("idle", 1)?;
+                    let boot = number(&figures, "boot_us")?;
+                    all.push(figures);
+                    Ok(boot)
+                }),
+                Box::new(|| floor::sockets(size)),
+            ],
+        )?;
+        let of = |position: usize| times.get(position).map_or(&[][..], Vec::as_slice);
+        let boot = Record::new(format!("pid1/boot/{size}"), "time", "us", of(0), of(1));
+        records.push(boot);
+        for (name, field, aim) in [("rss", "rss_kib", 4096.0), ("pss", "pss_kib", 4096.0)] {
+            let values = all
+                .iter()
+                .map(|figures| number(figures, field))
+                .collect::<Result<Vec<f64>, Error>>()?;
+            let record = Record::new(format!("pid1/{name}/{size}"), "memory", "KiB", &values, &[]);
+            records.push(if size == 500 { record.aim(aim) } else { record });
+        }
+        if size == 500
+            && let Some(boot) = records.iter_mut().find(|record| record.case == "pid1/boot/500")
+        {
+            // The aim is a time, and the table judges ratios: 60 ms beside this run's floor.
+            boot.aim = boot.floor.map(|floor| 60_000.0 / floor);
+        }
+    }
+    Ok(records)
+}
+
+/// Replacing PID 1: by a re-exec, and after a crash.
+pub fn handoff(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Record>, Error> {
+    let mut records = Vec::new();
+    for &size in &plan.sizes {
+        let container = Container::with_units(plan, size)?;
+        for event in ["reexec", "crash"] {
+            progress(&format!("{event} with {size} idle socket units"));
+            let figures = container.measure(event, plan.runs)?;
+            let descriptors = number(&figures, "descriptors")?;
+            let bytes = number(&figures, "state_bytes")?;
+            let floor = (0..plan.runs)
+                .map(|_| floor::spawn(descriptors, bytes))
+                .collect::<Result<Vec<f64>, Error>>()?;
+            for (name, field, quiet) in [
+                ("control", "control_us", "quiet_control_us"),
+                ("accept", "accept_us", "quiet_accept_us"),
+            ] {
+                let values = numbers(&figures, field)?;
+                let record = Record::new(format!("{event}/{name}/{size}"), "gap", "us", &values, &floor);
+                let record = if event == "reexec" {
+                    record.aim(3.0)
+                } else {
+                    record
+                };
+                records.push(record);
+                let values = numbers(&figures, quiet)?;
+                records.push(Record::new(
+                    format!("{event}/{name}/{size}/quiet"),
+                    "gap",
+                    "us",
+                    &values,
+                    &[],
+                ));
+            }
+            let values = numbers(&figures, "total_us")?;
+            records.push(Record::new(
+                format!("{event}/call/{size}"),
+                "time",
+                "us",
+                &values,
+                &floor,
+            ));
+        }
+    }
+    Ok(records)
+}
+
+fn number(figures: &Value, field: &str) -> Result<f64, Error> {
+    figures.get(field).and_then(Value::as_f64).context(field)
+}
+
+fn numbers(figures: &Value, field: &str) -> Result<Vec<f64>, Error> {
+    let list = figures.get(field).and_then(Value::as_array).context(field)?;
+    list.iter().map(|value| value.as_f64().context(field)).collect()
+}

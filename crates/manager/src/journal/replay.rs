@@ -1,0 +1,260 @@
+//! From a journal to the state that was lost.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, VecDeque};
+use std::os::fd::OwnedFd;
+
+use fdstore::Change;
+use softboot_engine::{Action, Engine, Event, Now, Resume, UnitId};
+use softboot_unit::Usec;
+
+use super::image::Image;
+use super::record::{Base, Begin, Entry, Unfinished};
+use crate::client::Client;
+use crate::handoff::{ManagerState, Snapshot, current, decode_definitions, decode_snapshot};
+
+/// How much of what the journal says is believed. Each attempt that crashes leaves a mark in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// All.
+    All,
+    /// Not the last step: the engine may not survive it.
+    NotTheLastStep,
+    /// Nor events that are still in the queue.
+    NotTheQueue,
+}
+
+/// What was lost, again.
+pub(super) struct Replayed {
+    pub(super) engine: Engine,
+    pub(super) state: ManagerState,
+    pub(super) unfinished: Unfinished,
+    /// The clocks of the last step.
+    pub(super) last_step: Option<Now>,
+    /// Clients that nobody knows where they are.
+    pub(super) lost_clients: Vec<(u64, Client)>,
+    pub(super) verifier: Option<i32>,
+    /// Steps that were done again.
+    pub(super) steps: usize,
+}
+
+/// A journal, taken apart.
+pub(super) struct Parts {
+    pub(super) begin: Begin,
+    /// Programs that have tried before.
+    pub(super) attempts: usize,
+    /// Those among them that crashed while they did the steps again.
+    pub(super) in_vain: usize,
+    pub(super) changes: Vec<Change>,
+    entries: Vec<Entry<'static>>,
+}
+
+/// Takes a journal apart. Entries that this program does not know are an error: it wrote them itself.
+pub(super) fn parts(records: &[Vec<u8>]) -> Result<Parts, String> {
+    let mut all = Vec::new();
+    for record in records {
+        let entries: Vec<Entry<'static>> =
+            serde_json::from_slice(record).map_err(|error| format!("a record of the journal: {error}"))?;
+        all.extend(entries);
+    }
+    let mut entries = all.into_iter();
+    let Some(Entry::Begin(begin)) = entries.next() else {
+        return Err("the journal does not begin with what it is about".to_owned());
+    };
+    let (mut changes, mut rest) = (Vec::new(), Vec::new());
+    let (mut attempts, mut replayed) = (0_usize, 0);
+    for entry in entries {
+        match entry {
+            Entry::Store(change) => changes.push(*change),
+            Entry::Resumed => attempts += 1,
+            Entry::Replayed => replayed += 1,
+            other => rest.push(other),
+        }
+    }
+    Ok(Parts {
+        begin: *begin,
+        attempts,
+        in_vain: attempts.saturating_sub(replayed),
+        changes,
+        entries: rest,
+    })
+}
+
+/// Does again what the journal says. `held` gives the descriptors of the base.
+pub(super) fn replay(
+    parts: Parts,
+    trust: Trust,
+    mut held: impl FnMut(i32) -> Result<OwnedFd, String>,
+) -> Result<Replayed, String> {
+    let Parts { begin, entries, .. } = parts;
+    let (engine, state, unfinished, restored) = base(&begin.base, &mut held)?;
+    let mut walk = Walk {
+        engine,
+        state,
+        queue: unfinished.pending.iter().cloned().collect(),
+        current: unfinished.todo.clone(),
+        acted: 0,
+        moved: false,
+        unfinished,
+        touched: BTreeSet::new(),
+        last_step: None,
+        verifier: None,
+        steps: 0,
+    };
+    walk.state.program = begin.program;
+    walk.state.started = begin.started;
+    walk.state.reexecs = begin.reexecs;
+    walk.state.service_nofile = begin.service_nofile;
+    if let Some(actions) = restored {
+        walk.current = actions;
+    }
+    let last_step = entries
+        .iter()
+        .rposition(|entry| matches!(entry, Entry::Step(_)))
+        .filter(|_| trust != Trust::All);
+    for (place, entry) in entries.into_iter().enumerate() {
+        walk.entry(entry, Some(place) == last_step);
+    }
+    if trust == Trust::NotTheQueue {
+        walk.queue.clear();
+    }
+    Ok(walk.end())
+}
+
+type Based = (Engine, ManagerState, Unfinished, Option<Vec<Action>>);
+
+fn base(base: &Base, held: &mut impl FnMut(i32) -> Result<OwnedFd, String>) -> Result<Based, String> {
+    match base {
+        Base::Nothing => Ok((
+            Engine::new(),
+            ManagerState::default(),
+            Unfinished::default(),
+            None,
+        )),
+        Base::Snapshot {
+            snapshot,
+            definitions,
+            now,
+        } => {
+            let mut snapshot = decode_snapshot(&held(*snapshot)?)?;
+            let definitions = current(decode_definitions(&held(*definitions)?)?, &mut snapshot);
+            let Snapshot { engine, manager, .. } = snapshot;
+            let (engine, actions) = Engine::restore(engine, definitions, *now, Resume::Reexec);
+            Ok((engine, manager, Unfinished::default(), Some(actions)))
+        }
+        Base::Image(number) => {
+            let image = Image::read(&held(*number)?).map_err(|error| format!("the image: {error}"))?;
+            Ok((image.engine, image.manager, image.unfinished, None))
+        }
+    }
+}
+
+struct Walk {
+    engine: Engine,
+    state: ManagerState,
+    queue: VecDeque<Event>,
+    /// The actions of the last step.
+    current: Vec<Action>,
+    acted: usize,
+    /// Something has been done since the journal began.
+    moved: bool,
+    unfinished: Unfinished,
+    touched: BTreeSet<u64>,
+    last_step: Option<Now>,
+    verifier: Option<i32>,
+    steps: usize,
+}
+
+impl Walk {
+    fn entry(&mut self, entry: Entry<'static>, skip_step: bool) {
+        let state = &mut self.state;
+        match entry {
+            Entry::Fed(event) => self.queue.push_back(event.into_owned()),
+            Entry::Step(now) => self.step(now, skip_step),
+            Entry::Acted(done) => {
+                self.acted = done;
+                self.moved = true;
+            }
+            Entry::Done => {
+                self.current.clear();
+                self.acted = 0;
+                self.moved = true;
+            }
+            Entry::Process(id, process) => state.processes.set(id, process.map(Cow::into_owned)),
+            Entry::Client(id, client) => {
+                self.touched.remove(&id);
+                state.clients.by_id.set(id, client.map(Cow::into_owned));
+            }
+            Entry::Touched(id) => {
+                self.touched.insert(id);
+            }
+            Entry::Invocation(unit, id) => state.invocations.set(unit, id.map(Cow::into_owned)),
+            Entry::Remote(token, remote) => state.remotes.set(token, remote.map(Cow::into_owned)),
+            Entry::Transient(unit, request) => state.clients.transients.0.set(unit, request),
+            Entry::Partial(unit, lines) => state.logs.partial.set(unit, lines.map(Cow::into_owned)),
+            Entry::Lost(unit, lost) => state.logs.lost.set(unit, lost),
+            Entry::Written(unit, bytes) => state.logs.written.set(unit, bytes),
+            Entry::Token(next) => state.next_token = next,
+            Entry::BootFinished(at) => state.boot_finished = Some(at),
+            Entry::Verifier(pid) => self.verifier = pid,
+            // Taken out before, or never in the middle.
+            Entry::Begin(_) | Entry::Resumed | Entry::Replayed | Entry::Store(_) => {}
+        }
+    }
+
+    fn step(&mut self, now: Now, skip: bool) {
+        let Some(event) = self.queue.pop_front() else {
+            return;
+        };
+        self.moved = true;
+        self.current.clear();
+        self.acted = 0;
+        if skip {
+            return;
+        }
+        match &event {
+            Event::FinalKillDone => self.unfinished.final_kill = None,
+            Event::ObjectiveAborted { .. } => self.unfinished.objective = None,
+            _ => {}
+        }
+        self.current = self.engine.step(now, event);
+        self.last_step = Some(now);
+        self.steps += 1;
+        for action in &self.current {
+            match action {
+                Action::Objective(objective) => self.unfinished.objective = Some(*objective),
+                Action::FinalKill { spare } => self.unfinished.final_kill = Some(spare.clone()),
+                Action::Changed { unit } => note_times(&self.engine, &mut self.state, *unit, now.monotonic),
+                _ => {}
+            }
+        }
+    }
+
+    fn end(mut self) -> Replayed {
+        let attempts = if self.moved { 0 } else { self.unfinished.attempts };
+        let lost_clients = std::mem::take(&mut self.touched)
+            .into_iter()
+            .filter_map(|id| Some((id, self.state.clients.by_id.remove(&id)?)))
+            .collect();
+        Replayed {
+            engine: self.engine,
+            state: self.state,
+            unfinished: Unfinished {
+                todo: self.current.split_off(self.acted.min(self.current.len())),
+                attempts,
+                pending: self.queue.into(),
+                ..self.unfinished
+            },
+            last_step: self.last_step,
+            lost_clients,
+            verifier: self.verifier,
+            steps: self.steps,
+        }
+    }
+}
+
+fn note_times(engine: &Engine, state: &mut ManagerState, unit: UnitId, at: Usec) {
+    if let Some(status) = engine.status(unit) {
+        state.clients.timeline.note(&status.name, status.active, at.0);
+    }
+}
