@@ -59,9 +59,11 @@ fn wanted() -> impl Iterator<Item = (D, UnitName)> {
         .filter_map(|(kind, name)| Some((kind, UnitName::new(name).ok()?)))
 }
 
-/// Whether the unit means to survive: it has a line of the recipe that has no other use for a service.
+/// Whether the unit means to survive: it says so, or has most of a recipe whose lines have other uses one by one.
 pub fn is_begun(unit: &UnitSection) -> bool {
-    unit.survive_soft_reboot || unit.survive_final_kill_signal || unit.ignore_on_isolate
+    unit.survive_soft_reboot
+        || unit.survive_final_kill_signal
+        || (unit.ignore_on_isolate && missing(unit, false).len() <= 2)
 }
 
 /// The lines of the recipe that the unit does not have. `slice`: it is the slice of a survivor, which needs no more than

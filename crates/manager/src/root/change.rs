@@ -276,7 +276,8 @@ impl Manager {
     /// The switching helper said something, or is gone.
     pub(crate) fn root_switch_readable(&mut self) {
         let Some(mut change) = self.take_root_change() else {
-            return;
+            // The socket went with the change.
+            return self.poll.forget(Source::RootSwitch, None::<OwnedFd>);
         };
         let outcome = match talk::receive::<Outcome>(&change.talk) {
             Ok(None) => return self.put_root_change(change),

@@ -449,6 +449,21 @@ fn one_setting_is_the_whole_recipe_of_a_survivor() {
 }
 
 #[test]
+fn who_means_to_survive_is_told_from_who_does_not() {
+    let files = MemoryFiles::new()
+        .file(
+            &format!("{ETC}/almost.service"),
+            &RECIPE.replace("SurviveFinalKillSignal=yes\n", ""),
+        )
+        .file(
+            &format!("{ETC}/early.service"),
+            "[Unit]\nDefaultDependencies=no\nIgnoreOnIsolate=yes\n[Service]\nExecStart=/x\n",
+        );
+    assert!(crate::recipe::is_begun(&load(&files, "almost.service").unit));
+    assert!(!crate::recipe::is_begun(&load(&files, "early.service").unit));
+}
+
+#[test]
 fn what_is_written_beside_the_recipe_stays() {
     let text = "[Unit]\nIgnoreOnIsolate=no\nSurviveSoftReboot=yes\n[Service]\nExecStart=/x\n";
     let files = MemoryFiles::new().file(&format!("{ETC}/a.service"), text);
