@@ -5,6 +5,7 @@
 //! | [`spawn`] | clone3 into a cgroup with a pidfd, then exec | no wrapper; between the two nothing may allocate |
 //! | [`crash`] | execveat from the handler of a fault, with a deadline that crosses an exec | handlers are unsafe |
 //! | [`exec`] | execveat on a descriptor | rustix keeps it in its unstable runtime module |
+//! | [`fault`] | breaking a program on purpose, for tests of [`crash`] | a wild write is unsafe |
 //! | [`inherited`] | owning the descriptors a program was started with | making an owner from a number is unsafe |
 //! | [`kcmp`] | are two descriptors one open file description | no wrapper |
 //! | [`pidfd`] | the 64-bit id of a pidfd | a rule about a file system, not a call |
@@ -22,6 +23,7 @@ pub mod command;
 pub mod crash;
 pub mod device_mapper;
 pub mod exec;
+pub mod fault;
 pub mod ffi;
 pub mod inherited;
 pub mod kcmp;

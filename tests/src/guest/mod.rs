@@ -13,6 +13,7 @@ mod devices;
 mod doublings;
 mod ending;
 mod environment;
+mod faults;
 mod fd_store;
 mod forking;
 mod measure;
@@ -139,6 +140,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: crash::run,
+    },
+    Scenario {
+        name: "faults",
+        holds: "PID 1 breaks in every way at every place, and a handoff goes back to the program before",
+        in_container: true,
+        in_vm: false,
+        farewell: &[],
+        packages: &[],
+        run: faults::run,
     },
     Scenario {
         name: "bad-input",

@@ -103,6 +103,7 @@ pub(crate) fn resume(
             None => debug!("descriptor gone: {aside}"),
         }
     }
+    crate::fault::place("go-on");
     let store = taken.store;
     let (replayed, trust) = match replayed {
         Ok(replayed) => replayed,
@@ -119,6 +120,7 @@ pub(crate) fn resume(
         lost_clients,
         verifier,
         steps,
+        just_in_charge,
     } = replayed;
     let notify = notify_socket(&store).map_err(Lost::everything)?;
     let own = Facts {
@@ -147,6 +149,7 @@ pub(crate) fn resume(
     manager.invocations = state.invocations;
     manager.remotes = state.remotes;
     manager.start_tokens_at(state.next_token);
+    manager.carried = state.carried;
     let now = clock::monotonic();
     crashes.retain(|crash| now.minus(*crash) < CRASH_TIME);
     crashes.push(now);
@@ -157,6 +160,10 @@ pub(crate) fn resume(
         error!("what it did last is lost: going on from it has crashed as well");
     }
     manager.go_on(unfinished, last_step, lost_clients, verifier);
+    if just_in_charge {
+        manager.answer_reexec_waiters();
+    }
+    manager.answer_handoff_waiters();
     drop((again, manifest, held));
     info!("going on took {}", clock::monotonic().minus(began));
     Ok(manager)
@@ -260,7 +267,7 @@ impl Manager {
         if let Some(spare) = final_kill {
             self.begin_final_kill(&spare);
         }
-        self.answer_handoff_waiters();
+        crate::fault::place("gone-on");
         self.catch_up();
         if self.recorder.safe_mode {
             self.enter_safe_mode();
