@@ -52,7 +52,7 @@ pub(crate) struct Options {
     /// What to measure
     #[arg(value_enum)]
     subject: Subject,
-    /// Numbers of descriptors [default: 1000,10000; with --vm 1000,100000] or units [default: 100,1000,10000]
+    /// Numbers of descriptors [default: 1000,10000; with --vm 1000,100000] or units [default: 100,1000,10000,100000]
     #[arg(long, value_delimiter = ',', value_name = "N")]
     sizes: Vec<usize>,
     /// fdstore only: kinds of descriptors: socket, memfd, eventfd [default: all; with --vm socket]
