@@ -7,6 +7,7 @@
 //! | [`exec`] | execveat on a descriptor | rustix keeps it in its unstable runtime module |
 //! | [`inherited`] | owning the descriptors a program was started with | making an owner from a number is unsafe |
 //! | [`kcmp`] | are two descriptors one open file description | no wrapper |
+//! | [`memory`] | giving free memory back to the kernel | the allocator's own call |
 //! | [`pidfd`] | the 64-bit id of a pidfd | a rule about a file system, not a call |
 //! | [`recv`] | recvmsg with SCM_RIGHTS, SCM_CREDENTIALS and SCM_PIDFD | SCM_PIDFD is missing |
 //! | [`signals`] | blocking all signals, signalfd | rustix has no signalfd; masks need libc's set |
@@ -21,6 +22,7 @@ pub mod exec;
 pub mod ffi;
 pub mod inherited;
 pub mod kcmp;
+pub mod memory;
 pub mod mqueue;
 pub mod net;
 pub mod pidfd;
