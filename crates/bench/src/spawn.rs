@@ -63,7 +63,7 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Record>, E
     Ok(records)
 }
 
-/// The process of that size; prints [`Times`] as JSON.
+/// The process of that size; prints its times as JSON.
 pub fn in_process_of(mib: usize, runs: usize, program: &Path) -> Result<(), Error> {
     let ballast = grow_to(mib)?;
     let null: File = File::options()
