@@ -38,6 +38,8 @@ pub struct ContainerForm<'a> {
     pub harness: PathBuf,
     /// The program `softboot-scenario`, static.
     pub scenario: PathBuf,
+    /// softbootd with places at which a scenario makes it crash, static.
+    pub faulty: PathBuf,
 }
 
 /// What came of one scenario.
@@ -163,6 +165,7 @@ fn in_container(scenario: &Scenario, parts: &ContainerForm<'_>) -> Result<(u8, S
             root: root.clone(),
             harness: parts.harness.clone(),
             scenario: parts.scenario.clone(),
+            beside: vec![parts.faulty.clone()],
             arguments: vec![scenario.name.to_owned()],
             limit: LIMIT,
         })

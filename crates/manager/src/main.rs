@@ -11,6 +11,7 @@ mod conditions;
 mod devices;
 mod environment;
 mod environment_file;
+mod fault;
 mod handoff;
 mod journal;
 mod load;

@@ -49,7 +49,7 @@ static DEADLINE: AtomicBool = AtomicBool::new(false);
 static HIGHEST: AtomicI32 = AtomicI32::new(2);
 static REASON: [AtomicU8; REASON_MAX] = [const { AtomicU8::new(0) }; REASON_MAX];
 
-/// Installs the handlers, with a stack of their own, and unblocks what they handle: the mask of the program before is
+/// Installs the handlers, for exit(3) as well, with a stack of their own, and unblocks what they handle: the mask of the program before is
 /// inherited. Call it first in `main`, before any thread is made. Until [`arm`] is called a fault stops the process
 /// for good.
 ///
@@ -70,6 +70,8 @@ pub fn install() -> io::Result<()> {
         handle(signal, on_fault)?;
     }
     handle(libc::SIGALRM, on_alarm)?;
+    // SAFETY: registers a function that lives as long as the program.
+    check(unsafe { libc::atexit(on_exit) })?;
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigemptyset initialises the set; the signal numbers are valid.
     let set = unsafe {
@@ -269,6 +271,17 @@ extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, _context: *mut
     reason.end();
     exec_next();
     freeze();
+}
+
+/// A program that is to go on for ever has ended all the same. Without anything armed it just ends.
+extern "C" fn on_exit() {
+    if ENTERED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let mut reason = Reason::new();
+    reason.push(b"exit");
+    reason.end();
+    exec_next();
 }
 
 extern "C" fn on_alarm(_signal: c_int, _info: *mut libc::siginfo_t, _context: *mut c_void) {

@@ -5,6 +5,7 @@
 //! | [`spawn`] | clone3 into a cgroup with a pidfd, then exec | no wrapper; between the two nothing may allocate |
 //! | [`crash`] | execveat from the handler of a fault, with a deadline that crosses an exec | handlers are unsafe |
 //! | [`exec`] | execveat on a descriptor | rustix keeps it in its unstable runtime module |
+//! | [`fault`] | breaking a program on purpose, for tests of [`crash`] | a wild write is unsafe |
 //! | [`inherited`] | owning the descriptors a program was started with | making an owner from a number is unsafe |
 //! | [`kcmp`] | are two descriptors one open file description | no wrapper |
 //! | [`memory`] | giving free memory back to the kernel | the allocator's own call |
@@ -19,6 +20,7 @@
 pub mod command;
 pub mod crash;
 pub mod exec;
+pub mod fault;
 pub mod ffi;
 pub mod inherited;
 pub mod kcmp;

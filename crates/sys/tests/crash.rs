@@ -20,7 +20,8 @@ const STEP: &str = "CRASH_TEST_STEP";
 const KEPT: &str = "CRASH_TEST_KEPT";
 
 /// How to crash, and what the next program is told.
-const WAYS: [(&str, &str); 9] = [
+const WAYS: [(&str, &str); 10] = [
+    ("exit", "exit"),
     ("write", "signal 11 code 1 at 0x10"),
     ("read-only", "signal 11 code 2 at 0x"),
     ("overflow", "signal 11 code "),
@@ -122,6 +123,7 @@ fn crash_by(way: &str) {
             libc::raise(libc::SIGILL);
         },
         "abort" => std::process::abort(),
+        "exit" => std::process::exit(3),
         // SAFETY: raises a signal in this process.
         "division" => unsafe {
             libc::raise(libc::SIGFPE);

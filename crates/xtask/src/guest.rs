@@ -18,7 +18,7 @@ const PACKAGES: [&str; 5] = [
 /// Builds what changed and returns the directory with the programs. Cargo's own progress is shown; it needs no
 /// network once the crates of `Cargo.lock` are on the machine.
 pub(crate) fn build(places: &Places) -> Result<PathBuf, Failure> {
-    let executables = build_packages(places, &PACKAGES)?;
+    let executables = build_packages(places, &PACKAGES, &[])?;
     let programs = places.guest_programs();
     collect(&executables, &programs).map_err(|error| {
         Failure::host(
@@ -29,16 +29,33 @@ pub(crate) fn build(places: &Places) -> Result<PathBuf, Failure> {
     Ok(programs)
 }
 
+/// Builds softbootd with places at which a test makes it crash. It lies beside the guest's programs, not among them.
+pub(crate) fn build_faulty(places: &Places) -> Result<PathBuf, Failure> {
+    let programs = build_packages(
+        places,
+        &["softboot-manager"],
+        &["softboot-manager/fault-injection"],
+    )?;
+    let built = programs
+        .first()
+        .ok_or_else(|| Failure::Host("cargo built no softbootd".into()))?;
+    let faulty = places.guest_programs().with_file_name("softbootd-faulty");
+    // The next build without the feature puts its own in the place of this one.
+    std::fs::copy(built, &faulty)
+        .map_err(|error| Failure::host(&format!("copying softbootd to {}", faulty.display()), error))?;
+    Ok(faulty)
+}
+
 /// Builds the one program of a package that is not part of the image, statically as well.
 pub(crate) fn build_one(places: &Places, package: &str) -> Result<PathBuf, Failure> {
-    let programs = build_packages(places, &[package])?;
+    let programs = build_packages(places, &[package], &[])?;
     let program = programs
         .into_iter()
         .find(|path| path.file_name() == Some(package.as_ref()));
     program.ok_or_else(|| Failure::Host(format!("cargo built no program {package}")))
 }
 
-fn build_packages(places: &Places, packages: &[&str]) -> Result<Vec<PathBuf>, Failure> {
+fn build_packages(places: &Places, packages: &[&str], features: &[&str]) -> Result<Vec<PathBuf>, Failure> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
@@ -53,6 +70,9 @@ fn build_packages(places: &Places, packages: &[&str]) -> Result<Vec<PathBuf>, Fa
     command.arg("--target-dir").arg(places.guest_target());
     for package in packages {
         command.args(["--package", package]);
+    }
+    for feature in features {
+        command.args(["--features", feature]);
     }
     // A target is named, so that the flags are for the programs alone and not for build scripts and macros.
     command

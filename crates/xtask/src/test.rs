@@ -11,6 +11,7 @@ use softboot_qemu::machine::Machine;
 use softboot_tests::suite::{ContainerForm, Form, Report, run_suite};
 
 use crate::exit::Failure;
+use crate::guest;
 use crate::places::Places;
 use crate::progress::Reporter;
 use crate::provision::{self, Demo};
@@ -213,6 +214,7 @@ fn container(options: &Options, places: &Places, tally: &mut Tally) -> Result<()
         scratch,
         harness: programs.join("softboot-container"),
         scenario: programs.join("softboot-scenario"),
+        faulty: guest::build_faulty(places)?,
     });
     suite("container", options, &form, tally)
 }

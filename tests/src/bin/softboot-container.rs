@@ -39,6 +39,7 @@ fn dispatch(words: &[&str]) -> Result<u8, Error> {
                 root: PathBuf::from(root),
                 harness: std::env::current_exe().doing("finding the own program")?,
                 scenario: PathBuf::from(scenario),
+                beside: Vec::new(),
                 arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
                 limit: LIMIT,
             })?;

@@ -31,6 +31,8 @@ pub struct Plan {
     pub harness: PathBuf,
     /// The program `softboot-scenario`.
     pub scenario: PathBuf,
+    /// Other programs that it finds beside itself.
+    pub beside: Vec<PathBuf>,
     /// Its arguments.
     pub arguments: Vec<String>,
     /// How long it may take.
@@ -60,6 +62,10 @@ pub fn run(plan: &Plan) -> Result<Outcome, Error> {
     let shared = Scratch::new()?;
     let program = shared.0.join("softboot-scenario");
     fs::copy(&plan.scenario, &program).doing(format!("copying {}", plan.scenario.display()))?;
+    for other in &plan.beside {
+        let name = other.file_name().unwrap_or_default();
+        fs::copy(other, shared.0.join(name)).doing(format!("copying {}", other.display()))?;
+    }
     fs::write(shared.0.join(unit::NAME), unit::text(&plan.arguments)).doing("writing the scenario's unit")?;
     let console = Console::open()?;
     let cgroup = Cgroup::create()?;

@@ -57,7 +57,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     held.check(output, "everything")
 }
 
-fn described(field: &str) -> Result<serde_json::Value, Error> {
+pub(super) fn described(field: &str) -> Result<serde_json::Value, Error> {
     let answer = call("Describe", json!({}))?;
     answer
         .get(field)
@@ -70,8 +70,8 @@ fn crash(signal: Signal) -> Result<(), Error> {
     kill_process(init, signal).doing(format!("sending {signal:?} to PID 1"))
 }
 
-/// What no crash may change.
-struct Held {
+/// What no crash may change: PID 1 itself, main processes, listening sockets, stored descriptors.
+pub(super) struct Held {
     init: Option<Process>,
     mains: Vec<(String, i32)>,
     cookies: std::collections::BTreeMap<String, Vec<u64>>,
@@ -79,7 +79,7 @@ struct Held {
 }
 
 impl Held {
-    fn now() -> Result<Held, Error> {
+    pub(super) fn now() -> Result<Held, Error> {
         let mut mains = Vec::new();
         // Units that the scenario itself makes and stops.
         let names = control::unit_names()?.into_iter();
@@ -107,7 +107,7 @@ impl Held {
         })
     }
 
-    fn check(&self, output: &mut Output, after: &str) -> Result<(), Error> {
+    pub(super) fn check(&self, output: &mut Output, after: &str) -> Result<(), Error> {
         let now = Held::now()?;
         let start = |held: &Held| held.init.as_ref().map(|init| init.start);
         output.same(

@@ -12,6 +12,7 @@ mod defer;
 mod devices;
 mod doublings;
 mod environment;
+mod faults;
 mod fd_store;
 mod forking;
 mod measure;
@@ -128,6 +129,14 @@ pub const SCENARIOS: &[Scenario] = &[
         in_vm: true,
         packages: &[],
         run: crash::run,
+    },
+    Scenario {
+        name: "faults",
+        holds: "PID 1 breaks in every way at every place, and a handoff goes back to the program before",
+        in_container: true,
+        in_vm: false,
+        packages: &[],
+        run: faults::run,
     },
     Scenario {
         name: "bad-input",

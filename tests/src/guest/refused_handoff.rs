@@ -16,7 +16,7 @@ use crate::error::{Context, Error};
 const TEXT: &str = "not a program\n";
 
 /// What lies where the manager's program was.
-enum Instead {
+pub(super) enum Instead {
     Nothing,
     Text { mode: u32 },
     Program(PathBuf),
@@ -159,13 +159,13 @@ fn serves(output: &mut Output) -> Result<(), Error> {
 }
 
 /// Puts the manager's program back when this goes.
-struct Replaced {
+pub(super) struct Replaced {
     program: PathBuf,
     aside: PathBuf,
 }
 
 impl Replaced {
-    fn by(program: &Path, instead: &Instead) -> Result<Replaced, Error> {
+    pub(super) fn by(program: &Path, instead: &Instead) -> Result<Replaced, Error> {
         let aside = program.with_extension("aside");
         fs::rename(program, &aside).doing("moving the manager's program aside")?;
         let replaced = Replaced {

@@ -44,6 +44,7 @@ const CALLS_PER_TURN: usize = 32;
 
 /// All clients.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Clients {
     pub(crate) by_id: Tracked<u64, Client>,
     /// When units changed.
@@ -228,7 +229,11 @@ impl Manager {
                 return;
             };
             match client.connection.next_call() {
-                Ok(Some(call)) => self.answer(id, &call),
+                Ok(Some(call)) => {
+                    crate::fault::place("call");
+                    self.answer(id, &call);
+                    crate::fault::place("called");
+                }
                 Ok(None) => break,
                 Err(error) => {
                     debug!("control client {id} is dropped: {error}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fdstore::memfd::sealed_memfd;
 use rustix::fs::{Mode, OFlags};
-use softboot_reexec::snapshot;
+use softboot_reexec::{snapshot, unknown};
 use softboot_sys::crash;
 use softboot_unit::Definition;
 use tracing::{info, warn};
@@ -16,6 +16,8 @@ use super::{Handoff, Kind};
 use crate::owner;
 use crate::run::Manager;
 
+/// Who writes a snapshot. Of another writer's it is looked at what this program does not know.
+pub(super) const WRITER: &str = env!("CARGO_PKG_VERSION");
 /// The store's name of the snapshot.
 pub(super) const SNAPSHOT: &str = "snapshot";
 /// The store's name of the unit definitions.
@@ -24,8 +26,9 @@ pub(super) const DEFINITIONS: &str = "definitions";
 pub(super) const PREVIOUS_PROGRAM: &str = "previous";
 /// The variable with its number: it is needed before anything can be read.
 pub(super) const PREVIOUS: &str = "SOFTBOOT_PREVIOUS";
-/// The next program has this much time until it is in charge, and four times as much as it took to say yes.
-const LIMIT: Duration = Duration::from_secs(10);
+/// The next program has this much time until it is in charge, and four times as much as it took to say yes, which is
+/// nearly the same work.
+const LIMIT: Duration = Duration::from_secs(2);
 /// Variables that were for this program only.
 const OWN_VARIABLES: [&str; 5] = [
     "FDSTORE_HANDOFF",
@@ -65,16 +68,29 @@ impl Manager {
         work: impl FnOnce(&mut Manager) -> Result<T, String>,
     ) -> Result<T, String> {
         self.keep_definitions()?;
-        let fd =
-            snapshot::write(env!("CARGO_PKG_VERSION"), &self.snapshot(kind)).map_err(|e| e.to_string())?;
+        let fd = self.write_snapshot(kind)?;
         let entry = self.keep(owner::MANAGER, SNAPSHOT, fd)?;
         let result = work(self);
         self.drop_entry(None, entry);
         result
     }
 
+    fn write_snapshot(&self, kind: Kind) -> Result<OwnedFd, String> {
+        let snapshot = self.snapshot(kind);
+        let written = match &self.carried {
+            None => snapshot::write(WRITER, &snapshot),
+            Some(carried) => {
+                let mut value = serde_json::to_value(&snapshot).map_err(|error| error.to_string())?;
+                unknown::graft(&mut value, carried);
+                snapshot::write(WRITER, &value)
+            }
+        };
+        written.map_err(|error| error.to_string())
+    }
+
     /// Execs the next program. Returns only when that failed, with the reason; everything is then as before.
     pub(super) fn commit(&mut self, handoff: &Handoff) -> String {
+        crate::fault::place("commit");
         info!("handing over ({:?})", handoff.kind);
         if handoff.kind == Kind::SoftReboot {
             // The next userspace reads its own unit files.

@@ -7,14 +7,14 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use fdstore::FdStore;
 use rustix::event::epoll::EventFlags;
 use softboot_engine::{Engine, Event, Resume};
-use softboot_reexec::snapshot;
+use softboot_reexec::{snapshot, unknown};
 use softboot_sys::crash;
 use softboot_sys::signals::SignalFd;
 use softboot_unit::{Definition, UnitName};
 use tracing::{error, info, warn};
 
 use super::Kind;
-use super::commit::{DEFINITIONS, PREVIOUS, PREVIOUS_PROGRAM, SNAPSHOT, command_line};
+use super::commit::{DEFINITIONS, PREVIOUS, PREVIOUS_PROGRAM, SNAPSHOT, WRITER, command_line};
 use super::state::Snapshot;
 use crate::journal::Start;
 use crate::owner::{self, Role};
@@ -41,6 +41,7 @@ pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>) -> Result<Taken, String> {
         .ok()
         .and_then(|number| number.parse().ok())
         .ok_or("FDSTORE_HANDOFF does not name a descriptor")?;
+    crate::fault::place("take-over");
     let taken = FdStore::inherit(inherited, manifest).map_err(|error| error.to_string())?;
     let store = taken.store;
     let quarantined = taken.quarantined.iter().map(ToString::to_string).collect();
@@ -74,12 +75,20 @@ fn read_snapshot(store: &FdStore) -> Result<Snapshot, String> {
 /// The state in a sealed snapshot.
 pub(crate) fn decode_snapshot(fd: impl AsFd) -> Result<Snapshot, String> {
     let envelope = snapshot::read(fd.as_fd()).map_err(|error| error.to_string())?;
-    serde_json::from_str(envelope.payload.get()).map_err(|error| {
+    let failed = |error: serde_json::Error| {
         format!(
             "the snapshot of softbootd {} cannot be read: {error}",
             envelope.writer
         )
-    })
+    };
+    let text = envelope.payload.get();
+    let mut snapshot: Snapshot = serde_json::from_str(text).map_err(failed)?;
+    if envelope.writer != WRITER {
+        let original = serde_json::from_str(text).map_err(failed)?;
+        let known = serde_json::to_value(&snapshot).map_err(failed)?;
+        snapshot.manager.carried = unknown::residue(&original, &known);
+    }
+    Ok(snapshot)
 }
 
 /// Of the definitions beside a snapshot those that still have a unit, with the newer ones of the snapshot.
@@ -224,6 +233,8 @@ pub(crate) fn resume(
     manager.remotes = state.remotes;
     manager.start_tokens_at(state.next_token);
     manager.definitions_since = newer;
+    manager.carried = state.carried;
+    crate::fault::place("taken-over");
     // In charge: from here on this program goes on by itself. What only the handoff needed is closed after that.
     manager.begin_journal_of_step(start, &actions);
     crash::done();
@@ -234,6 +245,7 @@ pub(crate) fn resume(
         }
     }
     manager.obey_step(actions);
+    crate::fault::place("in-charge");
     manager.catch_up();
     if kind == Kind::SoftReboot {
         info!("soft-reboot {} done", manager.engine.soft_reboots());
@@ -299,5 +311,32 @@ impl Manager {
                 self.feed(Event::CgroupEmpty { unit });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_another_version_wrote_beside_is_carried_and_what_it_did_not_write_has_its_default() {
+        let state = json!({
+            "kind": "reexec",
+            "engine": {"units": [{"name": "a.service", "mood": "good"}], "weather": [1]},
+            "manager": {"next_token": 7, "guests": {"x": 1}},
+        });
+        let read = |writer: &str| decode_snapshot(snapshot::write(writer, &state).unwrap()).unwrap();
+        let other = read("99.0.0");
+        assert_eq!(other.manager.next_token, 7);
+        assert_eq!(
+            other.manager.carried,
+            Some(json!({
+                "engine": {"units": [{"name": "a.service", "mood": "good"}], "weather": [1]},
+                "manager": {"guests": {"x": 1}},
+            }))
+        );
+        // What this program writes, it knows.
+        assert_eq!(read(WRITER).manager.carried, None);
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use softboot_engine::{FdToken, ProcId, SavedEngine};
 use softboot_unit::{Definition, UnitName, Usec};
 
@@ -30,6 +31,7 @@ pub(crate) struct Snapshot {
 
 /// Everything of the manager that is neither a descriptor nor found again by looking at the system.
 #[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct ManagerState {
     /// Processes by token. Their pidfds are in the store.
     pub(crate) processes: Tracked<ProcId, Process>,
@@ -55,6 +57,9 @@ pub(crate) struct ManagerState {
     pub(crate) reexecs: u32,
     /// Limits that services start with.
     pub(crate) service_nofile: (u64, u64),
+    /// What another version wrote and this one does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) carried: Option<Value>,
 }
 
 /// The same with references, so that a snapshot of a large manager copies nothing.
@@ -80,6 +85,8 @@ pub(crate) struct ManagerStateRef<'a> {
     boot_finished: Option<Usec>,
     reexecs: u32,
     service_nofile: (u64, u64),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carried: &'a Option<Value>,
 }
 
 impl Manager {
@@ -131,6 +138,7 @@ impl Manager {
             boot_finished: self.facts.boot_finished,
             reexecs: self.facts.reexecs,
             service_nofile: self.facts.service_nofile,
+            carried: &self.carried,
         }
     }
 }
@@ -155,6 +163,7 @@ mod tests {
             boot_finished: Some(Usec(2)),
             reexecs: 3,
             service_nofile: (4, 5),
+            carried: Some(Value::Bool(true)),
         };
         let borrowed = ManagerStateRef {
             processes: &owned.processes,
@@ -169,6 +178,7 @@ mod tests {
             boot_finished: owned.boot_finished,
             reexecs: owned.reexecs,
             service_nofile: owned.service_nofile,
+            carried: &owned.carried,
         };
         assert_eq!(
             serde_json::to_value(&owned).unwrap(),

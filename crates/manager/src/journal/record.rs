@@ -120,8 +120,10 @@ impl Base {
 pub(crate) struct Unfinished {
     /// Actions of the step that was under way.
     pub(crate) todo: Vec<Action>,
-    /// How many programs have crashed with the first of them still to do.
+    /// How many programs have crashed by themselves with the first of them still to do.
     pub(crate) attempts: u32,
+    /// The clocks of that step.
+    pub(crate) step: Option<Now>,
     /// Events that the engine has not seen.
     pub(crate) pending: Vec<Event>,
     /// What the engine wants of the manager.

@@ -29,13 +29,13 @@ pub(super) struct Replayed {
     pub(super) engine: Engine,
     pub(super) state: ManagerState,
     pub(super) unfinished: Unfinished,
-    /// The clocks of the last step.
-    pub(super) last_step: Option<Now>,
     /// Clients that nobody knows where they are.
     pub(super) lost_clients: Vec<(u64, Client)>,
     pub(super) verifier: Option<i32>,
     /// Steps that were done again.
     pub(super) steps: usize,
+    /// The program before had just taken over, and not yet told those who asked for that.
+    pub(super) just_in_charge: bool,
 }
 
 /// A journal, taken apart.
@@ -118,7 +118,8 @@ pub(super) fn replay(
     if trust == Trust::NotTheQueue {
         walk.queue.clear();
     }
-    Ok(walk.end())
+    let just_in_charge = matches!(begin.base, Base::Snapshot { .. }) && walk.last_step.is_none();
+    Ok(walk.end(just_in_charge))
 }
 
 type Based = (Engine, ManagerState, Unfinished, Option<Vec<Action>>);
@@ -230,7 +231,7 @@ impl Walk {
         }
     }
 
-    fn end(mut self) -> Replayed {
+    fn end(mut self, just_in_charge: bool) -> Replayed {
         let attempts = if self.moved { 0 } else { self.unfinished.attempts };
         let lost_clients = std::mem::take(&mut self.touched)
             .into_iter()
@@ -242,13 +243,14 @@ impl Walk {
             unfinished: Unfinished {
                 todo: self.current.split_off(self.acted.min(self.current.len())),
                 attempts,
+                step: self.last_step.or(self.unfinished.step),
                 pending: self.queue.into(),
                 ..self.unfinished
             },
-            last_step: self.last_step,
             lost_clients,
             verifier: self.verifier,
             steps: self.steps,
+            just_in_charge,
         }
     }
 }

@@ -103,6 +103,7 @@ pub(crate) fn resume(
             None => debug!("descriptor gone: {aside}"),
         }
     }
+    crate::fault::place("go-on");
     let store = taken.store;
     let (replayed, trust) = match replayed {
         Ok(replayed) => replayed,
@@ -115,10 +116,10 @@ pub(crate) fn resume(
         engine,
         state,
         unfinished,
-        last_step,
         lost_clients,
         verifier,
         steps,
+        just_in_charge,
     } = replayed;
     let notify = notify_socket(&store).map_err(Lost::everything)?;
     let own = Facts {
@@ -147,6 +148,7 @@ pub(crate) fn resume(
     manager.invocations = state.invocations;
     manager.remotes = state.remotes;
     manager.start_tokens_at(state.next_token);
+    manager.carried = state.carried;
     let now = clock::monotonic();
     crashes.retain(|crash| now.minus(*crash) < CRASH_TIME);
     crashes.push(now);
@@ -156,7 +158,11 @@ pub(crate) fn resume(
     if trust != Trust::All {
         error!("what it did last is lost: going on from it has crashed as well");
     }
-    manager.go_on(unfinished, last_step, lost_clients, verifier);
+    manager.go_on(unfinished, was_sent(why), lost_clients, verifier);
+    if just_in_charge {
+        manager.answer_reexec_waiters();
+    }
+    manager.answer_handoff_waiters();
     drop((again, manifest, held));
     info!("going on took {}", clock::monotonic().minus(began));
     Ok(manager)
@@ -231,12 +237,13 @@ impl Manager {
     fn go_on(
         &mut self,
         mut unfinished: Unfinished,
-        last_step: Option<Now>,
+        sent: bool,
         lost_clients: Vec<(u64, Client)>,
         verifier: Option<i32>,
     ) {
-        let doubtful = unfinished.attempts > 0;
-        unfinished.attempts = unfinished.attempts.saturating_add(1);
+        // A signal that somebody sent is nothing against the action.
+        unfinished.attempts = unfinished.attempts.saturating_add(u32::from(!sent));
+        let (doubtful, step) = (unfinished.attempts > 1, unfinished.step);
         self.objective = unfinished.objective;
         self.set_pending(unfinished.pending.clone());
         // From here on a crash finds what has been found out so far.
@@ -256,11 +263,11 @@ impl Manager {
             // Its answer has nobody to go to. It is a child that nobody has reaped, so the number is still its own.
             let _ = kill_process(pid, Signal::KILL);
         }
-        self.finish_step(todo, doubtful, last_step);
+        self.finish_step(todo, doubtful, step);
         if let Some(spare) = final_kill {
             self.begin_final_kill(&spare);
         }
-        self.answer_handoff_waiters();
+        crate::fault::place("gone-on");
         self.catch_up();
         if self.recorder.safe_mode {
             self.enter_safe_mode();

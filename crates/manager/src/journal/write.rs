@@ -176,6 +176,7 @@ impl Manager {
             (_, Err(error)) => Err(error),
             (Some(journal), Ok(())) if line.len() > 1 => {
                 line.push(b']');
+                crate::fault::place("append");
                 journal.append(&line)
             }
             _ => Ok(()),

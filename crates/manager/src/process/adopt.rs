@@ -140,8 +140,9 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_does_not_hide_the_parent() {
-        let stat = parse_stat("42 (a) Z 1 (b) ) S 7 42 42 0 -1").unwrap();
-        assert_eq!((stat.state, stat.parent), ('S', 7));
+        let stat =
+            parse_stat("42 (a) Z 1 (b) ) S 7 42 42 0 -1 4194560 0 0 0 0 1 2 3 4 20 0 1 0 5150 8 9").unwrap();
+        assert_eq!((stat.state, stat.parent, stat.started), ('S', 7, 5150));
         assert!(parse_stat("42 (a").is_none());
     }
 }

@@ -23,6 +23,7 @@ impl Manager {
                     if let Some(process) = self.processes.find_pid(child.pid) {
                         self.process_ended(process, status(child.status));
                     }
+                    crate::fault::place("reap");
                     self.verification_child_ended(child.pid);
                     if let Err(error) = wait::reap(child.pid) {
                         warn!("cannot reap process {}: {error}", child.pid);

@@ -158,6 +158,7 @@ impl Manager {
         unit: UnitName,
         spawned: softboot_sys::spawn::Spawned,
     ) -> Result<(), Refused> {
+        crate::fault::place("spawned");
         let pid = spawned.pid.as_raw_nonzero().get();
         let token = wish.process.0.to_string();
         let pidfd = self

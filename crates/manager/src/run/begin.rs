@@ -54,6 +54,15 @@ pub(crate) struct Parts {
     pub(crate) facts: Facts,
 }
 
+/// A bug. Nobody knows what is half done now, but the journal does, and so does the program before: whichever is armed
+/// goes on. Before anything is unwound, because that closes descriptors.
+fn on_panic(info: &std::panic::PanicHookInfo<'_>) {
+    let text = info.payload_as_str().unwrap_or("without a word");
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let failed = crash::replace(&format!("internal error at {place}: {text}"));
+    error!("internal error at {place}: {text}; and nothing can be executed anew: {failed}");
+}
+
 /// What was in this process before this program.
 enum Before {
     /// Nothing that matters.
@@ -82,6 +91,7 @@ pub(crate) fn init_main() -> ExitCode {
     // First of all: nothing else may have opened a descriptor, and nothing can crash before this.
     let handlers = crash::install();
     memory::keep_large_pieces_apart();
+    std::panic::set_hook(Box::new(on_panic));
     let mut inherited = softboot_sys::inherited::take_all();
     let before = inherited.as_mut().ok().map_or(Before::Nothing, Before::arm);
     if !rustix::process::getpid().is_init() {
@@ -291,6 +301,7 @@ impl Manager {
             objective: None,
             final_kill: None,
             definitions_since: BTreeSet::new(),
+            carried: None,
             handoff: None,
             recorder: journal::Recorder::default(),
             facts,

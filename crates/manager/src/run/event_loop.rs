@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustix::event::epoll::EventFlags;
 use softboot_engine::{Action, Event, ExitStatus, UnitId};
-use softboot_sys::crash;
 use tracing::{error, info};
 
 use super::{Alarm, Manager, Source};
+use crate::fault;
 use crate::journal::Inert;
 use crate::{clock, owner};
 
@@ -15,15 +15,8 @@ impl Manager {
     /// Runs until the machine or this program is over.
     pub(crate) fn run(mut self) -> ! {
         loop {
-            // A bug in one event must not take the machine down. Nobody knows what is half done now, but the journal
-            // does: a new program goes on from it.
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.turn())) {
-                let what = panic_text(panic.as_ref());
-                let error = crash::replace(&format!("internal error: {what}"));
-                error!(
-                    "internal error: {what}; and softbootd cannot be executed anew ({error}), so it goes on"
-                );
-            }
+            // The panic hook has said what it was, and that nothing could be executed anew: one event is lost.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.turn()));
         }
     }
 
@@ -44,6 +37,7 @@ impl Manager {
                 for (source, flags) in ready {
                     // An earlier turn may have closed it.
                     if self.poll.is_watched(source) {
+                        fault::place("dispatch");
                         self.dispatch(source, flags);
                         self.drain();
                     }
@@ -59,6 +53,7 @@ impl Manager {
         while let Some(event) = self.pending.pop_front() {
             let now = clock::now();
             self.journal_step(now);
+            fault::place("step");
             let actions = self.engine.step(now, event);
             self.obey_each(actions);
             stepped = true;
@@ -77,7 +72,9 @@ impl Manager {
     fn obey_each(&mut self, actions: Vec<Action>) {
         for (place, action) in actions.into_iter().enumerate() {
             let inert = Inert::from(&action);
+            fault::place("act");
             self.obey(action);
+            fault::place("acted");
             self.journal_acted(place.saturating_add(1), inert);
         }
         self.engine.collect_garbage();
@@ -192,11 +189,4 @@ impl Manager {
             self.drain();
         }
     }
-}
-
-/// What a panic said.
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without a word")
 }

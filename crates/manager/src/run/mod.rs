@@ -25,6 +25,7 @@ use crate::cgroup::Cgroups;
 use crate::client::Clients;
 use crate::devices::Devices;
 use crate::environment::Remote;
+use crate::fault;
 use crate::handoff::Handoff;
 use crate::journal::Recorder;
 use crate::mounts::Mounts;
@@ -99,6 +100,8 @@ pub(crate) struct Manager {
     pub(crate) final_kill: Option<FinalKill>,
     /// Units whose definitions were read since all of them were written for a handoff.
     pub(crate) definitions_since: BTreeSet<UnitName>,
+    /// What another version wrote into the snapshot and this one does not know.
+    pub(crate) carried: Option<serde_json::Value>,
     /// A handoff, from its request to the exec.
     pub(crate) handoff: Option<Handoff>,
     /// Ready for a crash.
@@ -114,7 +117,9 @@ pub(crate) struct Manager {
 impl Manager {
     /// Queues an event for the engine.
     pub(crate) fn feed(&mut self, event: Event) {
+        fault::place("feed");
         self.journal_fed(&event);
+        fault::place("fed");
         self.pending.push_back(event);
     }
 

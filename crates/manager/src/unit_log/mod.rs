@@ -34,6 +34,7 @@ const PIPE_SIZE: usize = 256 * 1024;
 
 /// The logs' state that is not in files: the start of a line whose end has not come yet.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct UnitLogs {
     pub(crate) partial: Tracked<UnitName, Lines>,
     /// Lines that could not be written, since the last one that could.

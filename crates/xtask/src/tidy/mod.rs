@@ -12,6 +12,7 @@ mod links;
 mod machine;
 mod modules;
 mod paths;
+mod state;
 mod tokens;
 mod top_level;
 mod tree;
@@ -48,6 +49,8 @@ Rules, checked over the files that git tracks:
   crates        Each crate begins with what it is for, and takes the
                 workspace's lints; who does not is in crates.rs with a reason.
   modules       Each Rust file is reached from something that cargo compiles.
+  state         docs/state-format.md names the members that the types of the
+                snapshot and the journal have.
 
 An exception that nothing needs any more is a finding, too.
 
@@ -105,7 +108,7 @@ pub(crate) fn find(places: &Places) -> Result<Vec<Finding>, Failure> {
 }
 
 /// All rules, with their tables.
-fn check(tree: &Tree, workspace: &Workspace, policy: &Result<Policy, String>) -> [Findings; 10] {
+fn check(tree: &Tree, workspace: &Workspace, policy: &Result<Policy, String>) -> [Findings; 11] {
     [
         dependencies::check(tree, workspace, dependencies::TABLE),
         unsafe_code::check(tree, unsafe_code::PLACES),
@@ -117,6 +120,7 @@ fn check(tree: &Tree, workspace: &Workspace, policy: &Result<Policy, String>) ->
         leftovers::check(tree),
         crates::check(tree, workspace, crates::EXCEPTIONS),
         modules::check(tree, workspace),
+        state::check(tree),
     ]
 }
 
