@@ -43,7 +43,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
-    /// The engine: load, insert, start, event, save, restore; and PID 1: memory, boot
+    /// The engine: load, insert, start, event, save, restore; and PID 1: spawn, memory, boot
     Engine {
         /// Numbers of units, the smallest first
         #[arg(long, value_delimiter = ',', default_value = "100,1000,10000,100000")]
