@@ -147,10 +147,30 @@ fn in_vm(scenario: &Scenario, machine: &Machine) -> Result<(u8, String), VmError
     let ran = vm.run(&["/usr/bin/softboot-scenario", scenario.name], LIMIT)?;
     let output = format!("{}{}", ran.stdout_text(), ran.stderr_text());
     let code = ExitStatus::code(ran.status);
-    if code == 0 {
-        vm.shutdown()?;
+    if code != 0 {
+        return Ok((code, output));
     }
-    Ok((code, output))
+    vm.shutdown()?;
+    let console = vm.console_tail().0;
+    Ok(match missing(&console, scenario.farewell) {
+        None => (0, output),
+        Some(line) => (
+            1,
+            format!(
+                "{output}at its end the machine did not say {line:?}:\n{}",
+                console.join("\n")
+            ),
+        ),
+    })
+}
+
+/// The first of these that is not in a line after the line of the one before.
+fn missing<'a>(console: &[String], wanted: &[&'a str]) -> Option<&'a str> {
+    let mut lines = console.iter();
+    wanted
+        .iter()
+        .find(|text| !lines.any(|line| line.contains(**text)))
+        .copied()
 }
 
 fn in_container(scenario: &Scenario, parts: &ContainerForm<'_>) -> Result<(u8, String), Error> {
@@ -199,6 +219,14 @@ mod tests {
         assert!(vm.contains(&"stubborn") && !vm.contains(&"fd-store"));
         assert!(container.contains(&"page") && vm.contains(&"page"));
         assert_eq!(names(&["stubborn"], true), ["stubborn"]);
+    }
+
+    #[test]
+    fn a_farewell_has_its_order() {
+        let console = ["a 1", "b 2", "c 3"].map(str::to_owned);
+        assert_eq!(missing(&console, &["a", "c"]), None);
+        assert_eq!(missing(&console, &["b", "a"]), Some("a"));
+        assert_eq!(missing(&console, &["b", "b"]), Some("b"));
     }
 
     #[test]

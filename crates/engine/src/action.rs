@@ -128,6 +128,9 @@ pub enum Action {
     },
     /// The whole manager has to do something. At most one is under way; the last one asked for wins.
     Objective(Objective),
+    /// Before the final kill of a soft-reboot: which units survive though no setting of theirs says so (semantics 7.5: a
+    /// mark on their cgroup, a main process of root whose name begins with `@`)? Answer with `SurvivorsFound`.
+    FindSurvivors,
     /// End every process that is not PID 1, a kernel thread or in a spared unit's cgroup: SIGTERM, a grace, SIGKILL,
     /// waited for by cgroup events. Answer with `FinalKillDone`.
     FinalKill {

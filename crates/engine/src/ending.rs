@@ -3,7 +3,8 @@
 //! | phase | what holds |
 //! |---|---|
 //! | normal | `ending` is none |
-//! | ending | every job is cancelled, no new job or process; services that are not spared are in final-sigterm; the manager ends all processes |
+//! | asked | (soft-reboot) every job is cancelled, no new job or process; the manager looks who survives beside those that say so |
+//! | ending | as before; services that are not spared are in final-sigterm; the manager ends all processes |
 //! | over | `FinalKillDone`: what was left is dead, and the objective goes to the manager |
 //!
 //! `ObjectiveAborted` leads back to normal. A soft-reboot spares survivors, everything else nobody.
@@ -19,11 +20,17 @@ use crate::socket::SocketState;
 use crate::state::{JobKind, JobResult};
 
 /// An end that is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ending {
     pub(crate) objective: Objective,
+    /// Who survives is not known yet.
+    #[serde(default)]
+    asked: bool,
     /// Every process is gone.
-    pub(crate) over: bool,
+    over: bool,
+    /// Who survives without saying so.
+    #[serde(default)]
+    marked: Vec<UnitName>,
 }
 
 /// Seven presses in this time reboot at once.
@@ -147,10 +154,12 @@ impl Engine {
         }
     }
 
-    /// Services that a soft-reboot leaves alone: SurviveFinalKillSignal=yes, and not on their way down.
+    /// Services that a soft-reboot leaves alone: SurviveFinalKillSignal=yes, or found to be marked, and not on their way
+    /// down.
     pub fn survivors(&self) -> Vec<UnitId> {
+        let marked = self.ending.as_ref().map_or(&[][..], |ending| &ending.marked);
         let lives = |unit: &crate::units::Unit| {
-            unit.definition.unit.survive_final_kill_signal
+            (unit.definition.unit.survive_final_kill_signal || marked.contains(&unit.definition.name))
                 && unit.is_up()
                 && unit.service().is_some_and(crate::service::Service::has_processes)
         };
@@ -159,6 +168,13 @@ impl Engine {
             .filter(|(_, unit)| lives(unit))
             .map(|(id, _)| id)
             .collect()
+    }
+
+    /// The end that is under way is a soft-reboot.
+    pub fn is_soft_rebooting(&self) -> bool {
+        self.ending
+            .as_ref()
+            .is_some_and(|ending| ending.objective == Objective::SoftReboot)
     }
 
     fn spared(&self, objective: Objective) -> Vec<UnitId> {
@@ -175,11 +191,35 @@ impl Engine {
         }
         self.ending = Some(Ending {
             objective,
+            asked: objective == Objective::SoftReboot,
             over: false,
+            marked: Vec::new(),
         });
         for id in self.jobs.ids() {
             self.finish_job(id, JobResult::Canceled, false);
         }
+        if objective == Objective::SoftReboot {
+            self.act(Action::FindSurvivors);
+        } else {
+            self.begin_final_kill(objective);
+        }
+    }
+
+    pub(crate) fn survivors_found(&mut self, units: &[UnitId]) {
+        let names = units
+            .iter()
+            .filter_map(|unit| self.name(*unit).cloned())
+            .collect();
+        let Some(ending) = self.ending.as_mut().filter(|ending| ending.asked) else {
+            return;
+        };
+        ending.asked = false;
+        ending.marked = names;
+        let objective = ending.objective;
+        self.begin_final_kill(objective);
+    }
+
+    fn begin_final_kill(&mut self, objective: Objective) {
         let spare = self.spared(objective);
         self.act(Action::FinalKill { spare: spare.clone() });
         let units: Vec<UnitId> = self.units.ids().collect();
@@ -215,17 +255,15 @@ impl Engine {
 
     /// No process is left but those that were spared.
     pub(crate) fn final_kill_done(&mut self) {
-        let Some(Ending {
-            objective,
-            over: false,
-        }) = self.ending
+        let Some(ending) = self
+            .ending
+            .as_mut()
+            .filter(|ending| !ending.asked && !ending.over)
         else {
             return;
         };
-        self.ending = Some(Ending {
-            objective,
-            over: true,
-        });
+        ending.over = true;
+        let objective = ending.objective;
         let spare = self.spared(objective);
         let units: Vec<UnitId> = self.units.ids().collect();
         for unit in units {

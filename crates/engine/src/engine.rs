@@ -166,6 +166,7 @@ impl Engine {
                 self.conditions_checked(unit, conditions, asserts);
             }
             Event::Timer(timer) => self.timer(timer),
+            Event::SurvivorsFound { units } => self.survivors_found(&units),
             Event::FinalKillDone => self.final_kill_done(),
             Event::ObjectiveAborted { reason } => self.objective_aborted(&reason),
             Event::SafeMode(on) => self.safe_mode = on,

@@ -243,6 +243,11 @@ pub enum Event {
     },
     /// A timer is due.
     Timer(TimerId),
+    /// Units that survive by what the system says of their processes: the answer to [`crate::Action::FindSurvivors`].
+    SurvivorsFound {
+        /// In any order; those that survive by their own setting may be among them.
+        units: Vec<UnitId>,
+    },
     /// The world is about to end: everything but survivors must go (see [`crate::Action::FinalKill`]).
     FinalKillDone,
     /// The handoff that an objective asked for was given up; go on as if it had not been asked.

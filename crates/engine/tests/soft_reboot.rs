@@ -72,6 +72,27 @@ fn booted() -> World {
 }
 
 #[test]
+fn a_mark_on_its_processes_makes_a_survivor() {
+    let mut world = booted();
+    let left = world.id("left.service");
+    let before = world.status("left.service").main_pid;
+    world.marked.insert("left.service".to_owned());
+    world.request(JobKind::Start, "soft-reboot.target", JobMode::ReplaceIrreversibly);
+    let keep = world.id("keep.service");
+    let mut spare = vec![left, keep];
+    spare.sort();
+    assert!(world.trace.contains(&Action::FinalKill { spare }));
+    assert_eq!(world.sub("left.service"), "running");
+    world.soft_reboot(units());
+    assert_eq!(world.status("left.service").main_pid, before);
+
+    // It is a property of the processes then, not of the unit.
+    world.marked.clear();
+    world.request(JobKind::Start, "soft-reboot.target", JobMode::ReplaceIrreversibly);
+    assert_eq!(world.sub("left.service"), "failed");
+}
+
+#[test]
 fn everything_restarts_but_survivors_and_listening_sockets() {
     let mut world = booted();
     let (web, keep) = (world.id("web.service"), world.id("keep.service"));

@@ -25,6 +25,10 @@ pub(crate) enum Mode {
     Init,
     /// The child that checks a handoff before the old program lets go.
     Verify,
+    /// The child that rehearses a change of the root, and becomes the one that checks.
+    RehearseRoot,
+    /// The child that changes the root.
+    SwitchRoot,
     /// Print the version.
     Version,
     /// Print the help text.
@@ -37,6 +41,8 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Mode, Str
     for argument in arguments {
         match argument.as_str() {
             "--verify" => return Ok(Mode::Verify),
+            "--rehearse-root" => return Ok(Mode::RehearseRoot),
+            "--switch-root" => return Ok(Mode::SwitchRoot),
             "--version" => return Ok(Mode::Version),
             "--help" | "-h" => return Ok(Mode::Help),
             _ if pid_1 => {}
@@ -81,6 +87,8 @@ mod tests {
     fn words_choose_the_mode() {
         assert_eq!(mode(&[]), Ok(Mode::Init));
         assert_eq!(mode(&["--verify"]), Ok(Mode::Verify));
+        assert_eq!(mode(&["--rehearse-root"]), Ok(Mode::RehearseRoot));
+        assert_eq!(mode(&["--switch-root"]), Ok(Mode::SwitchRoot));
         assert_eq!(mode(&["-h"]), Ok(Mode::Help));
         assert_eq!(mode(&["--version"]), Ok(Mode::Version));
     }

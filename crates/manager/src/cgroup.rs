@@ -252,6 +252,11 @@ pub(crate) fn of_process(pid: i32) -> Option<String> {
     Some(path.trim_start_matches('/').to_owned())
 }
 
+/// The directory of a path that /proc/PID/cgroup names.
+pub(crate) fn absolute(path: &str) -> PathBuf {
+    Path::new(MOUNT).join(path)
+}
+
 /// The unit that a path below the root belongs to: its outermost part that is a unit name of a leaf type. What is
 /// below that may be delegated, and whoever has it could give a group any unit's name.
 pub(crate) fn unit_of_path(path: &str) -> Option<UnitName> {

@@ -1,6 +1,6 @@
 //! Places at which a test makes PID 1 crash. In a normal build a place is nothing.
 //!
-//! With the feature `fault-injection` each place looks at [`FILE`]: `PLACE COUNT FAULT`. The program that passes PLACE
+//! With the feature `fault-injection` each place looks at `FILE`: `PLACE COUNT FAULT`. The program that passes PLACE
 //! (or any, for `any`) for the COUNTth time removes the file and breaks; see [`softboot_sys::fault::Fault`].
 
 /// The order.

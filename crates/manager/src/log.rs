@@ -25,6 +25,11 @@ pub(crate) fn start(container: bool) {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     let open = |path: &str| rustix::fs::open(path, flags, Mode::empty()).ok();
     let kmsg = if container { None } else { open("/dev/kmsg") };
+    if kmsg.is_some() {
+        // Ten lines in five seconds are what the kernel takes otherwise, and the end of a machine has more to say. Where
+        // the command line forbids it, it stays so.
+        let _ = std::fs::write("/proc/sys/kernel/printk_devkmsg", "on\n");
+    }
     let is_kmsg = kmsg.is_some();
     let sink = kmsg.or_else(|| open("/dev/console"));
     // A second call (never in practice) keeps the first subscriber.

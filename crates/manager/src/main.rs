@@ -16,6 +16,7 @@ mod handoff;
 mod journal;
 mod load;
 mod log;
+mod mount_table;
 mod mounts;
 mod notify;
 mod obey;
@@ -23,6 +24,7 @@ mod owner;
 mod paths;
 mod process;
 mod resources;
+mod root;
 mod run;
 mod setup;
 mod shutdown;
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
         Ok(args::Mode::Help) => args::print_help(),
         Ok(args::Mode::Version) => args::print_version(),
         Ok(args::Mode::Verify) => handoff::verify_main(),
+        Ok(args::Mode::RehearseRoot) => root::rehearse_main(),
+        Ok(args::Mode::SwitchRoot) => root::switch_main(),
         Ok(args::Mode::Init) => run::init_main(),
         Err(error) => args::print_usage_error(&error),
     }

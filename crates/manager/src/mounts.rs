@@ -3,18 +3,17 @@
 //! What is mounted without a unit file has no unit; the end of the machine unmounts it all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 use rustix::fs::Mode;
 use softboot_engine::{Event, UnitId};
 use softboot_unit::KindSection;
 use tracing::warn;
 
+use crate::mount_table::{self, TABLE};
 use crate::run::Manager;
-use crate::shutdown::mount_points;
-
-const TABLE: &str = "/proc/self/mountinfo";
 
 /// The mount table, watched.
 pub(crate) struct Mounts {
@@ -57,10 +56,9 @@ impl Manager {
         if units.is_empty() {
             return;
         }
-        let table = fs::read_to_string(TABLE).unwrap_or_default();
-        let points: BTreeSet<String> = mount_points(&table).collect();
+        let points: BTreeSet<_> = mount_table::read().into_iter().map(|mount| mount.point).collect();
         for (unit, path) in units {
-            let mounted = points.contains(&path);
+            let mounted = points.contains(Path::new(&path));
             // The first time all is news: much may have happened before this program.
             if self.mounts.known.insert(unit, mounted) != Some(mounted) {
                 self.feed(Event::MountSeen { unit, mounted });

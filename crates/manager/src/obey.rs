@@ -45,6 +45,7 @@ impl Manager {
             Action::RequestQueued { request, job } => self.request_queued(request, job),
             Action::RequestDone { request, outcome } => self.request_done(request, outcome),
             Action::Objective(objective) => self.objective = Some(objective),
+            Action::FindSurvivors => self.find_survivors(),
             Action::FinalKill { spare } => self.begin_final_kill(&spare),
             Action::Log { level, unit, message } => self.log(level, unit, &message),
         }

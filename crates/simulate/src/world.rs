@@ -63,6 +63,8 @@ pub struct World {
     watched: BTreeSet<UnitName>,
     answered: BTreeSet<RequestId>,
     next_request: u64,
+    /// Somebody has to say who survives by a mark.
+    survivors_wanted: bool,
     pub(crate) next_found: u64,
     /// While a final kill is under way: who is spared.
     pub(crate) spared: Option<BTreeSet<UnitName>>,
@@ -94,6 +96,7 @@ impl World {
             watched: BTreeSet::new(),
             answered: BTreeSet::new(),
             next_request: 1,
+            survivors_wanted: false,
             next_found: 1,
             spared: None,
             calm: BTreeSet::new(),
@@ -378,6 +381,7 @@ impl World {
             Action::RequestDone { request, .. } if !self.answered.insert(request) => {
                 self.breaks(format!("{request:?} was answered twice"));
             }
+            Action::FindSurvivors => self.survivors_wanted = true,
             Action::FinalKill { spare } => {
                 let started = |unit: &&UnitId| {
                     let status = self.engine.status(**unit);
@@ -397,6 +401,11 @@ impl World {
 
     /// Ends everything but survivors, and hands over.
     fn finish_soft_reboot(&mut self) {
+        if std::mem::take(&mut self.survivors_wanted) {
+            let units: Vec<UnitId> = self.engine.ids().collect();
+            let units = units.into_iter().filter(|_| self.random.percent(10)).collect();
+            self.step(Event::SurvivorsFound { units });
+        }
         let Some(spared) = self.spared.clone() else { return };
         let victims: Vec<ProcId> = self
             .processes

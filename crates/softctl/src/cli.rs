@@ -169,6 +169,9 @@ pub(crate) enum Verb {
     /// Stop everything and halt the machine
     #[command(after_help = help::HALT)]
     Halt(Force),
+    /// Reboot into the kernel that kexec(8) has loaded, without the firmware
+    #[command(after_help = help::KEXEC)]
+    Kexec(Force),
 }
 
 /// Any number of units.
@@ -310,9 +313,13 @@ pub(crate) struct SoftReboot {
     /// Wait until the next userspace has booted
     #[arg(long, conflicts_with = "check")]
     pub(crate) wait: bool,
-    /// Only ask the new softbootd whether it could take over
+    /// Only ask the next softbootd whether it could take over, and say what would happen to the root
     #[arg(long)]
     pub(crate) check: bool,
+    /// The next root: a directory or a disk image; an empty word: the root stays
+    /// [default: what is at /run/nextroot, if anything]
+    #[arg(value_name = "ROOT", verbatim_doc_comment)]
+    pub(crate) root: Option<String>,
 }
 
 /// `poweroff`, `reboot`, `halt`.

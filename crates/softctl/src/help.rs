@@ -131,7 +131,9 @@ pub(crate) const SOFT_REBOOT: &str = "\
 Examples:
   softctl soft-reboot --check      exit code 0: the next softbootd could take over
   softctl soft-reboot
-  softctl soft-reboot --wait       return when the next userspace has booted";
+  softctl soft-reboot --wait       return when the next userspace has booted
+  softctl soft-reboot /srv/next    into another root: a directory or a disk image
+  softctl soft-reboot ''            in this root, whatever is at /run/nextroot";
 
 pub(crate) const POWEROFF: &str = "\
 Examples:
@@ -140,8 +142,14 @@ Examples:
 
 pub(crate) const REBOOT: &str = "\
 Examples:
-  softctl reboot                   with the kernel; softctl soft-reboot without
+  softctl reboot                   with the kernel; softctl soft-reboot without it. With a
+                                   next root mounted at /run/nextroot it is a soft-reboot
   softctl reboot --force           when a unit does not stop";
+
+pub(crate) const KEXEC: &str = "\
+Examples:
+  kexec -l /boot/vmlinuz --initrd=/boot/initrd.img --reuse-cmdline
+  softctl kexec                    refused when no kernel is loaded";
 
 pub(crate) const HALT: &str = "\
 Examples:

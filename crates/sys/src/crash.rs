@@ -243,8 +243,11 @@ extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, _context: *mut
         // SAFETY: with SA_SIGINFO the kernel passes a valid siginfo.
         unsafe { (*info).si_code }
     };
+    // abort(3) sends a signal as well, but to itself.
+    // SAFETY: the siginfo is valid, and a signal that a process sent has its number; getpid is async-signal-safe.
+    let sent = code <= 0 && !info.is_null() && unsafe { (*info).si_pid() != libc::getpid() };
     if ENTERED.swap(true, Ordering::Relaxed) {
-        if code <= 0 {
+        if sent {
             // Somebody sent it, while the handler is at work already.
             return;
         }
@@ -270,6 +273,11 @@ extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, _context: *mut
     }
     reason.end();
     exec_next();
+    if sent {
+        // Nothing is armed yet, or it cannot be executed. Somebody sent the signal, so nothing is broken either.
+        ENTERED.store(false, Ordering::Relaxed);
+        return;
+    }
     freeze();
 }
 

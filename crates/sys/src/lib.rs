@@ -14,23 +14,31 @@
 //! | [`signals`] | blocking all signals, signalfd | rustix has no signalfd; masks need libc's set |
 //! | [`wait`] | looking at a zombie before reaping it | rustix hides the siginfo's pid |
 //! | [`net`] | bringing loopback up | an ioctl with a struct |
+//! | [`loop_device`], [`device_mapper`], [`watchdog`] | a file as a device, taking one apart, keeping the reset away | ioctls with structs |
+//! | [`namespace`] | a mount table of one's own | unsafe in rustix, for flags that this does not use |
+//! | [`swap`] | swapoff | no wrapper |
 //!
 //! Not here, because rustix has it: epoll, timerfd, inotify, mount, reboot, pidfd_open, pidfd_send_signal, prctl.
 
 pub mod command;
 pub mod crash;
+pub mod device_mapper;
 pub mod exec;
 pub mod fault;
 pub mod ffi;
 pub mod inherited;
 pub mod kcmp;
+pub mod loop_device;
 pub mod memory;
 pub mod mqueue;
+pub mod namespace;
 pub mod net;
 pub mod pidfd;
 pub mod recv;
 pub mod signals;
 pub mod sockopt;
 pub mod spawn;
+pub mod swap;
 pub mod vsock;
 pub mod wait;
+pub mod watchdog;

@@ -36,6 +36,13 @@ const WAYS: [(&str, &str); 10] = [
 fn main() -> ExitCode {
     match std::env::var(STEP).as_deref() {
         Ok("after") => return after(),
+        Ok("unarmed") => {
+            crash::install().unwrap();
+            let kill = format!("kill -SEGV {}", std::process::id());
+            Command::new("sh").args(["-c", &kill]).status().unwrap();
+            println!("went on");
+            return ExitCode::SUCCESS;
+        }
         Ok("waits") => {
             crash::install().unwrap();
             arm("after");
@@ -51,6 +58,14 @@ fn main() -> ExitCode {
         }
         Err(_) => {}
     }
+    let unarmed = Command::new("/proc/self/exe")
+        .env(STEP, "unarmed")
+        .output()
+        .unwrap();
+    assert_eq!(
+        unarmed.stdout, b"went on\n",
+        "a signal that was sent before anything is armed"
+    );
     for (way, expected) in WAYS {
         let child = Command::new("/proc/self/exe")
             .env(STEP, way)

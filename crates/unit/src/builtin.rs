@@ -83,10 +83,15 @@ fn described(what: &str) -> Option<String> {
     Some(format!("[Unit]\nDescription={what}\n"))
 }
 
-/// Any slice exists when it is named.
+/// Any slice exists when it is named. It has no process of its own, so nothing has to stop it; if something did, it would
+/// take the survivors in it along (semantics 7.9).
 fn slice(name: &str) -> Option<String> {
-    name.strip_suffix(".slice")
-        .map(|stem| format!("[Unit]\nDescription=Slice {}\n", stem.replace('%', "%%")))
+    name.strip_suffix(".slice").map(|stem| {
+        format!(
+            "[Unit]\nDescription=Slice {}\nDefaultDependencies=no\n",
+            stem.replace('%', "%%")
+        )
+    })
 }
 
 /// Any device may appear; a job waits for it as long as the reference's DefaultDeviceTimeoutSec.

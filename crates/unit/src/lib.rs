@@ -11,6 +11,7 @@
 //! | assignments to typed settings | `settings`, `value` |
 //! | implicit and default dependencies | `implicit` |
 //! | contradictions | `check` |
+//! | what a survivor of a soft-reboot has to say | [`recipe`] |
 //! | enabling, disabling, masking | [`install`] |
 //! | everything a unit mentions | [`Loader::load_closure`] |
 
@@ -25,6 +26,7 @@ mod loader;
 mod lookup;
 pub mod model;
 pub mod name;
+pub mod recipe;
 mod settings;
 pub mod specifier;
 mod syntax;

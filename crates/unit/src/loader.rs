@@ -11,6 +11,7 @@ use crate::model::{
     Definition, Dependency, DependencyKind, Diagnostic, KindSection, LoadState, Origin, Severity,
 };
 use crate::name::{UnitKind, UnitName};
+use crate::recipe;
 use crate::settings::Draft;
 use crate::specifier::Specifiers;
 
@@ -160,6 +161,7 @@ impl<'a> Loader<'a> {
                 origin: Origin::File,
             }));
         }
+        recipe::complete(&mut unit, draft.unit.written, &mut dependencies);
         for (how, path) in implicit::mounts_for(&unit, &kind) {
             self.add_mounts(&name, how, &path, &mut dependencies);
         }

@@ -8,9 +8,17 @@ use crate::packages::KernelPackage;
 /// Without these there is no event channel and no network. Those that are part of the kernel need no file.
 pub const REQUIRED_MODULES: [&str; 3] = ["virtio_pci", "virtio_console", "virtio_net"];
 
-/// Taken where the kernel has them: entropy at boot, and sharing a directory of the host (Debian's cloud kernel has
-/// virtiofs, but no 9p).
-pub const OPTIONAL_MODULES: [&str; 4] = ["virtio_rng", "virtiofs", "9p", "9pnet_virtio"];
+/// Taken where the kernel has them: entropy at boot, sharing a directory of the host (Debian's cloud kernel has
+/// virtiofs, but no 9p), disk images as a next root, and a watchdog.
+pub const OPTIONAL_MODULES: [&str; 7] = [
+    "virtio_rng",
+    "virtiofs",
+    "9p",
+    "9pnet_virtio",
+    "loop",
+    "squashfs",
+    "softdog",
+];
 
 /// Adds the modules with all they depend on, and the list to load them by.
 pub(super) fn modules(

@@ -205,7 +205,7 @@ impl Vm {
     ///
     /// # Errors
     /// The machine failed, or did anything but power off.
-    pub fn shutdown(self) -> Result<(), VmError> {
+    pub fn shutdown(&self) -> Result<(), VmError> {
         self.channel.send(&FromHost::Shutdown);
         self.wait_power_off(Some(SHUTDOWN_TIME))
     }

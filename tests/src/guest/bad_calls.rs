@@ -177,11 +177,16 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     let cases = [
         ("Manager.Describe", json!({}), ""),
         ("Manager.Describe", json!([]), "InvalidParameter"),
-        ("Manager.KExec", json!({}), "MethodNotFound"),
+        ("Manager.KExec", json!({}), "Failed"),
+        (
+            "Manager.SoftReboot",
+            json!({ "root": "elsewhere" }),
+            "InvalidParameter",
+        ),
         (
             "Manager.SoftReboot",
             json!({ "root": "/elsewhere" }),
-            "InvalidParameter",
+            "HandoffRefused",
         ),
         ("Unit.List", json!({}), "ExpectedMore"),
         ("Unit.List", json!({ "name": "survivor.service" }), ""),

@@ -11,6 +11,7 @@ mod crash;
 mod defer;
 mod devices;
 mod doublings;
+mod ending;
 mod environment;
 mod faults;
 mod fd_store;
@@ -18,6 +19,7 @@ mod forking;
 mod measure;
 mod mounts;
 mod net;
+mod next_root;
 mod packages;
 mod page;
 mod pid1_signals;
@@ -31,6 +33,7 @@ mod soft_reboots;
 mod softctl;
 mod status_exit;
 mod stubborn;
+mod survivors;
 mod unit_log;
 mod units;
 mod verbs;
@@ -52,6 +55,8 @@ pub struct Scenario {
     pub in_container: bool,
     /// Whether the virtual machine, which is slow, runs it too.
     pub in_vm: bool,
+    /// What the virtual machine says at its end, in this order.
+    pub farewell: &'static [&'static str],
     /// Packages of the distribution that it needs in the image, beside the usual ones.
     pub packages: &'static [&'static str],
     run: fn(&mut Output, &Options) -> Result<(), Error>,
@@ -87,6 +92,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "softctl status prints a running system and exits 0; a failing command's status comes back",
         in_container: false,
         in_vm: true,
+        farewell: &[],
         packages: &[],
         run: status_exit::run,
     },
@@ -95,6 +101,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "the page is served before, during and after; nobody is refused",
         in_container: true,
         in_vm: true,
+        farewell: &[],
         packages: &[],
         run: page::run,
     },
@@ -103,6 +110,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "soft-reboots in a row keep connections, sockets, memory files and survivors, and leak nothing",
         in_container: true,
         in_vm: true,
+        farewell: &[],
         packages: &[],
         run: soft_reboots::run,
     },
@@ -111,6 +119,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "what ignores SIGTERM, forks without end or outgrows its memory is dealt with",
         in_container: false,
         in_vm: true,
+        farewell: &[],
         packages: &[],
         run: stubborn::run,
     },
@@ -119,6 +128,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "connections queued during daemon-reexec are answered, and a death during it is noticed",
         in_container: true,
         in_vm: true,
+        farewell: &[],
         packages: &[],
         run: reexec_queue::run,
     },
@@ -127,6 +137,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "PID 1 crashes under load and goes on: nothing is restarted, refused or lost",
         in_container: true,
         in_vm: true,
+        farewell: &[],
         packages: &[],
         run: crash::run,
     },
@@ -135,6 +146,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "PID 1 breaks in every way at every place, and a handoff goes back to the program before",
         in_container: true,
         in_vm: false,
+        farewell: &[],
         packages: &[],
         run: faults::run,
     },
@@ -143,6 +155,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "mistakes in unit files are reported with their place, and random bytes do not kill PID 1",
         in_container: false,
         in_vm: true,
+        farewell: &[],
         packages: &[],
         run: bad_input::run,
     },
@@ -151,6 +164,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "control clients cross re-exec and soft-reboot; who may not, or does not read, hurts nobody",
         in_container: true,
         in_vm: false,
+        farewell: &[],
         packages: &[],
         run: clients::run,
     },
@@ -159,6 +173,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "a next program that cannot take over is refused with the reason, and nothing changes",
         in_container: true,
         in_vm: false,
+        farewell: &[],
         packages: &[],
         run: refused_handoff::run,
     },
@@ -167,6 +182,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "each signal to PID 1 does what it stands for, and others do nothing",
         in_container: true,
         in_vm: false,
+        farewell: &[],
         packages: &[],
         run: pid1_signals::run,
     },
@@ -175,6 +191,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "a unit's log is capped, whole within the cap, and followed through re-exec and soft-reboot",
         in_container: true,
         in_vm: false,
+        farewell: &[],
         packages: &[],
         run: unit_log::run,
     },
@@ -183,6 +200,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "fd stores take, order, limit and keep descriptors as the unit says",
         in_container: true,
         in_vm: false,
+        farewell: &[],
         packages: &[],
         run: fd_store::run,
     },
@@ -191,6 +209,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "requests that meet each other have clear answers and end in a running system",
         in_container: true,
         in_vm: false,
+        farewell: &[],
         packages: &[],
         run: doublings::run,
     },
@@ -199,6 +218,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "restarts, limits, exit codes, users, lists of commands and time-outs are as the unit says",
         in_container: true,
         in_vm: false,
+        farewell: &[],
         packages: &[],
         run: services::run,
     },
@@ -207,6 +227,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "softctl shows, signals, cleans, draws, runs commands and follows events",
         in_container: true,
         in_vm: false,
+        farewell: &[],
         packages: &[],
         run: verbs::run,
     },
@@ -215,6 +236,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "wrong calls to every method have their errors, and subscribers that do not read are dropped",
         in_container: true,
         in_vm: false,
+        farewell: &[],
         packages: &[],
         run: bad_calls::run,
     },
@@ -223,6 +245,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "daemons that leave their start command are found by their PID file or in their cgroup",
         in_container: true,
         in_vm: false,
+        farewell: &[],
         packages: &[],
         run: forking::run,
     },
@@ -231,6 +254,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "a request waits for a conflict to pass, as the table of semantics 1.11 has it",
         in_container: true,
         in_vm: true,
+        farewell: &[],
         packages: &[],
         run: defer::run,
     },
@@ -239,6 +263,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "every kind of port opens, limits hold, and a changed file changes open ports",
         in_container: true,
         in_vm: false,
+        farewell: &[],
         packages: &[],
         run: ports::run,
     },
@@ -247,6 +272,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "units wait for a device, start when it pops up, and go with it",
         in_container: true,
         in_vm: false,
+        farewell: &[],
         packages: &[],
         run: devices::run,
     },
@@ -255,14 +281,43 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "mount units are mounted, watched, remounted and unmounted",
         in_container: true,
         in_vm: false,
+        farewell: &[],
         packages: &[],
         run: mounts::run,
+    },
+    Scenario {
+        name: "next-root",
+        holds: "soft-reboots go into a next root by directory, link, mount and image; a bad one is refused",
+        in_container: true,
+        in_vm: true,
+        farewell: &[],
+        packages: &[],
+        run: next_root::run,
+    },
+    Scenario {
+        name: "ending",
+        holds: "what is stacked is taken apart from the top before the machine powers off, under a watchdog",
+        in_container: false,
+        in_vm: true,
+        farewell: ending::FAREWELL,
+        packages: &[],
+        run: ending::run,
+    },
+    Scenario {
+        name: "survivors",
+        holds: "every rule by which processes survive a soft-reboot holds, and nobody else survives",
+        in_container: true,
+        in_vm: true,
+        farewell: &[],
+        packages: &[],
+        run: survivors::run,
     },
     Scenario {
         name: "environment",
         holds: "processes have the rights, limits, directories, streams and variables that their unit asks for",
         in_container: true,
         in_vm: true,
+        farewell: &[],
         packages: &[],
         run: environment::run,
     },
@@ -271,6 +326,7 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "daemons of the distribution start, serve, reload, stop and are cleaned up by their own unit files",
         in_container: true,
         in_vm: true,
+        farewell: &[],
         packages: packages::PACKAGES,
         run: packages::run,
     },

@@ -224,6 +224,42 @@ pub struct SystemStateReply {
     pub state: String,
 }
 
+/// Reply of `SoftReboot` with `check`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CheckReply {
+    /// The root that it would change to.
+    pub root: Option<NextRoot>,
+    /// What would keep the old root in memory; known when the root would change.
+    pub pins: Vec<RootPin>,
+}
+
+/// A root to change to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NextRoot {
+    /// Where it is now.
+    pub path: String,
+    /// `directory`, `mount`, `squashfs image`, …
+    pub source: String,
+    /// The name of its operating system.
+    pub os: String,
+    /// Its softbootd, as seen from it.
+    pub program: String,
+}
+
+/// Something that a survivor has of the old root.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RootPin {
+    /// Whose.
+    pub unit: String,
+    /// The process; `None`: a descriptor that PID 1 stores.
+    pub pid: Option<i32>,
+    /// `program /usr/bin/x`, `open file /var/log/x`, …
+    pub what: String,
+}
+
 /// Reply of calls that return nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Empty {}

@@ -63,6 +63,8 @@ pub enum Request {
         wait: bool,
         #[serde(default)]
         check: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        root: Option<String>,
     },
     PowerOff {
         #[serde(default)]
@@ -73,6 +75,10 @@ pub enum Request {
         force: bool,
     },
     Halt {
+        #[serde(default)]
+        force: bool,
+    },
+    Kexec {
         #[serde(default)]
         force: bool,
     },
@@ -188,7 +194,7 @@ impl Request {
 }
 
 /// Every method of the interface.
-pub(super) const METHODS: [&str; 25] = [
+pub(super) const METHODS: [&str; 26] = [
     "Ping",
     "Describe",
     "ListUnits",
@@ -206,6 +212,7 @@ pub(super) const METHODS: [&str; 25] = [
     "PowerOff",
     "Reboot",
     "Halt",
+    "Kexec",
     "IsSystemRunning",
     "GetProperties",
     "ListDependencies",
@@ -289,10 +296,12 @@ mod tests {
             Request::SoftReboot {
                 wait: true,
                 check: false,
+                root: Some("/srv/next".to_owned()),
             },
             Request::PowerOff { force: true },
             Request::Reboot { force: false },
             Request::Halt { force: false },
+            Request::Kexec { force: true },
             Request::IsSystemRunning { wait: true },
             Request::GetProperties { name: None },
             Request::ListDependencies {

@@ -28,6 +28,7 @@ const INTERFACES: [(&str, &str, &[&str]); 3] = [
             "PowerOff",
             "Reboot",
             "Halt",
+            "KExec",
             "SoftReboot",
         ],
     ),
@@ -71,6 +72,8 @@ pub enum SystemdRequest {
     Reboot {},
     #[serde(rename = "Manager.Halt")]
     Halt {},
+    #[serde(rename = "Manager.KExec")]
+    KExec {},
     #[serde(rename = "Manager.SoftReboot")]
     SoftReboot {
         #[serde(default)]
@@ -219,7 +222,7 @@ mod tests {
                 .unwrap_err()
         };
         for method in [
-            "io.systemd.Manager.KExec",
+            "io.systemd.Manager.EnqueueMarkedJobs",
             "io.systemd.Manager",
             "io.systemd.X.List",
             "io.systemd.",

@@ -35,7 +35,7 @@ impl Engine {
             next_process: self.next_process,
             deferred: self.deferred.iter().map(name).collect(),
             retry: self.retry,
-            ending: self.ending,
+            ending: self.ending.clone(),
             soft_reboots: self.soft_reboots,
             boot_requested: self.boot_requested,
             boot_finished: self.boot_finished,

@@ -52,6 +52,11 @@ impl World {
                 );
             }
             Action::Objective(objective) => self.objective = Some(objective),
+            Action::FindSurvivors => {
+                let units = self.marked.iter().map(|unit| self.id(unit)).collect();
+                self.pending
+                    .push_back((u64::MAX, Event::SurvivorsFound { units }));
+            }
             Action::FinalKill { spare } => self.final_kill(&spare),
             _ => {}
         }

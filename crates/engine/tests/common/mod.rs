@@ -59,6 +59,8 @@ pub(crate) struct World {
     pub(crate) failing: BTreeSet<(String, ExecList)>,
     /// Commands that never end by themselves.
     pub(crate) stuck: BTreeSet<(String, ExecList)>,
+    /// Units that a final kill spares for the mark of their cgroup.
+    pub(crate) marked: BTreeSet<String>,
     /// Units whose conditions do not hold.
     pub(crate) unmet: BTreeSet<String>,
     pub(crate) objective: Option<Objective>,
@@ -104,6 +106,7 @@ impl World {
             pid_files: BTreeSet::new(),
             failing: BTreeSet::new(),
             stuck: BTreeSet::new(),
+            marked: BTreeSet::new(),
             unmet: BTreeSet::new(),
             objective: None,
             done: BTreeMap::new(),

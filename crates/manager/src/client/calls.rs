@@ -11,7 +11,9 @@ use softboot_unit::{EmergencyAction, JobMode, UnitName};
 use super::Waiting;
 use super::describe::{log_line, word};
 use crate::handoff::Kind;
+use crate::root::RootWish;
 use crate::run::Manager;
+use crate::shutdown::{NO_KERNEL, kexec_is_loaded};
 use crate::unit_log;
 
 impl Manager {
@@ -67,7 +69,13 @@ impl Manager {
                 self.reply(client, &serde_json::json!({}));
             }
             Request::Reexecute { check } => self.ask_handoff(client, Kind::Reexec, check, false),
-            Request::SoftReboot { wait, check } => self.ask_handoff(client, Kind::SoftReboot, check, wait),
+            Request::SoftReboot { wait, check, root } => match Manager::root_wish(root) {
+                Some(wish) => self.ask_handoff_to(client, Kind::SoftReboot, check, wait, &wish),
+                None => {
+                    let message = "a root is an absolute path, or empty for the one there is".to_owned();
+                    self.reply_error(client, &ApiError::Failed { message });
+                }
+            },
             Request::PowerOff { force } => self.end(
                 client,
                 EmergencyAction::Poweroff,
@@ -83,6 +91,7 @@ impl Manager {
             Request::Halt { force } => {
                 self.end(client, EmergencyAction::Halt, EmergencyAction::HaltForce, force)
             }
+            Request::Kexec { force } => self.kexec(client, force),
             Request::IsSystemRunning { wait } => self.system_state(client, wait),
             Request::GetProperties { name } => self.get_properties(client, name.as_deref(), root),
             Request::ListDependencies { relations } => self.list_dependencies(client, &relations),
@@ -296,15 +305,49 @@ impl Manager {
     }
 
     pub(super) fn ask_handoff(&mut self, client: u64, kind: Kind, check: bool, wait: bool) {
+        self.ask_handoff_to(client, kind, check, wait, &RootWish::default());
+    }
+
+    pub(super) fn ask_handoff_to(
+        &mut self,
+        client: u64,
+        kind: Kind,
+        check: bool,
+        wait: bool,
+        wish: &RootWish,
+    ) {
         self.clients
             .set_waiting(client, Some(Waiting::Verification { wait }));
-        self.begin_handoff_with(kind, Some(client), check);
+        self.begin_handoff_with(kind, Some(client), check, wish);
+    }
+
+    /// A root that a client names; an empty one is the root we have (semantics 7.4).
+    pub(super) fn root_wish(root: Option<String>) -> Option<RootWish> {
+        match root {
+            None => Some(RootWish::Prepared),
+            Some(root) if root.is_empty() => Some(RootWish::Same),
+            Some(root) if root.starts_with('/') => Some(RootWish::At(root.into())),
+            Some(_) => None,
+        }
     }
 
     pub(super) fn end(&mut self, client: u64, action: EmergencyAction, forced: EmergencyAction, force: bool) {
         let action = if force { forced } else { action };
         self.feed(Event::Signal(softboot_engine::ManagerSignal::Shutdown(action)));
         self.reply(client, &serde_json::json!({}));
+    }
+
+    /// Refused before anything stops where there is no kernel to go to.
+    pub(super) fn kexec(&mut self, client: u64, force: bool) {
+        if self.facts.container || !kexec_is_loaded() {
+            let message = if self.facts.container {
+                "a container has no kernel of its own".to_owned()
+            } else {
+                format!("{NO_KERNEL}; softctl reboot goes the whole way")
+            };
+            return self.reply_error(client, &ApiError::Failed { message });
+        }
+        self.end(client, EmergencyAction::Kexec, EmergencyAction::KexecForce, force);
     }
 
     fn system_state(&mut self, client: u64, wait: bool) {

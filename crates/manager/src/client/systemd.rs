@@ -32,13 +32,14 @@ impl Manager {
             SystemdRequest::PowerOff {} => self.end_at_once(client, EmergencyAction::PoweroffForce),
             SystemdRequest::Reboot {} => self.end_at_once(client, EmergencyAction::RebootForce),
             SystemdRequest::Halt {} => self.end_at_once(client, EmergencyAction::HaltForce),
-            SystemdRequest::SoftReboot { root: None } => {
-                self.ask_handoff(client, Kind::SoftReboot, false, false);
-            }
-            SystemdRequest::SoftReboot { root: Some(_) } => {
-                let parameter = "root".to_owned();
-                self.method_error(client, &MethodError::InvalidParameter { parameter });
-            }
+            SystemdRequest::KExec {} => self.kexec(client, true),
+            SystemdRequest::SoftReboot { root } => match Manager::root_wish(root) {
+                Some(wish) => self.ask_handoff_to(client, Kind::SoftReboot, false, false, &wish),
+                None => {
+                    let parameter = "root".to_owned();
+                    self.method_error(client, &MethodError::InvalidParameter { parameter });
+                }
+            },
             SystemdRequest::ListUnits(filter) => {
                 let entries = self.unit_entries(client, &filter);
                 self.reply_all(client, more, entries, "io.systemd.Unit.NoSuchUnit");

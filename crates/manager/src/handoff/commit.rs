@@ -62,7 +62,7 @@ pub(crate) fn command_line(extra: &[&str]) -> Result<(Vec<CString>, Vec<CString>
 
 impl Manager {
     /// Puts a snapshot of now into the store, does `work`, and takes it out again.
-    pub(super) fn with_snapshot<T>(
+    pub(crate) fn with_snapshot<T>(
         &mut self,
         kind: Kind,
         work: impl FnOnce(&mut Manager) -> Result<T, String>,

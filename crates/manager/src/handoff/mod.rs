@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll::EventFlags;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
-use softboot_control::api::ApiError;
+use softboot_control::api::{ApiError, CheckReply};
 use softboot_engine::{Event, Objective, RequestError, RequestId};
 use softboot_reexec::verify::{Answer, Verification};
 use softboot_unit::{JobMode, UnitName, Usec};
@@ -33,6 +33,7 @@ use tracing::{error, info};
 
 use crate::client::Waiting;
 use crate::clock;
+use crate::root::{RootChange, RootWish};
 use crate::run::{Alarm, Manager, Source};
 
 /// How long the next program may take to say yes. Services run on meanwhile, so this is no part of any gap.
@@ -61,6 +62,8 @@ pub(crate) struct Handoff {
     /// Only phase one was asked for.
     check_only: bool,
     phase: Phase,
+    /// A soft-reboot into another root. Last: closing it may unmount that root, and nobody here may wait for it.
+    root: Option<RootChange>,
 }
 
 enum Phase {
@@ -77,17 +80,31 @@ enum Phase {
 impl Manager {
     /// Starts a handoff: the next program is asked whether it can take over.
     pub(crate) fn begin_handoff(&mut self, kind: Kind, client: Option<u64>) {
-        self.begin_handoff_with(kind, client, false);
+        self.begin_handoff_with(kind, client, false, &RootWish::default());
     }
 
-    /// The same, ending after the answer when `check_only`.
-    pub(crate) fn begin_handoff_with(&mut self, kind: Kind, client: Option<u64>, check_only: bool) {
+    /// The same, ending after the answer when `check_only`, in the root that is wished for.
+    pub(crate) fn begin_handoff_with(
+        &mut self,
+        kind: Kind,
+        client: Option<u64>,
+        check_only: bool,
+        wish: &RootWish,
+    ) {
         if self.handoff.is_some() {
             self.refuse_handoff(client, vec!["another handoff is under way".to_owned()]);
             return;
         }
-        match self.start_verification(kind) {
-            Ok((program, verification)) => {
+        let started = match self.wanted_root(kind, wish) {
+            Some(path) => self
+                .rehearse_root(path)
+                .map(|(program, asked, root)| (program, asked, Some(root))),
+            None => self
+                .start_verification(kind)
+                .map(|(program, asked)| (program, asked, None)),
+        };
+        match started {
+            Ok((program, verification, root)) => {
                 if let Err(error) =
                     self.poll
                         .watch(Source::Verification, verification.as_fd(), EventFlags::IN)
@@ -108,6 +125,7 @@ impl Manager {
                     asked: Instant::now(),
                     check_only,
                     phase,
+                    root,
                 });
             }
             Err(reason) => self.refuse_handoff(client, vec![reason]),
@@ -146,9 +164,42 @@ impl Manager {
             Answer::Pending => {}
             Answer::Yes(plan) => {
                 info!("the next program can take over: {plan}");
-                self.verified();
+                match self.accept_root() {
+                    Ok(()) => self.verified(),
+                    Err(reason) => self.verification_failed(vec![reason]),
+                }
             }
             Answer::No(reasons) => self.verification_failed(reasons),
+        }
+    }
+
+    /// The root that was rehearsed, if there is one, and its program.
+    fn accept_root(&mut self) -> Result<(), String> {
+        if let Some(handoff) = &mut self.handoff
+            && let Some(root) = &mut handoff.root
+            && let Some(program) = root.accept()?
+        {
+            handoff.program = program;
+        }
+        Ok(())
+    }
+
+    /// For who works on the change of the root.
+    pub(crate) fn take_root_change(&mut self) -> Option<RootChange> {
+        self.handoff.as_mut()?.root.take()
+    }
+
+    /// Gives it back.
+    pub(crate) fn put_root_change(&mut self, root: RootChange) {
+        if let Some(handoff) = &mut self.handoff {
+            handoff.root = Some(root);
+        }
+    }
+
+    /// The root stays: this is the program to go on with.
+    pub(crate) fn execute_instead(&mut self, program: OwnedFd) {
+        if let Some(handoff) = &mut self.handoff {
+            handoff.program = program;
         }
     }
 
@@ -158,9 +209,12 @@ impl Manager {
         handoff.verified_in = handoff.asked.elapsed();
         let client = handoff.client;
         if handoff.check_only {
+            let change = handoff.root.as_ref().map(RootChange::describe);
             self.handoff = None;
-            if let Some(client) = client {
-                self.finish(client, &serde_json::json!({}));
+            match (client, change) {
+                (Some(client), Some((root, pins))) => self.finish(client, &CheckReply { root, pins }),
+                (Some(client), None) => self.finish(client, &serde_json::json!({})),
+                (None, _) => {}
             }
             return;
         }
@@ -353,6 +407,9 @@ impl Manager {
         ) {
             return;
         }
+        if !self.root_is_ready() {
+            return;
+        }
         let Some(handoff) = self.handoff.take() else {
             return;
         };
@@ -369,6 +426,11 @@ impl Manager {
             );
         }
         if handoff.kind == Kind::SoftReboot {
+            if handoff.root.as_ref().is_some_and(RootChange::is_done) {
+                // What goes on here goes on in the next root, by its unit files.
+                self.reload();
+                self.let_go_of_old_root();
+            }
             self.abandon_soft_reboot(&reason);
         }
     }

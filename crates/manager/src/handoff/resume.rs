@@ -244,6 +244,7 @@ pub(crate) fn resume(
             manager.drop_entry(None, entry);
         }
     }
+    manager.let_go_of_old_root();
     manager.obey_step(actions);
     crate::fault::place("in-charge");
     manager.catch_up();

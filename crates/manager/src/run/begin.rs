@@ -300,6 +300,7 @@ impl Manager {
             poll_limits: BTreeMap::new(),
             objective: None,
             final_kill: None,
+            machine_end: None,
             definitions_since: BTreeSet::new(),
             carried: None,
             handoff: None,
@@ -351,6 +352,7 @@ impl Manager {
     /// Starts what this userspace is for. A soft-reboot isolates it, so that nothing of the old one lingers
     /// (semantics 7.7).
     pub(crate) fn request_default(&mut self) {
+        setup::stage_os_release();
         let units = boot_units(&self.facts);
         self.load_units(&units);
         let Some(unit) = units.into_iter().next() else {

@@ -117,6 +117,8 @@ impl Manager {
             Source::Devices => self.device_events(),
             Source::Timers => self.timers_due(),
             Source::Verification => self.verification_readable(),
+            Source::RootSwitch => self.root_switch_readable(),
+            Source::TearDown => self.tear_down_readable(),
             Source::Log(unit) => {
                 self.log_readable(unit);
             }
@@ -184,6 +186,9 @@ impl Manager {
                 Alarm::Engine(timer) => self.feed(Event::Timer(timer)),
                 Alarm::FinalKillGrace => self.final_kill_grace_over(),
                 Alarm::VerificationDeadline => self.verification_overdue(),
+                Alarm::RootSwitch => self.root_switch_overdue(),
+                Alarm::TearDown => self.tear_down_overdue(),
+                Alarm::Watchdog => self.watchdog_due(),
                 Alarm::ResumePort(unit) => self.resume_ports(unit),
             }
             self.drain();

@@ -30,7 +30,7 @@ use crate::handoff::Handoff;
 use crate::journal::Recorder;
 use crate::mounts::Mounts;
 use crate::process::{PidFiles, Processes};
-use crate::shutdown::FinalKill;
+use crate::shutdown::{FinalKill, MachineEnd};
 use crate::tracked::Tracked;
 use crate::unit_log::UnitLogs;
 
@@ -98,6 +98,8 @@ pub(crate) struct Manager {
     pub(crate) objective: Option<Objective>,
     /// The final kill, while it is under way.
     pub(crate) final_kill: Option<FinalKill>,
+    /// The end of the machine, while everything is taken apart.
+    pub(crate) machine_end: Option<MachineEnd>,
     /// Units whose definitions were read since all of them were written for a handoff.
     pub(crate) definitions_since: BTreeSet<UnitName>,
     /// What another version wrote into the snapshot and this one does not know.

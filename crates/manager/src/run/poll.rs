@@ -36,6 +36,10 @@ pub(crate) enum Source {
     Timers,
     /// The child that verifies a handoff.
     Verification,
+    /// The child that changes the root.
+    RootSwitch,
+    /// The thread that takes everything apart at the end.
+    TearDown,
     /// Output of a unit's processes.
     Log(UnitId),
     /// A stored descriptor that is watched for hang-up.

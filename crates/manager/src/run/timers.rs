@@ -19,6 +19,12 @@ pub(crate) enum Alarm {
     FinalKillGrace,
     /// The verifying child had its time.
     VerificationDeadline,
+    /// The change of the root had its time.
+    RootSwitch,
+    /// The end of the machine gets nowhere.
+    TearDown,
+    /// The hardware watchdog wants to hear of us.
+    Watchdog,
     /// A socket unit that was not watched for a moment, after accept(2) failed for lack of descriptors.
     ResumePort(softboot_engine::UnitId),
 }

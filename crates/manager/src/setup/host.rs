@@ -64,6 +64,25 @@ fn raise_own_limits() {
     }
 }
 
+/// Where containers of this system look for the name of their host's (semantics 7.7).
+const OS_RELEASE_STAGE: &str = "/run/systemd/propagate/.os-release-stage";
+
+/// Puts the root's os-release there, whole at every moment.
+pub(crate) fn stage_os_release() {
+    let found = fs::read("/etc/os-release").or_else(|_| fs::read("/usr/lib/os-release"));
+    let Ok(text) = found else { return };
+    let (new, place) = (
+        format!("{OS_RELEASE_STAGE}/.os-release.new"),
+        format!("{OS_RELEASE_STAGE}/os-release"),
+    );
+    let staged = fs::create_dir_all(OS_RELEASE_STAGE)
+        .and_then(|()| fs::write(&new, text))
+        .and_then(|()| fs::rename(&new, &place));
+    if let Err(error) = staged {
+        warn!("{place}: {error}");
+    }
+}
+
 /// The limit of descriptors that services start with, bounded by PID 1's own hard limit.
 pub(crate) fn original_limits() -> (u64, u64) {
     let hard = getrlimit(Resource::Nofile)

@@ -3,7 +3,9 @@
 mod host;
 mod mounts;
 
-pub(crate) use host::{disable_ctrl_alt_del, kernel_command_line, original_limits, prepare_host};
+pub(crate) use host::{
+    disable_ctrl_alt_del, kernel_command_line, original_limits, prepare_host, stage_os_release,
+};
 pub(crate) use mounts::{is_mount_point, mount_api_file_systems};
 
 /// True in a container: its manager says so in the environment (the convention of container managers).

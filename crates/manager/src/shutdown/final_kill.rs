@@ -1,6 +1,6 @@
 //! The final kill: SIGTERM, a grace that ends with the last process, SIGKILL.
 //!
-//! Survivors get no signal at all, not even SIGSTOP and SIGCONT, which the reference sends to everyone (semantics
+//! Survivors (by their unit's setting, or see [`super::survivors`]) get no signal at all, not even SIGSTOP and SIGCONT, which the reference sends to everyone (semantics
 //! 7.5): processes are found through their cgroups, and a survivor's cgroup with all below it is never looked into.
 //! The end of each process is learnt from cgroup.events and pidfds, never by waiting for a time.
 
@@ -15,13 +15,13 @@ use softboot_engine::{Event, UnitId};
 use softboot_unit::Usec;
 use tracing::{error, info};
 
+use super::settings;
+use super::survivors::Marked;
 use crate::cgroup;
 use crate::clock;
 use crate::process::signal_process;
 use crate::run::{Alarm, Manager, Source};
 
-/// From SIGTERM to SIGKILL. Units had their own stop time before.
-const GRACE: Usec = Usec::from_secs(2);
 /// From SIGKILL to giving up on what the kernel does not let go.
 const LAST_GRACE: Usec = Usec::from_secs(10);
 
@@ -32,6 +32,8 @@ const SIGCONT: i32 = 18;
 /// A final kill that is under way.
 pub(crate) struct FinalKill {
     spare: Vec<PathBuf>,
+    /// Processes that are spared whatever group they are in, and their group.
+    named: BTreeMap<i32, PathBuf>,
     /// Processes outside any unit's group: their pidfds tell of their end.
     strays: BTreeMap<i32, OwnedFd>,
     killed: bool,
@@ -55,6 +57,7 @@ impl FinalKill {
                     .into_iter()
                     .map(move |pid| (group.clone(), pid))
             })
+            .filter(|(_, pid)| !self.named.contains_key(pid))
             .filter(|(group, pid)| *pid != own && !(group == root && is_kernel_thread(*pid)))
             .collect()
     }
@@ -63,21 +66,30 @@ impl FinalKill {
 impl Manager {
     /// Sends SIGTERM to everyone but the spared units.
     pub(crate) fn begin_final_kill(&mut self, spare: &[UnitId]) {
-        let spare: Vec<PathBuf> = spare
+        let marked = Marked::look(self.cgroups.root(), self.engine.is_soft_rebooting());
+        let by_setting = |unit: &&UnitId| {
+            let definition = self.engine.definition(**unit);
+            definition.is_some_and(|definition| definition.unit.survive_final_kill_signal)
+        };
+        // Others survive by what was found: their marked groups, or some of their processes alone.
+        let spare = spare
             .iter()
+            .filter(by_setting)
             .filter_map(|unit| self.engine.name(*unit).cloned())
             .filter_map(|name| self.cgroup_of(&name))
-            .map(|relative| self.cgroups.path(&relative))
-            .collect();
+            .map(|relative| self.cgroups.path(&relative));
+        let spare: Vec<PathBuf> = spare.chain(marked.groups).collect();
         self.final_kill = Some(FinalKill {
             spare,
+            named: marked.processes,
             strays: BTreeMap::new(),
             killed: false,
             give_up: false,
         });
         self.signal_victims(&[SIGTERM, SIGCONT]);
+        let grace = settings::final_kill_grace(&self.facts.command_line);
         self.timers
-            .set(Alarm::FinalKillGrace, clock::monotonic().plus(GRACE));
+            .set(Alarm::FinalKillGrace, clock::monotonic().plus(grace));
     }
 
     fn signal_victims(&mut self, signals: &[i32]) {
@@ -148,7 +160,8 @@ impl Manager {
         let mut groups: Vec<&Path> = left.iter().map(|(group, _)| group.as_path()).collect();
         groups.dedup();
         for group in groups {
-            let holds_spared = kill.spare.iter().any(|spared| spared.starts_with(group));
+            let mut spared = kill.spare.iter().chain(kill.named.values());
+            let holds_spared = spared.any(|spared| spared.starts_with(group));
             if group != root && !group.ends_with(cgroup::INIT_SCOPE) && !holds_spared {
                 // One write for the whole group, so no fork gets away.
                 let _ = cgroup::kill_all(group);
@@ -180,6 +193,7 @@ mod tests {
     fn what_is_below_a_spared_group_is_spared() {
         let kill = FinalKill {
             spare: vec![PathBuf::from("/c/system.slice/a.service")],
+            named: BTreeMap::new(),
             strays: BTreeMap::new(),
             killed: false,
             give_up: false,

@@ -2,6 +2,10 @@
 
 mod final_kill;
 mod machine;
+mod settings;
+mod survivors;
+mod tear_down;
+mod watchdog;
 
 pub(crate) use final_kill::FinalKill;
-pub(crate) use machine::mount_points;
+pub(crate) use machine::{MachineEnd, NO_KERNEL, kexec_is_loaded};

@@ -88,18 +88,19 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         Verb::ResetFailed(units) => reset_failed(session, &units.units),
         Verb::DaemonReload => plain(session, "reload of the unit files", &Request::Reload {}),
         Verb::DaemonReexec(reexec) => handoff::reexec(session, reexec.check),
-        Verb::SoftReboot(reboot) => handoff::soft_reboot(session, reboot.wait, reboot.check),
+        Verb::SoftReboot(reboot) => handoff::soft_reboot(session, reboot),
         Verb::Poweroff(force) => handoff::end(
             session,
             "poweroff",
             force.force,
             &Request::PowerOff { force: force.force },
         ),
-        Verb::Reboot(force) => handoff::end(
+        Verb::Reboot(force) => handoff::reboot(session, force.force),
+        Verb::Kexec(force) => handoff::end(
             session,
-            "reboot",
+            "kexec",
             force.force,
-            &Request::Reboot { force: force.force },
+            &Request::Kexec { force: force.force },
         ),
         Verb::Halt(force) => handoff::end(
             session,

@@ -13,7 +13,7 @@ use crate::time;
 use crate::view::outcome;
 
 /// Settings of `[Unit]`; all others of a service are in `[Service]`. Those that begin with these words belong there too.
-const UNIT_SETTINGS: [&str; 22] = [
+const UNIT_SETTINGS: [&str; 23] = [
     "Description",
     "Documentation",
     "Wants",
@@ -29,6 +29,7 @@ const UNIT_SETTINGS: [&str; 22] = [
     "OnSuccess",
     "DefaultDependencies",
     "SurviveFinalKillSignal",
+    "SurviveSoftReboot",
     "IgnoreOnIsolate",
     "AllowIsolate",
     "RefuseManualStart",

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde::Serialize;
+use softboot_unit::recipe;
 use softboot_unit::{
     Definition, DependencyKind, KindSection, LoadState, Loader, Origin, Severity, Specifiers, UnitName,
 };
@@ -154,6 +155,23 @@ fn judge(disk: &Disk, definition: &Definition, loaded: &[Definition]) -> Vec<Fin
         }
     }
     if let KindSection::Service(service) = &definition.kind {
+        if recipe::is_begun(&definition.unit) {
+            let mut lines = recipe::missing(&definition.unit, false);
+            // A slice without a file has no rules that could stop it.
+            let slice = loaded
+                .iter()
+                .find(|other| other.name == service.slice && other.fragment.is_some());
+            if let Some(slice) = slice {
+                let missing = recipe::missing(&slice.unit, true).into_iter();
+                lines.extend(missing.map(|line| format!("{line} in {}", slice.name)));
+            }
+            for line in lines {
+                let message = format!(
+                    "does not survive a soft-reboot without {line} (SurviveSoftReboot=yes stands for all of it)"
+                );
+                findings.push(finding(Severity::Warning, "", 0, message));
+            }
+        }
         let lists = [
             &service.exec_condition,
             &service.exec_start_pre,
@@ -229,6 +247,28 @@ mod tests {
         assert!(
             messages.iter().any(|m| m.contains("/bin/x cannot be executed")),
             "{messages:?}"
+        );
+    }
+
+    #[test]
+    fn half_a_recipe_is_completed() {
+        let text = "[Unit]\nSurviveFinalKillSignal=yes\nDefaultDependencies=no\n[Service]\nExecStart=-/x\n";
+        let findings = found(text, "a.service");
+        let messages: Vec<&str> = findings.iter().map(|f| f.message.as_str()).collect();
+        for wanted in [
+            "IgnoreOnIsolate=yes",
+            "After=basic.target",
+            "Conflicts=reboot.target kexec",
+            "Before=shutdown",
+        ] {
+            assert!(messages.iter().any(|m| m.contains(wanted)), "{messages:?}");
+        }
+        assert_eq!(
+            found(
+                "[Unit]\nSurviveSoftReboot=yes\n[Service]\nExecStart=-/x\n",
+                "a.service"
+            ),
+            []
         );
     }
 

@@ -420,3 +420,75 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<Definition>(&data).unwrap(), unit);
     }
 }
+
+const RECIPE: &str = "[Unit]\nSurviveFinalKillSignal=yes\nIgnoreOnIsolate=yes\nDefaultDependencies=no\n\
+    After=basic.target\nConflicts=reboot.target kexec.target poweroff.target halt.target rescue.target emergency.target\n\
+    Before=shutdown.target rescue.target emergency.target\n[Service]\nExecStart=/x\n";
+
+#[test]
+fn one_setting_is_the_whole_recipe_of_a_survivor() {
+    let files = MemoryFiles::new()
+        .file(&format!("{ETC}/long.service"), RECIPE)
+        .file(
+            &format!("{ETC}/short.service"),
+            "[Unit]\nSurviveSoftReboot=yes\n[Service]\nExecStart=/x\n",
+        );
+    let pairs = |unit: &str| {
+        let definition = load(&files, unit);
+        let section = &definition.unit;
+        assert_eq!(crate::recipe::missing(section, false), [""; 0], "{unit}");
+        let found = section.dependencies.iter().map(|d| (d.kind, d.on.clone()));
+        (
+            section.default_dependencies,
+            section.ignore_on_isolate,
+            section.survive_final_kill_signal,
+            found.collect::<BTreeSet<_>>(),
+        )
+    };
+    assert_eq!(pairs("short.service"), pairs("long.service"));
+}
+
+#[test]
+fn who_means_to_survive_is_told_from_who_does_not() {
+    let files = MemoryFiles::new()
+        .file(
+            &format!("{ETC}/almost.service"),
+            &RECIPE.replace("SurviveFinalKillSignal=yes\n", ""),
+        )
+        .file(
+            &format!("{ETC}/early.service"),
+            "[Unit]\nDefaultDependencies=no\nIgnoreOnIsolate=yes\n[Service]\nExecStart=/x\n",
+        );
+    assert!(crate::recipe::is_begun(&load(&files, "almost.service").unit));
+    assert!(!crate::recipe::is_begun(&load(&files, "early.service").unit));
+}
+
+#[test]
+fn what_is_written_beside_the_recipe_stays() {
+    let text = "[Unit]\nIgnoreOnIsolate=no\nSurviveSoftReboot=yes\n[Service]\nExecStart=/x\n";
+    let files = MemoryFiles::new().file(&format!("{ETC}/a.service"), text);
+    let a = load(&files, "a.service");
+    assert!(!a.unit.ignore_on_isolate && a.unit.survive_final_kill_signal && !a.unit.default_dependencies);
+    assert_eq!(crate::recipe::missing(&a.unit, false), ["IgnoreOnIsolate=yes"]);
+}
+
+#[test]
+fn missing_lines_of_the_recipe_are_named_as_they_would_be_written() {
+    let text = "[Unit]\nSurviveFinalKillSignal=yes\nConflicts=reboot.target\n[Service]\nExecStart=/x\n";
+    let files = MemoryFiles::new().file(&format!("{ETC}/a.service"), text);
+    let a = load(&files, "a.service");
+    assert!(crate::recipe::is_begun(&a.unit));
+    assert_eq!(
+        crate::recipe::missing(&a.unit, false),
+        [
+            "IgnoreOnIsolate=yes",
+            "DefaultDependencies=no",
+            "Conflicts=kexec.target poweroff.target halt.target rescue.target emergency.target",
+            "Before=rescue.target emergency.target",
+        ]
+    );
+    assert_eq!(
+        crate::recipe::missing(&a.unit, true),
+        ["IgnoreOnIsolate=yes", "DefaultDependencies=no"]
+    );
+}

@@ -36,6 +36,9 @@ pub struct UnitSection {
     pub stop_when_unneeded: bool,
     /// `SurviveFinalKillSignal=`.
     pub survive_final_kill_signal: bool,
+    /// `SurviveSoftReboot=`: the whole recipe of a survivor, see [`crate::recipe`].
+    #[serde(default)]
+    pub survive_soft_reboot: bool,
     /// `StartLimitIntervalSec=` and `StartLimitBurst=`; zero in either disables it.
     pub start_limit: RateLimit,
     /// `JobTimeoutSec=`.
@@ -142,6 +145,7 @@ impl UnitSection {
             refuse_manual_stop: false,
             stop_when_unneeded: false,
             survive_final_kill_signal: false,
+            survive_soft_reboot: false,
             start_limit: RateLimit {
                 interval: Usec::from_secs(10),
                 burst: 5,

@@ -7,6 +7,7 @@ use crate::model::{
     UnitSection, Usec,
 };
 use crate::name::{UnitKind, UnitName};
+use crate::recipe::Written;
 
 const DEFAULT_TIMEOUT: Usec = Usec::from_secs(90);
 
@@ -14,6 +15,7 @@ const DEFAULT_TIMEOUT: Usec = Usec::from_secs(90);
 pub(crate) struct RawUnit {
     pub(crate) section: UnitSection,
     pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) written: Written,
     /// The first setting whose mistake makes the unit unusable.
     pub(crate) broken: Option<String>,
 }
@@ -23,6 +25,7 @@ impl RawUnit {
         RawUnit {
             section: UnitSection::empty(name),
             dependencies: Vec::new(),
+            written: Written::default(),
             broken: None,
         }
     }

@@ -48,13 +48,23 @@ pub(super) fn apply(raw: &mut RawUnit, key: &str, value: &str) -> Outcome {
         "Documentation" => unit
             .documentation
             .extend(value.split_whitespace().map(str::to_owned)),
-        "DefaultDependencies" => unit.default_dependencies = boolean(value)?,
+        "DefaultDependencies" => {
+            unit.default_dependencies = boolean(value)?;
+            raw.written.default_dependencies = true;
+        }
         "AllowIsolate" => unit.allow_isolate = boolean(value)?,
-        "IgnoreOnIsolate" => unit.ignore_on_isolate = boolean(value)?,
+        "IgnoreOnIsolate" => {
+            unit.ignore_on_isolate = boolean(value)?;
+            raw.written.ignore_on_isolate = true;
+        }
         "RefuseManualStart" => unit.refuse_manual_start = boolean(value)?,
         "RefuseManualStop" => unit.refuse_manual_stop = boolean(value)?,
         "StopWhenUnneeded" => unit.stop_when_unneeded = boolean(value)?,
-        "SurviveFinalKillSignal" => unit.survive_final_kill_signal = boolean(value)?,
+        "SurviveFinalKillSignal" => {
+            unit.survive_final_kill_signal = boolean(value)?;
+            raw.written.survive_final_kill_signal = true;
+        }
+        "SurviveSoftReboot" => unit.survive_soft_reboot = boolean(value)?,
         "StartLimitIntervalSec" | "StartLimitInterval" => unit.start_limit.interval = time(value)?,
         "StartLimitBurst" => unit.start_limit.burst = integer(value)?,
         "JobTimeoutSec" => unit.job_timeout = zero_is_never(time(value)?),

@@ -15,6 +15,7 @@ pub(super) const UNIT: &[(&[&str], Status)] = &[
             "RefuseManualStop",
             "StopWhenUnneeded",
             "SurviveFinalKillSignal",
+            "SurviveSoftReboot",
             "StartLimitIntervalSec",
             "StartLimitBurst",
             "JobTimeoutSec",
