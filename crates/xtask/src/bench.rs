@@ -32,8 +32,8 @@ machine that does nothing else meanwhile.
                                                engine, start, one event, save, restore, in processor
                                                time; as root also how a process is started by one of
                                                4 and of 64 MiB, beside posix_spawn, and softbootd in
-                                               a container: memory, and the boot of 10, 500 and 5,000
-                                               idle sockets
+                                               a container: memory, and the boot of 10, 500
+                                               and 5,000 idle sockets
   cargo xtask bench engine --sizes 100,10000 --runs 3
   cargo xtask bench handoff                    softbootd in a container (as root) with 10 to 5,000 idle
                                                sockets: how long a control call and an Accept=yes
