@@ -11,4 +11,5 @@ pub mod machine;
 pub mod measure;
 pub mod pid1;
 pub mod record;
+pub mod spawn;
 pub mod table;

@@ -141,6 +141,15 @@ impl<'a> Lookup<'a> {
         entries
     }
 
+    /// What is in a directory that belongs to a unit. Few units have any, and the listing above says which: to ask for each
+    /// of some fifty possible ones would be most of the time that a boot takes to read units.
+    fn list_below(&self, directory: &str, child: &str) -> Rc<Vec<DirEntry>> {
+        match self.entry(directory, child) {
+            Some(_) => self.list(&format!("{directory}/{child}")),
+            None => Rc::default(),
+        }
+    }
+
     fn entry(&self, directory: &str, name: &str) -> Option<DirEntry> {
         let entries = self.list(directory);
         let position = entries
@@ -181,15 +190,15 @@ impl<'a> Lookup<'a> {
         let mut chosen: BTreeMap<String, String> = BTreeMap::new();
         for stem in names.iter().flat_map(drop_in_stems) {
             for directory in &self.paths {
-                let directory = format!("{directory}/{stem}.d");
+                let own = format!("{stem}.d");
                 for entry in self
-                    .list(&directory)
+                    .list_below(directory, &own)
                     .iter()
                     .filter(|entry| entry.name.ends_with(".conf"))
                 {
                     chosen
                         .entry(entry.name.clone())
-                        .or_insert_with(|| format!("{directory}/{}", entry.name));
+                        .or_insert_with(|| format!("{directory}/{own}/{}", entry.name));
                 }
             }
         }
@@ -213,7 +222,7 @@ impl<'a> Lookup<'a> {
             .map(|name| name.as_str().to_owned());
         for stem in own.chain(templates) {
             for directory in &self.paths {
-                for entry in self.list(&format!("{directory}/{stem}.{suffix}")).iter() {
+                for entry in self.list_below(directory, &format!("{stem}.{suffix}")).iter() {
                     let Some(target) = &entry.link_target else {
                         continue;
                     };

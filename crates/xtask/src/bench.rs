@@ -28,10 +28,12 @@ machine that does nothing else meanwhile.
   cargo xtask bench fdstore                    on this machine, 1,000 and 10,000 descriptors
   cargo xtask bench fdstore --vm               in the test machine, also 100,000: this host may
                                                refuse so many
-  cargo xtask bench engine                     100 to 10,000 unit files: load, insert into the
-                                               engine, start, one event, save, restore
-                                               and softbootd in a container (as root): memory, and
-                                               the boot of 10, 500 and 5,000 idle sockets
+  cargo xtask bench engine                     100 to 100,000 unit files: load, insert into the
+                                               engine, start, one event, save, restore, in processor
+                                               time; as root also how a process is started by one of
+                                               4 and of 64 MiB, beside posix_spawn, and softbootd in
+                                               a container: memory, and the boot of 10, 500
+                                               and 5,000 idle sockets
   cargo xtask bench engine --sizes 100,10000 --runs 3
   cargo xtask bench handoff                    softbootd in a container (as root) with 10 to 5,000 idle
                                                sockets: how long a control call and an Accept=yes
@@ -52,7 +54,7 @@ pub(crate) struct Options {
     /// What to measure
     #[arg(value_enum)]
     subject: Subject,
-    /// Numbers of descriptors [default: 1000,10000; with --vm 1000,100000] or units [default: 100,1000,10000]
+    /// Numbers of descriptors [default: 1000,10000; with --vm 1000,100000] or units [default: 100,1000,10000,100000]
     #[arg(long, value_delimiter = ',', value_name = "N")]
     sizes: Vec<usize>,
     /// fdstore only: kinds of descriptors: socket, memfd, eventfd [default: all; with --vm socket]
@@ -73,7 +75,7 @@ pub(crate) struct Options {
 enum Subject {
     /// The fd store: push, handoff, transfer, memory
     Fdstore,
-    /// The engine: load, insert, start, event, save, restore; and PID 1: memory, boot
+    /// The engine: load, insert, start, event, save, restore; and PID 1: spawn, memory, boot
     Engine,
     /// Replacing PID 1: how long nobody is answered in a re-exec, and after a crash
     Handoff,
@@ -129,7 +131,9 @@ fn on_host(options: &Options, places: &Places) -> Result<u8, Failure> {
         Subject::Fdstore => None,
         Subject::Engine | Subject::Handoff if rustix::process::geteuid().is_root() => Some(image(places)?),
         Subject::Engine => {
-            eprintln!("A container with softbootd as its PID 1 needs root: memory and boot are left out.");
+            eprintln!(
+                "A container with softbootd as its PID 1 needs root: memory, boot and spawn are left out."
+            );
             None
         }
         Subject::Handoff => {

@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 use softboot_bench::engine;
 use softboot_bench::error::{Context as _, Error};
 use softboot_bench::fdstore::{self, Kind, Role};
-use softboot_bench::pid1;
 use softboot_bench::{machine::Machine, record::Record, table};
+use softboot_bench::{pid1, spawn};
 
 /// Measures softboot beside floors and peers.
 #[derive(Debug, Parser)]
@@ -43,10 +43,10 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
-    /// The engine: load, insert, start, event, save, restore; and PID 1: memory, boot
+    /// The engine: load, insert, start, event, save, restore; and PID 1: spawn, memory, boot
     Engine {
         /// Numbers of units, the smallest first
-        #[arg(long, value_delimiter = ',', default_value = "100,1000,10000")]
+        #[arg(long, value_delimiter = ',', default_value = "100,1000,10000,100000")]
         sizes: Vec<usize>,
         /// How often each is done
         #[arg(long, default_value_t = 7)]
@@ -85,6 +85,13 @@ enum Command {
     /// A floor, in a process of its own
     #[command(hide = true)]
     ExecAndRead { descriptors: usize, bytes: usize },
+    /// Processes started by one of so many MiB
+    #[command(hide = true)]
+    SpawnIn {
+        mib: usize,
+        runs: usize,
+        program: PathBuf,
+    },
     /// A part of a case, in a process of its own
     #[command(hide = true)]
     Role {
@@ -137,6 +144,8 @@ fn run(command: Command) -> Result<(), Error> {
         } => {
             let mut records = engine::run(&engine::Plan { sizes, runs }, &mut progress)?;
             if let (Some(root), Some(programs)) = (root, programs) {
+                let program = root.join("bin/busybox");
+                records.extend(spawn::run(&spawn::Plan { program, runs }, &mut progress)?);
                 raise_limit()?;
                 let plan = pid1::Plan {
                     sizes: sockets,
@@ -164,6 +173,7 @@ fn run(command: Command) -> Result<(), Error> {
             };
             report(&pid1::handoff(&plan, &mut progress)?, json.as_deref())
         }
+        Command::SpawnIn { mib, runs, program } => spawn::in_process_of(mib, runs, &program),
         Command::ExecAndRead { descriptors, bytes } => pid1::exec_and_read(descriptors, bytes),
     }
 }

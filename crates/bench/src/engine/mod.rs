@@ -109,7 +109,7 @@ fn growth(small: (usize, &[f64]), large: (usize, &[f64])) -> Vec<Record> {
 }
 
 fn turn(files: &Files) -> Result<Turn, Error> {
-    let mut watch = Stopwatch::default();
+    let mut watch = Stopwatch::of_processor();
     watch.time(|| read_all(files))?;
     let read = watch.micros();
 
@@ -117,7 +117,7 @@ fn turn(files: &Files) -> Result<Turn, Error> {
     let steady: UnitName = files::STEADY.parse().context("naming the service")?;
     let directory = files.path().to_str().context("naming the directory")?.to_owned();
     let disk = Disk;
-    let mut load = Stopwatch::default();
+    let mut load = Stopwatch::of_processor();
     let definitions = load.time(|| {
         let loader = Loader::new(&disk, vec![directory], Specifiers::default());
         loader.load_closure(std::slice::from_ref(&root), &|_| false)
@@ -126,21 +126,21 @@ fn turn(files: &Files) -> Result<Turn, Error> {
     let again = definitions.clone();
 
     let mut kernel = Kernel::new(Engine::new());
-    let mut insert = Stopwatch::default();
+    let mut insert = Stopwatch::of_processor();
     insert.time(|| kernel.feed(Event::Loaded(definitions)));
-    let mut start = Stopwatch::default();
+    let mut start = Stopwatch::of_processor();
     start.time(|| kernel.start(&root))?;
 
     let unit = kernel.engine.unit(&steady).context("finding the service")?;
-    let mut event = Stopwatch::default();
+    let mut event = Stopwatch::of_processor();
     event.time(|| (0..EVENTS).try_for_each(|_| kernel.end_and_restart(unit)))?;
 
-    let mut save = Stopwatch::default();
+    let mut save = Stopwatch::of_processor();
     let saved = save
         .time(|| serde_json::to_vec(&kernel.engine.save()))
         .context("saving")?;
     let now = kernel.now();
-    let mut restore = Stopwatch::default();
+    let mut restore = Stopwatch::of_processor();
     let restored = restore.time(|| {
         let state: SavedEngine = serde_json::from_slice(&saved)?;
         Ok::<_, serde_json::Error>(Engine::restore(state, again, now, Resume::Reexec).0)

@@ -20,7 +20,8 @@ const NUMBERS: &str = "SOFTBOOT_BENCH_NUMBERS";
 
 /// Makes, binds and listens on so many unix sockets, and watches them. In microseconds.
 pub(super) fn sockets(count: usize) -> Result<f64, Error> {
-    let directory = tempfile::tempdir().context("making a directory")?;
+    // As /run is in the container: binding on a disk would measure the disk.
+    let directory = tempfile::tempdir_in("/dev/shm").context("making a directory on a tmpfs")?;
     let mut watch = Stopwatch::default();
     let made = watch.time(|| -> Result<Vec<OwnedFd>, Error> {
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC).context("making an epoll")?;

@@ -12,8 +12,8 @@ use rustix::event::epoll::EventFlags;
 use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 use softboot_engine::{Engine, Event};
-use softboot_sys::crash;
 use softboot_sys::signals::SignalFd;
+use softboot_sys::{crash, memory};
 use softboot_unit::{JobMode, UnitName};
 use tracing::{error, info, warn};
 
@@ -90,6 +90,7 @@ impl Before {
 pub(crate) fn init_main() -> ExitCode {
     // First of all: nothing else may have opened a descriptor, and nothing can crash before this.
     let handlers = crash::install();
+    memory::keep_large_pieces_apart();
     std::panic::set_hook(Box::new(on_panic));
     let mut inherited = softboot_sys::inherited::take_all();
     let before = inherited.as_mut().ok().map_or(Before::Nothing, Before::arm);
@@ -305,6 +306,7 @@ impl Manager {
             handoff: None,
             recorder: journal::Recorder::default(),
             facts,
+            gives_back: false,
             pending: std::collections::VecDeque::new(),
             next_token: 1,
         };

@@ -25,6 +25,10 @@ impl Manager {
         self.after_drain();
         self.drain();
         self.journal_turn_over();
+        if std::mem::take(&mut self.gives_back) {
+            // Reading units and their transaction took several times what is left of them.
+            softboot_sys::memory::give_back();
+        }
         if let Err(error) = self.timers.arm() {
             error!("cannot set the timer: {error}");
         }
@@ -95,6 +99,7 @@ impl Manager {
                 self.engine.system_state(),
                 self.engine.soft_reboots()
             );
+            self.gives_back = true;
         }
         self.answer_boot_waiters();
     }

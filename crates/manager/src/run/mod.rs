@@ -110,6 +110,8 @@ pub(crate) struct Manager {
     pub(crate) recorder: Recorder,
     /// Where we are.
     pub(crate) facts: Facts,
+    /// Much memory was used for a short time: what is free goes back to the kernel at the end of the turn.
+    pub(crate) gives_back: bool,
     pending: VecDeque<Event>,
     next_token: u64,
 }
