@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use fdstore::FdStore;
 use fdstore::notify::Receiver;
 use rustix::event::epoll::EventFlags;
-use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 use softboot_engine::{Engine, Event};
 use softboot_sys::signals::SignalFd;
@@ -25,6 +24,7 @@ use crate::client::Clients;
 use crate::devices::Devices;
 use crate::mounts::Mounts;
 use crate::process::{PidFiles, Processes};
+use crate::socket::with_mode;
 use crate::tracked::Tracked;
 use crate::unit_log::UnitLogs;
 use crate::{clock, handoff, journal, owner, paths, setup};
@@ -261,10 +261,7 @@ fn control_listener(path: &str) -> Result<OwnedFd, String> {
     let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(failed)?;
     let address = SocketAddrUnix::new(path).map_err(failed)?;
     let _ = rustix::fs::unlink(path);
-    let old = rustix::process::umask(Mode::from_raw_mode(0o111));
-    let bound = bind(&fd, &address);
-    rustix::process::umask(old);
-    bound.map_err(failed)?;
+    with_mode(0o666, || bind(&fd, &address)).map_err(failed)?;
     listen(&fd, 128).map_err(failed)?;
     Ok(fd)
 }

@@ -9,4 +9,4 @@ mod matched;
 mod open;
 mod ports;
 
-pub(crate) use open::{describe as describe_port, kind_word};
+pub(crate) use open::{describe as describe_port, kind_word, with_mode};

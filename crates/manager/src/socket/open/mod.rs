@@ -1,11 +1,14 @@
 //! Opening one port (semantics 1.3, 1.4).
 
 mod inet;
+mod mask;
 mod nodes;
 mod options;
 mod others;
 
 use std::os::fd::OwnedFd;
+
+pub(crate) use mask::with_mode;
 
 use rustix::io::Errno;
 use rustix::net::{

@@ -9,7 +9,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, bind};
 use softboot_unit::{Address, Port, PortKind, SocketSection};
 use tracing::warn;
 
-use super::{create, finish};
+use super::{create, finish, with_mode};
 
 /// SocketUser= and SocketGroup=, as numbers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,15 +46,14 @@ pub(super) fn unix(
     let address = SocketAddrUnix::new(path)?;
     make_parents(path, settings.directory_mode)?;
     let fd = create(AddressFamily::UNIX, port.kind, None)?;
-    let old = rustix::process::umask(Mode::from_raw_mode(!settings.socket_mode & 0o777));
-    let mut bound = bind(&fd, &address);
-    if bound == Err(Errno::ADDRINUSE) {
-        // The node of a run that is over. Whoever serves it still keeps what is connected.
-        let _ = rustix::fs::unlink(path);
-        bound = bind(&fd, &address);
-    }
-    rustix::process::umask(old);
-    bound?;
+    with_mode(settings.socket_mode, || match bind(&fd, &address) {
+        Err(Errno::ADDRINUSE) => {
+            // The node of a run that is over. Whoever serves it still keeps what is connected.
+            let _ = rustix::fs::unlink(path);
+            bind(&fd, &address)
+        }
+        bound => bound,
+    })?;
     let fd = finish(fd, port, settings)?;
     owner.give(path)?;
     // For those that watch the directory (semantics 1.4, step 7).
@@ -77,9 +76,9 @@ fn now() -> rustix::fs::Timestamps {
 pub(super) fn fifo(path: &str, settings: &SocketSection, owner: Owner) -> Result<OwnedFd, Errno> {
     make_parents(path, settings.directory_mode)?;
     let mode = Mode::from_raw_mode(settings.socket_mode);
-    let old = rustix::process::umask(Mode::from_raw_mode(!settings.socket_mode & 0o777));
-    let made = rustix::fs::mknodat(CWD, path, FileType::Fifo, mode, 0);
-    rustix::process::umask(old);
+    let made = with_mode(settings.socket_mode, || {
+        rustix::fs::mknodat(CWD, path, FileType::Fifo, mode, 0)
+    });
     match made {
         Ok(()) => owner.give(path)?,
         Err(Errno::EXIST) => {}

@@ -10,7 +10,7 @@ use rustix::net::{
 use softboot_sys::mqueue;
 use softboot_unit::SocketSection;
 
-use super::Owner;
+use super::{Owner, with_mode};
 
 /// ListenSpecial=: a character device or a file that is there.
 pub(super) fn special(path: &str, writable: bool) -> Result<OwnedFd, Errno> {
@@ -41,10 +41,9 @@ pub(super) fn message_queue(name: &str, settings: &SocketSection, owner: Owner) 
     let size = settings
         .message_queue_max_messages
         .zip(settings.message_queue_message_size);
-    let old = rustix::process::umask(Mode::from_raw_mode(!settings.socket_mode & 0o777));
-    let opened = mqueue::open(name, settings.socket_mode, size);
-    rustix::process::umask(old);
-    let fd = opened?;
+    let fd = with_mode(settings.socket_mode, || {
+        mqueue::open(name, settings.socket_mode, size)
+    })?;
     let (uid, gid) = owner.ids();
     if uid.is_some() || gid.is_some() {
         rustix::fs::fchown(&fd, uid, gid)?;
