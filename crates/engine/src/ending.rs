@@ -198,6 +198,13 @@ impl Engine {
         for id in self.jobs.ids() {
             self.finish_job(id, JobResult::Canceled, false);
         }
+        // Nothing is triggered from here on, and a port with a waiting client would be reported again and again.
+        let units: Vec<UnitId> = self.units.ids().collect();
+        for unit in units {
+            if self.socket_state(unit) == SocketState::Listening {
+                self.act(Action::PollSockets { unit, on: false });
+            }
+        }
         if objective == Objective::SoftReboot {
             self.act(Action::FindSurvivors);
         } else {
@@ -224,9 +231,6 @@ impl Engine {
         self.act(Action::FinalKill { spare: spare.clone() });
         let units: Vec<UnitId> = self.units.ids().collect();
         for unit in units {
-            if matches!(self.socket_state(unit), SocketState::Listening) {
-                self.act(Action::PollSockets { unit, on: false });
-            }
             if spare.binary_search(&unit).is_err() {
                 self.give_up(unit);
             }

@@ -6,6 +6,8 @@
     reason = "in a test program a panic is how a failure shows"
 )]
 
+use softboot_simulate::interrupt::{Interruption, compare};
+
 #[test]
 fn no_rule_is_broken() {
     let mut steps = 0;
@@ -24,6 +26,20 @@ fn the_same_seed_gives_the_same_run() {
         assert!(!first.trace.is_empty());
         assert_eq!(first, softboot_simulate::run(seed, 200, true), "seed {seed}");
         assert_ne!(first.sum, softboot_simulate::run(seed + 1000, 200, false).sum);
+    }
+}
+
+/// A handoff or a crash at every event boundary: the run goes on as if nothing had been.
+#[test]
+fn nobody_learns_that_the_program_was_replaced() {
+    for interruption in [Interruption::Crash, Interruption::Handoff] {
+        let mut steps = 0;
+        for seed in 0..25 {
+            let run = compare(seed, 200, interruption);
+            steps += run.steps;
+            assert_eq!(run.failure, None, "seed {seed}");
+        }
+        assert!(steps > 5_000, "{steps} steps are no test");
     }
 }
 
