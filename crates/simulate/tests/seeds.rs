@@ -52,6 +52,7 @@ fn seeds_that_broke_a_rule_hold_it_now() {
         (709, 1000),
         (1273, 1000),
         (3361, 1000),
+        (8630, 400),
         (1_000_120, 300),
     ] {
         let run = softboot_simulate::run(seed, inputs, false);
