@@ -53,6 +53,7 @@ fn seeds_that_broke_a_rule_hold_it_now() {
         (1273, 1000),
         (3361, 1000),
         (8630, 400),
+        (36_336, 500),
         (1_000_120, 300),
     ] {
         let run = softboot_simulate::run(seed, inputs, false);
