@@ -254,6 +254,24 @@ fn keep_own(store: &mut FdStore, name: &str, fd: OwnedFd) -> Result<(), String> 
     Ok(())
 }
 
+/// The descriptor that tells of changes in cgroups: the one of the program before, if it has left one.
+fn cgroup_events(store: &mut FdStore) -> Result<OwnedFd, String> {
+    let name = fdstore::FdName::new(owner::CGROUP_EVENTS).map_err(|error| error.to_string())?;
+    if let Some(fd) = store
+        .find(owner::MANAGER, &name)
+        .and_then(|entry| store.fd(entry))
+    {
+        return fd
+            .try_clone_to_owned()
+            .map_err(|error| format!("inotify: {error}"));
+    }
+    let failed = |error: std::io::Error| format!("inotify: {error}");
+    let fd = Cgroups::new_events().map_err(failed)?;
+    let duplicate = fd.try_clone().map_err(failed)?;
+    keep_own(store, owner::CGROUP_EVENTS, duplicate)?;
+    Ok(fd)
+}
+
 /// Open to all: who may do what is decided by the peer's credentials.
 fn control_listener(path: &str) -> Result<OwnedFd, String> {
     let failed = |error: rustix::io::Errno| format!("{path}: {error}");
@@ -271,11 +289,12 @@ impl Manager {
     pub(crate) fn assemble(parts: Parts) -> Result<Manager, String> {
         let Parts {
             engine,
-            store,
+            mut store,
             signals,
             notify,
             facts,
         } = parts;
+        let events = cgroup_events(&mut store)?;
         let mut manager = Manager {
             closer: std::cell::OnceCell::new(),
             engine,
@@ -284,7 +303,7 @@ impl Manager {
             timers: Timers::new().map_err(|error| format!("timerfd: {error}"))?,
             signals,
             notify,
-            cgroups: Cgroups::open().map_err(|error| format!("cgroups: {error}"))?,
+            cgroups: Cgroups::open(events).map_err(|error| format!("cgroups: {error}"))?,
             devices: Devices::open(),
             mounts: Mounts::open(),
             pid_files: PidFiles::new().map_err(|error| format!("inotify: {error}"))?,
