@@ -90,6 +90,7 @@ impl Before {
 pub(crate) fn init_main() -> ExitCode {
     // First of all: nothing else may have opened a descriptor, and nothing can crash before this.
     let handlers = crash::install();
+    let stopwatch = handoff::Stopwatch::start();
     memory::keep_large_pieces_apart();
     std::panic::set_hook(Box::new(on_panic));
     let mut inherited = softboot_sys::inherited::take_all();
@@ -113,7 +114,7 @@ pub(crate) fn init_main() -> ExitCode {
     if let Err(error) = handlers {
         error!("a crash of softbootd would be the end: {error}");
     }
-    match begin(container, inherited, before) {
+    match begin(container, inherited, before, stopwatch) {
         Ok(manager) => manager.run(),
         Err(reason) => {
             error!("softbootd cannot start: {reason}");
@@ -164,7 +165,12 @@ fn own_program() -> PathBuf {
     own.unwrap_or_else(|| PathBuf::from(paths::INSTALLED))
 }
 
-fn begin(container: bool, inherited: BTreeMap<i32, OwnedFd>, before: Before) -> Result<Manager, String> {
+fn begin(
+    container: bool,
+    inherited: BTreeMap<i32, OwnedFd>,
+    before: Before,
+    stopwatch: handoff::Stopwatch,
+) -> Result<Manager, String> {
     let signals = SignalFd::block_all().map_err(|error| format!("signals: {error}"))?;
     // First the limits: what services may have is bounded by what PID 1 has.
     setup::prepare_host(container);
@@ -182,14 +188,14 @@ fn begin(container: bool, inherited: BTreeMap<i32, OwnedFd>, before: Before) -> 
         }
         Before::Crash(again) => {
             let why = std::env::var(crash::VARIABLE).unwrap_or_default();
-            match journal::resume(inherited, again, &why, facts.clone(), signals) {
+            match journal::resume(inherited, again, &why, facts.clone(), signals, stopwatch) {
                 Ok(manager) => return Ok(manager),
                 Err(lost) => lost,
             }
         }
         Before::Handoff(fallback) => {
             let goes_back = fallback.is_some();
-            let resumed = handoff::take(inherited)
+            let resumed = handoff::take(inherited, stopwatch)
                 .and_then(|taken| handoff::resume(taken, facts.clone(), signals, fallback));
             let reason = match resumed {
                 Ok(manager) => return Ok(manager),
@@ -319,6 +325,7 @@ impl Manager {
             machine_end: None,
             definitions_since: BTreeSet::new(),
             carried: None,
+            taken_over: None,
             handoff: None,
             recorder: journal::Recorder::default(),
             facts,
