@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::thread::JoinHandle;
 
 use fdstore::FdStore;
 use rustix::event::epoll::EventFlags;
@@ -13,7 +14,9 @@ use softboot_sys::signals::SignalFd;
 use softboot_unit::{Definition, UnitName};
 use tracing::{error, info, warn};
 
-use super::commit::{DEFINITIONS, PREVIOUS, PREVIOUS_PROGRAM, SNAPSHOT, WRITER, command_line};
+use super::commit::{
+    DEFINITIONS, DEFINITIONS_FD, PREVIOUS, PREVIOUS_PROGRAM, SNAPSHOT, WRITER, command_line,
+};
 use super::state::Snapshot;
 use super::{Kind, Stopwatch};
 use crate::journal::Start;
@@ -45,6 +48,7 @@ pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>, mut stopwatch: Stopwatch) 
         .and_then(|number| number.parse().ok())
         .ok_or("FDSTORE_HANDOFF does not name a descriptor")?;
     crate::fault::place("take-over");
+    let reader = DefinitionsReader::start(&inherited);
     let taken = FdStore::inherit(inherited, manifest).map_err(|error| error.to_string())?;
     let store = taken.store;
     let quarantined = taken.quarantined.iter().map(ToString::to_string).collect();
@@ -54,7 +58,7 @@ pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>, mut stopwatch: Stopwatch) 
     stopwatch.lap("reading");
     let newer = snapshot.definitions.iter().map(|d| d.name.clone()).collect();
     let definitions = match snapshot.kind {
-        Kind::Reexec => current(read_definitions(&store)?, &mut snapshot),
+        Kind::Reexec => current(reader.read(&store)?, &mut snapshot),
         Kind::SoftReboot => next_definitions(&snapshot),
     };
     stopwatch.lap("definitions");
@@ -109,9 +113,34 @@ pub(crate) fn current(written: Vec<Definition>, snapshot: &mut Snapshot) -> Vec<
     written.into_iter().filter(wanted).chain(newer).collect()
 }
 
-fn read_definitions(store: &FdStore) -> Result<Vec<Definition>, String> {
-    let entry = own_entry(store, DEFINITIONS)?;
-    decode_definitions(store.fd(entry).ok_or("the definitions are gone")?)
+/// Reads the definitions on a thread of its own while the descriptors are looked at: each takes a few milliseconds, and
+/// nobody is answered meanwhile.
+struct DefinitionsReader(Option<JoinHandle<Result<Vec<Definition>, String>>>);
+
+impl DefinitionsReader {
+    /// The program before says which descriptor they are, as it says which is the manifest.
+    fn start(inherited: &BTreeMap<i32, OwnedFd>) -> DefinitionsReader {
+        let number = std::env::var(DEFINITIONS_FD)
+            .ok()
+            .and_then(|text| text.parse::<i32>().ok());
+        let fd = number.and_then(|number| inherited.get(&number)?.try_clone().ok());
+        let thread = fd.and_then(|fd| {
+            let thread = std::thread::Builder::new().name("definitions".to_owned());
+            thread.spawn(move || decode_definitions(fd)).ok()
+        });
+        DefinitionsReader(thread)
+    }
+
+    fn read(self, store: &FdStore) -> Result<Vec<Definition>, String> {
+        if let Some(thread) = self.0
+            && let Ok(Ok(definitions)) = thread.join()
+        {
+            return Ok(definitions);
+        }
+        // Nobody said which they are, or something is wrong with them: then this says what.
+        let entry = own_entry(store, DEFINITIONS)?;
+        decode_definitions(store.fd(entry).ok_or("the definitions are gone")?)
+    }
 }
 
 /// The unit definitions in their sealed memfd.
