@@ -38,9 +38,13 @@ impl FileProvider for Disk {
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
-            let link_target = fs::read_link(Path::new(directory).join(&name))
-                .ok()
-                .and_then(|target| target.into_os_string().into_string().ok());
+            // Most are no links, and the directory says so without another question.
+            let link_target = if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+                let target = fs::read_link(Path::new(directory).join(&name)).ok();
+                target.and_then(|target| target.into_os_string().into_string().ok())
+            } else {
+                None
+            };
             found.push(DirEntry { name, link_target });
         }
         Ok(found)
