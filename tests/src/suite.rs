@@ -14,6 +14,8 @@ use crate::guest::{SCENARIOS, Scenario, scenario};
 
 /// How long one scenario may take; an emulated machine on a busy host is slow.
 const LIMIT: Duration = Duration::from_secs(900);
+/// How much longer for each round that is asked for.
+const LIMIT_A_ROUND: Duration = Duration::from_secs(15);
 /// How long the machine may take to boot.
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
 
@@ -71,23 +73,52 @@ impl Report {
     }
 }
 
-/// Runs the named scenarios, or all that there are for this form, and tells `line` about each as it ends. A fault of the
-/// machine is no verdict: that scenario is repeated, once.
+/// Which scenarios, and how much of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Selection<'a> {
+    /// Their names; empty: all that there are for the form.
+    pub names: &'a [&'a str],
+    /// How many rounds, in those that have any (`softboot-scenario --count`).
+    pub rounds: Option<u32>,
+}
+
+impl Selection<'_> {
+    fn arguments(&self, scenario: &Scenario) -> Vec<String> {
+        let mut arguments = Vec::new();
+        if let Some(rounds) = self.rounds {
+            arguments.extend(["--count".to_owned(), rounds.to_string()]);
+        }
+        arguments.push(scenario.name.to_owned());
+        arguments
+    }
+
+    fn limit(&self) -> Duration {
+        LIMIT.saturating_add(LIMIT_A_ROUND.saturating_mul(self.rounds.unwrap_or(0)))
+    }
+}
+
+/// Runs the scenarios, and tells `line` about each as it ends. A fault of the machine is no verdict: that scenario is
+/// repeated, once.
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown name. A scenario that fails, or cannot be run, is a [`Verdict`].
-pub fn run_suite(selection: &[&str], form: &Form<'_>, line: &mut dyn FnMut(&str)) -> Result<Report, Error> {
+pub fn run_suite(
+    selection: &Selection<'_>,
+    form: &Form<'_>,
+    line: &mut dyn FnMut(&str),
+) -> Result<Report, Error> {
     let mut report = Report::default();
-    for scenario in select(selection, matches!(form, Form::Container(_)))? {
+    for scenario in select(selection.names, matches!(form, Form::Container(_)))? {
         let begun = Instant::now();
         let mut repeated = false;
         let result = match form {
             Form::Vm(machine) => machine(scenario.packages)
                 .map_err(|reason| Error::Check(format!("building the image: {reason}")))
                 .and_then(|machine| {
-                    with_repeat(|| in_vm(scenario, &machine), |_| repeated = true).map_err(Error::from)
+                    with_repeat(|| in_vm(scenario, selection, &machine), |_| repeated = true)
+                        .map_err(Error::from)
                 }),
-            Form::Container(parts) => in_container(scenario, parts),
+            Form::Container(parts) => in_container(scenario, selection, parts),
         };
         let (failure, output) = match result {
             Ok((0, output)) => (None, output),
@@ -141,10 +172,13 @@ fn describe(verdict: &Verdict) -> String {
     text
 }
 
-fn in_vm(scenario: &Scenario, machine: &Machine) -> Result<(u8, String), VmError> {
+fn in_vm(scenario: &Scenario, selection: &Selection<'_>, machine: &Machine) -> Result<(u8, String), VmError> {
     let vm = Vm::boot(machine)?;
     vm.wait_ready(BOOT_LIMIT)?;
-    let ran = vm.run(&["/usr/bin/softboot-scenario", scenario.name], LIMIT)?;
+    let arguments = selection.arguments(scenario);
+    let mut command = vec!["/usr/bin/softboot-scenario"];
+    command.extend(arguments.iter().map(String::as_str));
+    let ran = vm.run(&command, selection.limit())?;
     let output = format!("{}{}", ran.stdout_text(), ran.stderr_text());
     let code = ExitStatus::code(ran.status);
     if code != 0 {
@@ -173,7 +207,11 @@ fn missing<'a>(console: &[String], wanted: &[&'a str]) -> Option<&'a str> {
         .copied()
 }
 
-fn in_container(scenario: &Scenario, parts: &ContainerForm<'_>) -> Result<(u8, String), Error> {
+fn in_container(
+    scenario: &Scenario,
+    selection: &Selection<'_>,
+    parts: &ContainerForm<'_>,
+) -> Result<(u8, String), Error> {
     let root = parts
         .scratch
         .join(format!("root-{}-{}", std::process::id(), scenario.name));
@@ -186,8 +224,8 @@ fn in_container(scenario: &Scenario, parts: &ContainerForm<'_>) -> Result<(u8, S
             harness: parts.harness.clone(),
             scenario: parts.scenario.clone(),
             beside: vec![parts.faulty.clone()],
-            arguments: vec![scenario.name.to_owned()],
-            limit: LIMIT,
+            arguments: selection.arguments(scenario),
+            limit: selection.limit(),
         })
     });
     std::fs::remove_dir_all(&root).doing(format!("removing {}", root.display()))?;

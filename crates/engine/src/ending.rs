@@ -31,6 +31,9 @@ pub(crate) struct Ending {
     /// Who survives without saying so.
     #[serde(default)]
     marked: Vec<UnitName>,
+    /// Whom the final kill leaves alone. One of them may have begun to go down since, and its processes live.
+    #[serde(default)]
+    spared: Vec<UnitName>,
 }
 
 /// Seven presses in this time reboot at once.
@@ -194,9 +197,17 @@ impl Engine {
             asked: objective == Objective::SoftReboot,
             over: false,
             marked: Vec::new(),
+            spared: Vec::new(),
         });
         for id in self.jobs.ids() {
             self.finish_job(id, JobResult::Canceled, false);
+        }
+        // Nothing is triggered from here on, and a port with a waiting client would be reported again and again.
+        let units: Vec<UnitId> = self.units.ids().collect();
+        for unit in units {
+            if self.socket_state(unit) == SocketState::Listening {
+                self.act(Action::PollSockets { unit, on: false });
+            }
         }
         if objective == Objective::SoftReboot {
             self.act(Action::FindSurvivors);
@@ -221,12 +232,14 @@ impl Engine {
 
     fn begin_final_kill(&mut self, objective: Objective) {
         let spare = self.spared(objective);
+        let names = spare.iter().filter_map(|unit| self.name(*unit).cloned());
+        let names = names.collect();
+        if let Some(ending) = self.ending.as_mut() {
+            ending.spared = names;
+        }
         self.act(Action::FinalKill { spare: spare.clone() });
         let units: Vec<UnitId> = self.units.ids().collect();
         for unit in units {
-            if matches!(self.socket_state(unit), SocketState::Listening) {
-                self.act(Action::PollSockets { unit, on: false });
-            }
             if spare.binary_search(&unit).is_err() {
                 self.give_up(unit);
             }
@@ -263,8 +276,8 @@ impl Engine {
             return;
         };
         ending.over = true;
-        let objective = ending.objective;
-        let spare = self.spared(objective);
+        let (objective, spared) = (ending.objective, std::mem::take(&mut ending.spared));
+        let spare: Vec<UnitId> = spared.iter().filter_map(|name| self.units.find(name)).collect();
         let units: Vec<UnitId> = self.units.ids().collect();
         for unit in units {
             let Some(service) = self.service_mut(unit) else {
@@ -272,7 +285,7 @@ impl Engine {
             };
             let down = service.state.active().is_inactive_ish();
             let without_process = service.state == ServiceState::Exited && objective != Objective::SoftReboot;
-            if down || without_process || spare.binary_search(&unit).is_ok() {
+            if down || without_process || spare.contains(&unit) {
                 continue;
             }
             if service.has_processes() || service.state != ServiceState::Exited {

@@ -368,6 +368,35 @@ fn a_restart_whose_job_is_cancelled_does_not_leave_the_service_between_two_runs(
     assert_eq!(world.sub("a.service"), "dead");
 }
 
+/// Found by the simulator: the hold-off was over while a stop waited, and nothing fired again.
+#[test]
+fn a_restart_that_a_stop_held_up_follows_when_the_stop_is_cancelled() {
+    let mut world = World::new(vec![
+        service("a.service")
+            .service(|s| s.restart = RestartPolicy::Always)
+            .done(),
+        service("user.service").after(&["a.service"]).done(),
+        target("both.target")
+            .conflicts(&["a.service", "user.service"])
+            .done(),
+    ]);
+    world.start("a.service");
+    world.start("user.service");
+    world.stubborn.insert("user.service".to_owned());
+    world.exit_main("a.service", ExitStatus::Exited(1));
+    world.start("both.target");
+    assert_eq!(world.sub("a.service"), "auto-restart");
+    world.advance(Usec::from_millis(200));
+    assert_eq!(
+        world.sub("a.service"),
+        "auto-restart",
+        "its stop job waits for the user's"
+    );
+    world.feed(Event::Cancel(None));
+    world.advance(Usec::from_millis(1));
+    assert_eq!(world.sub("a.service"), "running");
+}
+
 /// Found by the simulator: the orders of a reload are those by which installed jobs wait.
 #[test]
 fn a_reload_that_makes_jobs_wait_for_each_other_cancels_the_newest() {

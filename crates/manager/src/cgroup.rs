@@ -49,10 +49,16 @@ pub(crate) struct Changes {
 }
 
 impl Cgroups {
-    /// Finds the own root, moves PID 1 into `init.scope` and enables the controllers.
-    pub(crate) fn open() -> io::Result<Cgroups> {
+    /// What [`Cgroups::open`] needs, if the program before has not left it: closing one that watches anything takes the
+    /// kernel 15 ms and more (it waits for a grace period of SRCU), which nobody should wait for at an exec.
+    pub(crate) fn new_events() -> io::Result<OwnedFd> {
+        Ok(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?)
+    }
+
+    /// Finds the own root, moves PID 1 into `init.scope` and enables the controllers. `inotify` may have watches from
+    /// the program before: a group that is watched again gets the same number.
+    pub(crate) fn open(inotify: OwnedFd) -> io::Result<Cgroups> {
         let root = own_root()?;
-        let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let cgroups = Cgroups {
             root,
             inotify,
@@ -162,7 +168,7 @@ impl Cgroups {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
         let mut changes = Changes::default();
-        let mut memory = Vec::new();
+        let (mut memory, mut forgotten) = (Vec::new(), Vec::new());
         while let Ok(event) = reader.next() {
             if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
                 // Something was lost: everything may have changed.
@@ -173,7 +179,13 @@ impl Cgroups {
                     Watch::Populated => changes.populated.push(path.clone()),
                     Watch::Memory => memory.push(path.clone()),
                 }
+            } else if !event.events().contains(ReadFlags::IGNORED) {
+                // The program before had it watched, and nobody wants to know any more.
+                forgotten.push(event.wd());
             }
+        }
+        for wd in forgotten {
+            let _ = inotify::remove_watch(&self.inotify, wd);
         }
         for paths in [&mut changes.populated, &mut memory] {
             paths.sort();

@@ -52,12 +52,15 @@ impl Role {
     }
 }
 
-/// The owner of what belongs to PID 1 itself: `notify`, `control`, `varlink`, `snapshot`, `definitions`.
+/// The owner of what belongs to PID 1 itself: `notify`, `control`, `varlink`,
+/// `cgroup-events`, `snapshot`, `definitions`.
 pub(crate) const MANAGER: &str = "manager";
 /// The control listener's name there.
 pub(crate) const CONTROL: &str = "control";
 /// The name of the listener at the place that tools of systemd know.
 pub(crate) const VARLINK: &str = "varlink";
+/// The name of the inotify descriptor that watches cgroups.
+pub(crate) const CGROUP_EVENTS: &str = "cgroup-events";
 /// The owner of the connections of control clients; the name is the client's number.
 pub(crate) const CLIENTS: &str = "clients";
 

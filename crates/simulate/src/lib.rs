@@ -4,6 +4,7 @@
 //! the engine and checks the rules of [`rules`] after each. Nothing else decides, so the same seed gives the same run.
 //! A broken rule comes with the shortest script that `shrink` finds.
 
+pub mod interrupt;
 mod kernel;
 pub mod random;
 pub mod rules;
@@ -52,7 +53,10 @@ pub fn run(seed: u64, length: usize, trace: bool) -> Run {
 
 /// Plays a given script.
 pub fn play(seed: u64, script: &[Input], trace: bool) -> Run {
-    let mut world = World::new(seed, trace);
+    play_world(World::new(seed, trace), script)
+}
+
+fn play_world(mut world: World, script: &[Input]) -> Run {
     let mut failure = None;
     for input in script {
         world.input(*input);

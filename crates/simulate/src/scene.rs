@@ -79,7 +79,7 @@ pub fn definitions(seed: u64) -> Vec<Definition> {
         }
         let text = name.as_str();
         let kind = if text.ends_with(".service") {
-            KindSection::Service(Box::new(service(&mut random, name)))
+            KindSection::Service(Box::new(service(&mut random)))
         } else if let Some(stem) = text.strip_suffix(".socket") {
             let Ok(triggered) = UnitName::new(&format!("{stem}.service")) else {
                 continue;
@@ -116,7 +116,7 @@ fn push(unit: &mut UnitSection, kind: D, on: &UnitName) {
     });
 }
 
-fn service(random: &mut Random, name: &UnitName) -> ServiceSection {
+fn service(random: &mut Random) -> ServiceSection {
     let types = [
         ServiceType::Simple,
         ServiceType::Exec,
@@ -157,7 +157,7 @@ fn service(random: &mut Random, name: &UnitName) -> ServiceSection {
             Usec::ZERO
         },
         notify_access: NotifyAccess::Main,
-        ..ServiceSection::empty(name)
+        ..ServiceSection::default()
     }
 }
 

@@ -8,6 +8,7 @@ use softboot_engine::{
 };
 use softboot_unit::{Definition, EmergencyAction, UnitName, Usec};
 
+use crate::interrupt::Interruption;
 use crate::random::Random;
 use crate::script::Input;
 use crate::{rules, scene};
@@ -71,6 +72,10 @@ pub struct World {
     /// Those of them that had started when it began. One that is starting may fail, as at any time.
     pub(crate) calm: BTreeSet<UnitName>,
     objective: Option<Objective>,
+    /// What happens to the program after each event.
+    pub(crate) interruption: Option<Interruption>,
+    /// The trace has names, not ids, and no sum is made.
+    by_name: bool,
 }
 
 impl World {
@@ -101,8 +106,17 @@ impl World {
             spared: None,
             calm: BTreeSet::new(),
             objective: None,
+            interruption: None,
+            by_name: false,
         };
         world.step(Event::Loaded(definitions));
+        world
+    }
+
+    /// The same; the trace says which unit by its name, because ids change with a handoff.
+    pub(crate) fn traced_by_name(seed: u64) -> World {
+        let mut world = World::new(seed, true);
+        world.by_name = true;
         world
     }
 
@@ -303,10 +317,10 @@ impl World {
         let loaded = matches!(event, Event::Loaded(_));
         let before: BTreeMap<JobId, JobInfo> =
             self.engine.jobs().into_iter().map(|job| (job.id, job)).collect();
-        if let Some(trace) = &mut self.trace
-            && !loaded
-        {
-            trace.push(format!("{} {event:?}", self.monotonic));
+        if !loaded && self.trace.is_some() {
+            let line = format!("{} {event:?}", self.monotonic);
+            let line = if self.by_name { self.named(&line) } else { line };
+            self.trace.get_or_insert_default().push(line);
         }
         let actions = self.engine.step(self.clocks(), event);
         self.obey_all(actions);
@@ -323,11 +337,15 @@ impl World {
         if let Some(found) = found {
             self.breaks(found);
         }
+        self.interrupt();
     }
 
     fn obey_all(&mut self, actions: Vec<Action>) {
         for action in actions {
-            let text = format!("{action:?}");
+            let mut text = format!("{action:?}");
+            if self.by_name {
+                text = self.named(&text);
+            }
             for byte in text.bytes() {
                 self.sum = (self.sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
             }
@@ -425,21 +443,43 @@ impl World {
         self.spared = None;
     }
 
-    fn resume(&mut self, how: Resume) {
+    pub(crate) fn resume(&mut self, how: Resume) {
         let saved = self.engine.save();
         let (engine, actions) = Engine::restore(saved, self.definitions(), self.clocks(), how);
         self.engine = engine;
+        if how == Resume::Reexec {
+            return self.arm_again(actions, true);
+        }
+        self.timers.clear();
+        self.watched.clear();
+        self.obey_all(actions);
+    }
+
+    /// What a program does that goes on where another one ended: it arms what was armed, and nothing else.
+    pub(crate) fn arm_again(&mut self, mut actions: Vec<Action>, planned: bool) {
         let timers = std::mem::take(&mut self.timers);
         let watched = std::mem::take(&mut self.watched);
+        let trace = self.trace.take_if(|_| self.by_name);
+        if self.by_name {
+            // Looking at a PID file once more tells nothing new: the first answer is known, or on its way.
+            actions.retain(|action| !matches!(action, Action::FindMain { .. }));
+        }
         self.obey_all(actions);
+        if trace.is_some() {
+            self.trace = trace;
+        }
         // A restart that is overdue keeps its time, and fires again at once: nothing else is new.
         let now = Usec(self.monotonic);
         let mut armed = self.timers.clone();
         armed.retain(|key, at| timers.contains_key(key) || *at > now);
-        if how == Resume::Reexec && (armed != timers || self.watched != watched) {
+        if self.by_name {
+            // It did so before, and whatever held it up then has not changed.
+            self.timers.clone_from(&armed);
+        }
+        if armed != timers || self.watched != watched {
+            let how = if planned { "re-exec" } else { "crash" };
             let (timers_now, watched_now) = (&self.timers, &self.watched);
-            let text =
-                format!("before a re-exec {timers:?} {watched:?}, then {timers_now:?} {watched_now:?}");
+            let text = format!("before a {how} {timers:?} {watched:?}, then {timers_now:?} {watched_now:?}");
             self.breaks(text);
         }
     }

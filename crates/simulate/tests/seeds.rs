@@ -6,6 +6,8 @@
     reason = "in a test program a panic is how a failure shows"
 )]
 
+use softboot_simulate::interrupt::{Interruption, compare};
+
 #[test]
 fn no_rule_is_broken() {
     let mut steps = 0;
@@ -27,6 +29,20 @@ fn the_same_seed_gives_the_same_run() {
     }
 }
 
+/// A handoff or a crash at every event boundary: the run goes on as if nothing had been.
+#[test]
+fn nobody_learns_that_the_program_was_replaced() {
+    for interruption in [Interruption::Crash, Interruption::Handoff] {
+        let mut steps = 0;
+        for seed in 0..25 {
+            let run = compare(seed, 200, interruption);
+            steps += run.steps;
+            assert_eq!(run.failure, None, "seed {seed}");
+        }
+        assert!(steps > 5_000, "{steps} steps are no test");
+    }
+}
+
 /// Each of these found a fault once, of the engine or of the fake kernel.
 #[test]
 fn seeds_that_broke_a_rule_hold_it_now() {
@@ -36,6 +52,8 @@ fn seeds_that_broke_a_rule_hold_it_now() {
         (709, 1000),
         (1273, 1000),
         (3361, 1000),
+        (8630, 400),
+        (36_336, 500),
         (1_000_120, 300),
     ] {
         let run = softboot_simulate::run(seed, inputs, false);

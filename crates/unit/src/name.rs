@@ -108,6 +108,30 @@ const MAX_LEN: usize = 255;
 impl UnitName {
     /// Checks `text` and makes a name of it.
     pub fn new(text: &str) -> Result<UnitName, NameError> {
+        let kind = UnitName::check(text)?;
+        Ok(UnitName {
+            full: text.to_owned(),
+            kind,
+        })
+    }
+
+    /// The slice of everything that names none.
+    pub(crate) fn system_slice() -> UnitName {
+        UnitName {
+            full: "system.slice".to_owned(),
+            kind: UnitKind::Slice,
+        }
+    }
+
+    /// A place holder where every real unit has a name.
+    pub(crate) fn no_service() -> UnitName {
+        UnitName {
+            full: "-.service".to_owned(),
+            kind: UnitKind::Service,
+        }
+    }
+
+    fn check(text: &str) -> Result<UnitKind, NameError> {
         if text.is_empty() || text.len() > MAX_LEN {
             return Err(NameError::Length(text.to_owned()));
         }
@@ -130,10 +154,7 @@ impl UnitName {
         if stem.is_empty() || stem.starts_with('@') {
             return Err(NameError::EmptyPrefix(text.to_owned()));
         }
-        Ok(UnitName {
-            full: text.to_owned(),
-            kind,
-        })
+        Ok(kind)
     }
 
     /// The whole name.
@@ -217,7 +238,8 @@ impl TryFrom<String> for UnitName {
     type Error = NameError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        UnitName::new(&text)
+        let kind = UnitName::check(&text)?;
+        Ok(UnitName { full: text, kind })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use softboot_initrd::progress::Progress as _;
+use softboot_simulate::interrupt::{Interruption, compare};
 
 use crate::exit::Failure;
 use crate::progress::Reporter;
@@ -27,9 +28,30 @@ pub(crate) struct Options {
     /// Print what the engine was told and what it answered
     #[arg(long, requires = "seed")]
     trace: bool,
+    /// Play each seed without and with this at every event boundary: the answers must not differ
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "trace")]
+    interrupt: Option<Interrupt>,
     /// Inputs a seed
     #[arg(long, value_name = "N", default_value_t = 1000)]
     inputs: usize,
+}
+
+/// What happens to the program after each event.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Interrupt {
+    /// It crashes, and goes on from its journal
+    Crash,
+    /// It hands over to itself
+    Handoff,
+}
+
+impl From<Interrupt> for Interruption {
+    fn from(what: Interrupt) -> Interruption {
+        match what {
+            Interrupt::Crash => Interruption::Crash,
+            Interrupt::Handoff => Interruption::Handoff,
+        }
+    }
 }
 
 fn range(text: &str) -> Result<std::ops::Range<u64>, String> {
@@ -54,7 +76,10 @@ pub(crate) fn run(options: &Options) -> Result<u8, Failure> {
     let (mut steps, mut next_line) = (0_u64, 10_u64);
     let mut seed = first;
     while seed < end && options.steps.is_none_or(|wanted| steps < wanted) {
-        let run = softboot_simulate::run(seed, options.inputs, options.trace);
+        let run = match options.interrupt {
+            Some(what) => compare(seed, options.inputs, what.into()),
+            None => softboot_simulate::run(seed, options.inputs, options.trace),
+        };
         for line in &run.trace {
             println!("{line}");
         }

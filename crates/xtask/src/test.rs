@@ -8,7 +8,7 @@ use softboot_initrd::compress::Compression;
 use softboot_initrd::image::Devices;
 use softboot_qemu::accel::{self, Wish};
 use softboot_qemu::machine::Machine;
-use softboot_tests::suite::{ContainerForm, Form, Report, run_suite};
+use softboot_tests::suite::{ContainerForm, Form, Report, Selection, run_suite};
 
 use crate::exit::Failure;
 use crate::guest;
@@ -20,7 +20,7 @@ use crate::tidy;
 /// What `--help` adds.
 pub(crate) const HELP: &str = "\
 Scenarios, in container and VM: page, soft-reboots, reexec-queue, defer, environment, next-root, survivors, packages;
-in the VM only: status-exit, stubborn, bad-input, ending; in a container only: clients, refused-handoff, pid1-signals, unit-log,
+in the VM only: status-exit, stubborn, bad-input, ending; in a container only: clients, refused-handoff, pid1-signals, soak, unit-log,
 fd-store, doublings, services, verbs, bad-calls, forking, ports, devices, mounts.
 --scenario runs any of them in either. Each runs in a system of its own. Without root the
 container step is skipped and said to be; everything else runs.
@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// Of the scenarios, run only this one; may be given several times
     #[arg(long, value_name = "NAME")]
     scenario: Vec<String>,
+    /// Rounds of the scenarios that have any: soft-reboots (10 without this), soak (ten times that many)
+    #[arg(long, value_name = "N")]
+    rounds: Option<u32>,
     /// Show what each scenario checked
     #[arg(long, short)]
     verbose: bool,
@@ -242,7 +245,11 @@ fn vm(options: &Options, places: &Places, tally: &mut Tally) -> Result<(), Failu
 }
 
 fn suite(name: &str, options: &Options, form: &Form<'_>, tally: &mut Tally) -> Result<(), Failure> {
-    let selection: Vec<&str> = options.scenario.iter().map(String::as_str).collect();
+    let names: Vec<&str> = options.scenario.iter().map(String::as_str).collect();
+    let selection = Selection {
+        names: &names,
+        rounds: options.rounds,
+    };
     let report = run_suite(&selection, form, &mut |line| println!("   {line}"))
         .map_err(|error| Failure::Host(error.to_string()))?;
     for verdict in report

@@ -55,6 +55,8 @@ fn run() -> Result<(), Error> {
             },
             // The service of fd-store.
             "--store" => return softboot_tests::guest::store(),
+            // The services of soak.
+            "--serve" => return softboot_tests::guest::serve(),
             "--count" => {
                 let text = value()?;
                 options.count = text

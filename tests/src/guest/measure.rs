@@ -100,6 +100,7 @@ fn events(count: u32, event: impl Fn() -> Result<(), Error>) -> Result<Value, Er
     event()?;
     let (mut control_gaps, mut accept_gaps, mut totals) = (Vec::new(), Vec::new(), Vec::new());
     let (mut quiet_control, mut quiet_accept) = (Vec::new(), Vec::new());
+    let mut phases = Vec::new();
     for _ in 0..count {
         let quiet = gaps(|| {
             std::thread::sleep(QUIET);
@@ -111,6 +112,8 @@ fn events(count: u32, event: impl Fn() -> Result<(), Error>) -> Result<Value, Er
         control_gaps.push(gaps.control);
         accept_gaps.push(gaps.accept);
         totals.push(gaps.total);
+        let described = call("Describe", json!({}))?;
+        phases.push(described.get("takenOver").cloned().unwrap_or_default());
     }
     Ok(json!({
         "control_us": control_gaps,
@@ -118,6 +121,7 @@ fn events(count: u32, event: impl Fn() -> Result<(), Error>) -> Result<Value, Er
         "quiet_control_us": quiet_control,
         "quiet_accept_us": quiet_accept,
         "total_us": totals,
+        "taken_over": phases,
         "descriptors": descriptors()?,
         "state_bytes": state_bytes()?,
     }))

@@ -29,6 +29,7 @@ mod programs;
 mod reexec_queue;
 mod refused_handoff;
 mod services;
+mod soak;
 mod soft_reboots;
 mod softctl;
 mod status_exit;
@@ -41,6 +42,7 @@ mod verbs;
 pub use check::Output;
 pub use fd_store::store;
 pub use measure::measure;
+pub use soak::serve;
 
 use crate::error::Error;
 
@@ -149,6 +151,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: faults::run,
+    },
+    Scenario {
+        name: "soak",
+        holds: "soft-reboots and re-execs by the hundred under load: nobody is refused, nothing grows",
+        in_container: true,
+        in_vm: false,
+        farewell: &[],
+        packages: &[],
+        run: soak::run,
     },
     Scenario {
         name: "bad-input",

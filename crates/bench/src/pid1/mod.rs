@@ -112,9 +112,42 @@ pub fn handoff(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Record
                 &values,
                 &floor,
             ));
+            records.extend(phases(&figures, &format!("{event}/phase/{size}"))?);
         }
     }
     Ok(records)
+}
+
+/// What the next program says its time went into.
+fn phases(figures: &Value, case: &str) -> Result<Vec<Record>, Error> {
+    let all = figures.get("taken_over").and_then(Value::as_array);
+    let mut by_name: Vec<(String, Vec<f64>)> = Vec::new();
+    for phase in all
+        .context("taken_over")?
+        .iter()
+        .filter_map(|one| one.get("phases")?.as_array())
+        .flatten()
+    {
+        let name = phase
+            .get("name")
+            .and_then(Value::as_str)
+            .context("a phase's name")?;
+        let usec = number(phase, "usec")?;
+        match by_name.iter_mut().find(|(known, _)| known == name) {
+            Some((_, values)) => values.push(usec),
+            None => by_name.push((name.to_owned(), vec![usec])),
+        }
+    }
+    let record = |(name, values): (String, Vec<f64>)| {
+        Record::new(
+            format!("{case}/{}", name.replace(' ', "-")),
+            "time",
+            "us",
+            &values,
+            &[],
+        )
+    };
+    Ok(by_name.into_iter().map(record).collect())
 }
 
 fn number(figures: &Value, field: &str) -> Result<f64, Error> {

@@ -36,6 +36,32 @@ pub struct ManagerInfo {
     pub boot_finished_usec: Option<u64>,
     /// Whether this is a container.
     pub container: bool,
+    /// How this program took over, if there was one before it.
+    pub taken_over: Option<TakingOver>,
+}
+
+/// How long a program was at taking over from the one before, when nobody answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TakingOver {
+    /// `reexec`, `soft-reboot` or `crash`.
+    pub kind: String,
+    /// When the program before began with it, or with a crash when this one began.
+    pub began_usec: u64,
+    /// Until this one was in charge and had looked at everything.
+    pub took_usec: u64,
+    /// What the time went into, in order.
+    pub phases: Vec<Phase>,
+}
+
+/// A part of something that takes time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Phase {
+    /// What was done.
+    pub name: String,
+    /// How long.
+    pub usec: u64,
 }
 
 /// A unit's job in short.

@@ -147,7 +147,7 @@ impl Engine {
         }
         self.work.push_back(Work::Triggers(unit));
         self.after_state(unit);
-        self.restart_given_up(unit);
+        self.between_runs_without_job(unit);
         Some((unit, job.kind))
     }
 

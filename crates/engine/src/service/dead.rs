@@ -4,7 +4,7 @@ use softboot_unit::{DirectoryPreserve, FdStorePreserve, RestartMode};
 
 use crate::action::Action;
 use crate::engine::Engine;
-use crate::event::UnitId;
+use crate::event::{TimerId, TimerKind, UnitId};
 use crate::service::ServiceState;
 use crate::state::{JobKind, ServiceResult};
 
@@ -25,13 +25,29 @@ impl Engine {
         self.end_run(unit, false);
     }
 
-    /// The job of an automatic restart is gone, and nothing else would ever start the service: there is no other run.
-    pub(crate) fn restart_given_up(&mut self, unit: UnitId) {
-        if self.service_state(unit) == ServiceState::AutoRestartQueued && self.units[unit].job.is_none() {
-            if let Some(service) = self.service_mut(unit) {
+    /// A job of a service between two runs is gone. Was it that of the automatic restart, nothing else would ever start
+    /// the service: there is no other run. Was it a stop that the restart had to wait for, the restart is due.
+    pub(crate) fn between_runs_without_job(&mut self, unit: UnitId) {
+        if self.units[unit].job.is_some() {
+            return;
+        }
+        let (now, ending) = (self.now.monotonic, self.ending.is_some());
+        let Some(service) = self.service_mut(unit) else {
+            return;
+        };
+        match (service.state, service.state_deadline) {
+            (ServiceState::AutoRestartQueued, _) => {
                 service.forbid_restart = true;
+                self.leave_auto_restart(unit);
             }
-            self.leave_auto_restart(unit);
+            (ServiceState::AutoRestart, Some(at)) if at <= now && !ending => {
+                let kind = TimerKind::State;
+                self.act(Action::ArmTimer {
+                    timer: TimerId { unit, kind },
+                    at,
+                });
+            }
+            _ => {}
         }
     }
 

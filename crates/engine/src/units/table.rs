@@ -1,10 +1,10 @@
 //! Units by id and by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use softboot_unit::{Definition, KindSection, LoadState, UnitName};
 
 use super::{Machine, Relation, Unit, not_found};
@@ -15,10 +15,17 @@ use crate::event::UnitId;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Units {
     list: BTreeMap<UnitId, Unit>,
-    names: BTreeMap<UnitName, UnitId>,
+    /// Looked up only: nothing may depend on its order.
+    #[serde(serialize_with = "in_order")]
+    names: HashMap<UnitName, UnitId>,
     next: u32,
     #[serde(skip, default = "nowhere")]
     nowhere: Box<Unit>,
+}
+
+/// The same table gives the same image.
+fn in_order<S: Serializer>(names: &HashMap<UnitName, UnitId>, serializer: S) -> Result<S::Ok, S::Error> {
+    names.iter().collect::<BTreeMap<_, _>>().serialize(serializer)
 }
 
 /// Nothing ever finds this unit by its name.
@@ -49,7 +56,7 @@ impl Units {
     pub(crate) fn new() -> Units {
         Units {
             list: BTreeMap::new(),
-            names: BTreeMap::new(),
+            names: HashMap::new(),
             next: 0,
             nowhere: nowhere(),
         }

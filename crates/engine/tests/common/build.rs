@@ -75,7 +75,7 @@ pub(crate) fn service(text: &str) -> Builder {
         memory_max: None,
         tasks_max: None,
         exec: ExecContext::default(),
-        ..ServiceSection::empty(&name("x.service"))
+        ..ServiceSection::default()
     };
     unit(text, KindSection::Service(Box::new(section)))
 }

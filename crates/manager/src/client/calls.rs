@@ -140,6 +140,7 @@ impl Manager {
             started_usec: self.facts.started.0,
             boot_finished_usec: self.facts.boot_finished.map(|at| at.0),
             container: self.facts.container,
+            taken_over: self.taken_over.clone(),
         }
     }
 

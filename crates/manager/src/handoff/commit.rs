@@ -26,16 +26,19 @@ pub(super) const DEFINITIONS: &str = "definitions";
 pub(super) const PREVIOUS_PROGRAM: &str = "previous";
 /// The variable with its number: it is needed before anything can be read.
 pub(super) const PREVIOUS: &str = "SOFTBOOT_PREVIOUS";
+/// The variable with the number of the definitions, which are read while the descriptors are looked at.
+pub(super) const DEFINITIONS_FD: &str = "SOFTBOOT_DEFINITIONS";
 /// The next program has this much time until it is in charge, and four times as much as it took to say yes, which is
 /// nearly the same work.
 const LIMIT: Duration = Duration::from_secs(2);
 /// Variables that were for this program only.
-const OWN_VARIABLES: [&str; 5] = [
+const OWN_VARIABLES: [&str; 6] = [
     "FDSTORE_HANDOFF",
     "SOFTBOOT_ANSWER_FD",
     crate::journal::VARIABLE,
     softboot_sys::crash::VARIABLE,
     PREVIOUS,
+    DEFINITIONS_FD,
 ];
 
 /// This program's name, `extra` arguments, and its environment without what was for it alone.
@@ -67,7 +70,10 @@ impl Manager {
         kind: Kind,
         work: impl FnOnce(&mut Manager) -> Result<T, String>,
     ) -> Result<T, String> {
-        self.keep_definitions()?;
+        // The next userspace reads its own unit files.
+        if kind == Kind::Reexec {
+            self.keep_definitions()?;
+        }
         let fd = self.write_snapshot(kind)?;
         let entry = self.keep(owner::MANAGER, SNAPSHOT, fd)?;
         let result = work(self);
@@ -93,7 +99,7 @@ impl Manager {
         crate::fault::place("commit");
         info!("handing over ({:?})", handoff.kind);
         if handoff.kind == Kind::SoftReboot {
-            // The next userspace reads its own unit files.
+            // What is written here is not what the next userspace will have read.
             self.all_definitions_changed();
         }
         let result: Result<(), String> = self.with_snapshot(handoff.kind, |manager| {
@@ -119,7 +125,12 @@ impl Manager {
         let environment = || {
             let (argv, mut env) = command_line(&[])?;
             let (name, value) = prepared.environment();
-            for text in [format!("{name}={value}"), format!("{PREVIOUS}={previous}")] {
+            let definitions = self
+                .manager_entry(DEFINITIONS)
+                .and_then(|entry| self.store.fd(entry));
+            let definitions = definitions.map(|fd| format!("{DEFINITIONS_FD}={}", fd.as_raw_fd()));
+            let more = [format!("{name}={value}"), format!("{PREVIOUS}={previous}")];
+            for text in more.into_iter().chain(definitions) {
                 env.push(CString::new(text).map_err(|error| error.to_string())?);
             }
             Ok::<_, String>((argv, env))

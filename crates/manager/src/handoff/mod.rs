@@ -12,11 +12,13 @@
 mod commit;
 mod resume;
 mod state;
+mod stopwatch;
 mod verify_child;
 
 pub(crate) use commit::command_line;
 pub(crate) use resume::{Fallback, current, decode_definitions, decode_snapshot, resume, take};
 pub(crate) use state::{ManagerState, Snapshot};
+pub(crate) use stopwatch::Stopwatch;
 pub(crate) use verify_child::verify_main;
 
 use std::os::fd::OwnedFd;

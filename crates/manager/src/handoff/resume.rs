@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::thread::JoinHandle;
 
 use fdstore::FdStore;
 use rustix::event::epoll::EventFlags;
@@ -13,9 +14,11 @@ use softboot_sys::signals::SignalFd;
 use softboot_unit::{Definition, UnitName};
 use tracing::{error, info, warn};
 
-use super::Kind;
-use super::commit::{DEFINITIONS, PREVIOUS, PREVIOUS_PROGRAM, SNAPSHOT, WRITER, command_line};
+use super::commit::{
+    DEFINITIONS, DEFINITIONS_FD, PREVIOUS, PREVIOUS_PROGRAM, SNAPSHOT, WRITER, command_line,
+};
 use super::state::Snapshot;
+use super::{Kind, Stopwatch};
 use crate::journal::Start;
 use crate::owner::{self, Role};
 use crate::process::Processes;
@@ -33,25 +36,34 @@ pub(crate) struct Taken {
     /// Those of them that are newer than what is written beside the snapshot.
     pub(crate) newer: BTreeSet<UnitName>,
     pub(crate) quarantined: Vec<String>,
+    /// How long it took, and goes on taking.
+    pub(crate) stopwatch: Stopwatch,
 }
 
 /// Takes the descriptors and reads the state. Changes nothing outside this process.
-pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>) -> Result<Taken, String> {
+pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>, mut stopwatch: Stopwatch) -> Result<Taken, String> {
+    stopwatch.lap("starting");
     let manifest = std::env::var("FDSTORE_HANDOFF")
         .ok()
         .and_then(|number| number.parse().ok())
         .ok_or("FDSTORE_HANDOFF does not name a descriptor")?;
     crate::fault::place("take-over");
+    let reader = DefinitionsReader::start(&inherited);
     let taken = FdStore::inherit(inherited, manifest).map_err(|error| error.to_string())?;
     let store = taken.store;
     let quarantined = taken.quarantined.iter().map(ToString::to_string).collect();
+    stopwatch.lap("descriptors");
     let mut snapshot = read_snapshot(&store)?;
+    stopwatch.began_at(snapshot.manager.written, "writing and exec");
+    stopwatch.lap("reading");
     let newer = snapshot.definitions.iter().map(|d| d.name.clone()).collect();
     let definitions = match snapshot.kind {
-        Kind::Reexec => current(read_definitions(&store)?, &mut snapshot),
+        Kind::Reexec => current(reader.read(&store)?, &mut snapshot),
         Kind::SoftReboot => next_definitions(&snapshot),
     };
+    stopwatch.lap("definitions");
     Ok(Taken {
+        stopwatch,
         store,
         snapshot,
         definitions,
@@ -101,9 +113,34 @@ pub(crate) fn current(written: Vec<Definition>, snapshot: &mut Snapshot) -> Vec<
     written.into_iter().filter(wanted).chain(newer).collect()
 }
 
-fn read_definitions(store: &FdStore) -> Result<Vec<Definition>, String> {
-    let entry = own_entry(store, DEFINITIONS)?;
-    decode_definitions(store.fd(entry).ok_or("the definitions are gone")?)
+/// Reads the definitions on a thread of its own while the descriptors are looked at: each takes a few milliseconds, and
+/// nobody is answered meanwhile.
+struct DefinitionsReader(Option<JoinHandle<Result<Vec<Definition>, String>>>);
+
+impl DefinitionsReader {
+    /// The program before says which descriptor they are, as it says which is the manifest.
+    fn start(inherited: &BTreeMap<i32, OwnedFd>) -> DefinitionsReader {
+        let number = std::env::var(DEFINITIONS_FD)
+            .ok()
+            .and_then(|text| text.parse::<i32>().ok());
+        let fd = number.and_then(|number| inherited.get(&number)?.try_clone().ok());
+        let thread = fd.and_then(|fd| {
+            let thread = std::thread::Builder::new().name("definitions".to_owned());
+            thread.spawn(move || decode_definitions(fd)).ok()
+        });
+        DefinitionsReader(thread)
+    }
+
+    fn read(self, store: &FdStore) -> Result<Vec<Definition>, String> {
+        if let Some(thread) = self.0
+            && let Ok(Ok(definitions)) = thread.join()
+        {
+            return Ok(definitions);
+        }
+        // Nobody said which they are, or something is wrong with them: then this says what.
+        let entry = own_entry(store, DEFINITIONS)?;
+        decode_definitions(store.fd(entry).ok_or("the definitions are gone")?)
+    }
 }
 
 /// The unit definitions in their sealed memfd.
@@ -165,6 +202,7 @@ pub(crate) fn resume(
         definitions,
         newer,
         quarantined,
+        mut stopwatch,
     } = taken;
     for reason in &quarantined {
         warn!("descriptor put aside: {reason}");
@@ -201,6 +239,7 @@ pub(crate) fn resume(
     };
     let now = clock::now();
     let (engine, actions) = Engine::restore(engine, definitions, now, how);
+    stopwatch.lap("units");
     let start = match kind {
         Kind::Reexec => {
             let definitions = own_entry(&store, DEFINITIONS)?;
@@ -234,10 +273,12 @@ pub(crate) fn resume(
     manager.start_tokens_at(state.next_token);
     manager.definitions_since = newer;
     manager.carried = state.carried;
+    stopwatch.lap("manager");
     crate::fault::place("taken-over");
     // In charge: from here on this program goes on by itself. What only the handoff needed is closed after that.
     manager.begin_journal_of_step(start, &actions);
     crash::done();
+    stopwatch.lap("journal");
     drop(fallback);
     for name in [SNAPSHOT, PREVIOUS_PROGRAM] {
         if let Some(entry) = manager.manager_entry(name) {
@@ -247,7 +288,15 @@ pub(crate) fn resume(
     manager.let_go_of_old_root();
     manager.obey_step(actions);
     crate::fault::place("in-charge");
+    stopwatch.lap("actions");
     manager.catch_up();
+    stopwatch.lap("catching up");
+    let report = stopwatch.report(match kind {
+        Kind::Reexec => "reexec",
+        Kind::SoftReboot => "soft-reboot",
+    });
+    info!("taking over took {} us", report.took_usec);
+    manager.taken_over = Some(report);
     if kind == Kind::SoftReboot {
         info!("soft-reboot {} done", manager.engine.soft_reboots());
         manager.request_default();

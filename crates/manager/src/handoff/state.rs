@@ -9,6 +9,7 @@ use softboot_unit::{Definition, UnitName, Usec};
 
 use super::Kind;
 use crate::client::Clients;
+use crate::clock;
 use crate::environment::Remote;
 use crate::process::Process;
 use crate::run::Manager;
@@ -57,6 +58,8 @@ pub(crate) struct ManagerState {
     pub(crate) reexecs: u32,
     /// Limits that services start with.
     pub(crate) service_nofile: (u64, u64),
+    /// CLOCK_MONOTONIC when this was written.
+    pub(crate) written: Usec,
     /// What another version wrote and this one does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) carried: Option<Value>,
@@ -85,6 +88,7 @@ pub(crate) struct ManagerStateRef<'a> {
     boot_finished: Option<Usec>,
     reexecs: u32,
     service_nofile: (u64, u64),
+    written: Usec,
     #[serde(skip_serializing_if = "Option::is_none")]
     carried: &'a Option<Value>,
 }
@@ -138,6 +142,7 @@ impl Manager {
             boot_finished: self.facts.boot_finished,
             reexecs: self.facts.reexecs,
             service_nofile: self.facts.service_nofile,
+            written: clock::monotonic(),
             carried: &self.carried,
         }
     }
@@ -163,6 +168,7 @@ mod tests {
             boot_finished: Some(Usec(2)),
             reexecs: 3,
             service_nofile: (4, 5),
+            written: Usec(6),
             carried: Some(Value::Bool(true)),
         };
         let borrowed = ManagerStateRef {
@@ -178,6 +184,7 @@ mod tests {
             boot_finished: owned.boot_finished,
             reexecs: owned.reexecs,
             service_nofile: owned.service_nofile,
+            written: owned.written,
             carried: &owned.carried,
         };
         assert_eq!(

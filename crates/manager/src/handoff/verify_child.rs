@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use serde_json::json;
 use softboot_engine::{Action, Engine, Event, JobKind, JobMode, RequestId, Resume};
 
-use super::Kind;
 use super::resume::{Taken, take};
+use super::{Kind, Stopwatch};
 use crate::clock;
 
 /// Checks, answers, ends.
@@ -26,7 +26,7 @@ pub(crate) fn verify_main() -> ExitCode {
     let Some(answer) = answer else {
         return without_answer("--verify is for a softbootd that is about to re-exec; people want softctl");
     };
-    let sent = match take(inherited).and_then(check) {
+    let sent = match take(inherited, Stopwatch::start()).and_then(check) {
         Ok(plan) => softboot_reexec::verify::answer_yes(answer.as_fd(), &plan),
         Err(reason) => softboot_reexec::verify::answer_no(answer.as_fd(), &[reason]),
     };

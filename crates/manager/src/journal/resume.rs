@@ -19,6 +19,7 @@ use super::record::{Entry, Unfinished};
 use super::replay::{Parts, Replayed, Trust, parts, replay};
 use super::write::{Inert, Start, VARIABLE, arm_own};
 use crate::client::{Client, Waiting};
+use crate::handoff::Stopwatch;
 use crate::owner::Role;
 use crate::process::{Process, Processes};
 use crate::run::{self, Facts, Manager};
@@ -73,8 +74,9 @@ pub(crate) fn resume(
     why: &str,
     facts: Facts,
     signals: SignalFd,
+    mut stopwatch: Stopwatch,
 ) -> Result<Manager, Lost> {
-    let began = clock::monotonic();
+    stopwatch.lap("starting");
     let mut parts = read(&again.log, why).map_err(Lost::everything)?;
     // The numbers in the journal stay open until there is a new one, in case of another crash.
     let (manifest, number) = duplicate(&mut inherited, parts.begin.manifest).map_err(Lost::everything)?;
@@ -94,6 +96,7 @@ pub(crate) fn resume(
         let done = done.unwrap_or_else(|_| Err("the journal leads to an internal error".to_owned()));
         done.and_then(|replayed| mark(&again.log, &Entry::Replayed).map(|()| (replayed, trust)))
     });
+    stopwatch.lap("journal");
     let taken = FdStore::inherit_changed(inherited, number, changes)
         .map_err(|error| Lost::everything(error.to_string()))?;
     for aside in &taken.quarantined {
@@ -103,6 +106,7 @@ pub(crate) fn resume(
             None => debug!("descriptor gone: {aside}"),
         }
     }
+    stopwatch.lap("descriptors");
     crate::fault::place("go-on");
     let store = taken.store;
     let (replayed, trust) = match replayed {
@@ -149,6 +153,7 @@ pub(crate) fn resume(
     manager.remotes = state.remotes;
     manager.start_tokens_at(state.next_token);
     manager.carried = state.carried;
+    stopwatch.lap("manager");
     let now = clock::monotonic();
     crashes.retain(|crash| now.minus(*crash) < CRASH_TIME);
     crashes.push(now);
@@ -164,7 +169,10 @@ pub(crate) fn resume(
     }
     manager.answer_handoff_waiters();
     drop((again, manifest, held));
-    info!("going on took {}", clock::monotonic().minus(began));
+    stopwatch.lap("going on");
+    let report = stopwatch.report("crash");
+    info!("going on took {} us", report.took_usec);
+    manager.taken_over = Some(report);
     Ok(manager)
 }
 

@@ -8,8 +8,8 @@ use softboot_unit::{
 pub(crate) fn of(definition: &Definition) -> Option<Box<ServiceSection>> {
     match &definition.kind {
         KindSection::Service(service) => Some(service.clone()),
-        KindSection::Socket(socket) => Some(Box::new(of_socket(&definition.name, socket))),
-        KindSection::Mount(mount) => Some(Box::new(of_mount(&definition.name, mount))),
+        KindSection::Socket(socket) => Some(Box::new(of_socket(socket))),
+        KindSection::Mount(mount) => Some(Box::new(of_mount(mount))),
         _ => None,
     }
 }
@@ -24,7 +24,7 @@ pub(crate) fn slice_of(definition: &Definition) -> Option<&UnitName> {
     }
 }
 
-fn of_socket(name: &UnitName, socket: &SocketSection) -> ServiceSection {
+fn of_socket(socket: &SocketSection) -> ServiceSection {
     ServiceSection {
         exec_start_pre: socket.exec_start_pre.clone(),
         exec_start_post: socket.exec_start_post.clone(),
@@ -33,11 +33,11 @@ fn of_socket(name: &UnitName, socket: &SocketSection) -> ServiceSection {
         slice: socket.slice.clone(),
         exec: socket.exec.clone(),
         kill: socket.kill.clone(),
-        ..ServiceSection::empty(name)
+        ..ServiceSection::default()
     }
 }
 
-fn of_mount(name: &UnitName, mount: &MountSection) -> ServiceSection {
+fn of_mount(mount: &MountSection) -> ServiceSection {
     let mut options: Vec<&str> = mount.options.split(',').filter(|word| !word.is_empty()).collect();
     let mut start = vec!["/bin/mount"];
     if mount.sloppy_options {
@@ -72,7 +72,7 @@ fn of_mount(name: &UnitName, mount: &MountSection) -> ServiceSection {
         slice: mount.slice.clone(),
         exec: mount.exec.clone(),
         kill: mount.kill.clone(),
-        ..ServiceSection::empty(name)
+        ..ServiceSection::default()
     }
 }
 
@@ -100,7 +100,7 @@ mod tests {
         mount.fs_type = "ext4".to_owned();
         mount.options = "noatime,ro".to_owned();
         mount.lazy_unmount = true;
-        let service = of_mount(&name, &mount);
+        let service = of_mount(&mount);
         let words = |list: &[ExecCommand]| list[0].argv.join(" ");
         assert_eq!(
             words(&service.exec_start),

@@ -90,6 +90,7 @@ impl Before {
 pub(crate) fn init_main() -> ExitCode {
     // First of all: nothing else may have opened a descriptor, and nothing can crash before this.
     let handlers = crash::install();
+    let stopwatch = handoff::Stopwatch::start();
     memory::keep_large_pieces_apart();
     std::panic::set_hook(Box::new(on_panic));
     let mut inherited = softboot_sys::inherited::take_all();
@@ -113,7 +114,7 @@ pub(crate) fn init_main() -> ExitCode {
     if let Err(error) = handlers {
         error!("a crash of softbootd would be the end: {error}");
     }
-    match begin(container, inherited, before) {
+    match begin(container, inherited, before, stopwatch) {
         Ok(manager) => manager.run(),
         Err(reason) => {
             error!("softbootd cannot start: {reason}");
@@ -164,7 +165,12 @@ fn own_program() -> PathBuf {
     own.unwrap_or_else(|| PathBuf::from(paths::INSTALLED))
 }
 
-fn begin(container: bool, inherited: BTreeMap<i32, OwnedFd>, before: Before) -> Result<Manager, String> {
+fn begin(
+    container: bool,
+    inherited: BTreeMap<i32, OwnedFd>,
+    before: Before,
+    stopwatch: handoff::Stopwatch,
+) -> Result<Manager, String> {
     let signals = SignalFd::block_all().map_err(|error| format!("signals: {error}"))?;
     // First the limits: what services may have is bounded by what PID 1 has.
     setup::prepare_host(container);
@@ -182,14 +188,14 @@ fn begin(container: bool, inherited: BTreeMap<i32, OwnedFd>, before: Before) -> 
         }
         Before::Crash(again) => {
             let why = std::env::var(crash::VARIABLE).unwrap_or_default();
-            match journal::resume(inherited, again, &why, facts.clone(), signals) {
+            match journal::resume(inherited, again, &why, facts.clone(), signals, stopwatch) {
                 Ok(manager) => return Ok(manager),
                 Err(lost) => lost,
             }
         }
         Before::Handoff(fallback) => {
             let goes_back = fallback.is_some();
-            let resumed = handoff::take(inherited)
+            let resumed = handoff::take(inherited, stopwatch)
                 .and_then(|taken| handoff::resume(taken, facts.clone(), signals, fallback));
             let reason = match resumed {
                 Ok(manager) => return Ok(manager),
@@ -254,6 +260,24 @@ fn keep_own(store: &mut FdStore, name: &str, fd: OwnedFd) -> Result<(), String> 
     Ok(())
 }
 
+/// The descriptor that tells of changes in cgroups: the one of the program before, if it has left one.
+fn cgroup_events(store: &mut FdStore) -> Result<OwnedFd, String> {
+    let name = fdstore::FdName::new(owner::CGROUP_EVENTS).map_err(|error| error.to_string())?;
+    if let Some(fd) = store
+        .find(owner::MANAGER, &name)
+        .and_then(|entry| store.fd(entry))
+    {
+        return fd
+            .try_clone_to_owned()
+            .map_err(|error| format!("inotify: {error}"));
+    }
+    let failed = |error: std::io::Error| format!("inotify: {error}");
+    let fd = Cgroups::new_events().map_err(failed)?;
+    let duplicate = fd.try_clone().map_err(failed)?;
+    keep_own(store, owner::CGROUP_EVENTS, duplicate)?;
+    Ok(fd)
+}
+
 /// Open to all: who may do what is decided by the peer's credentials.
 fn control_listener(path: &str) -> Result<OwnedFd, String> {
     let failed = |error: rustix::io::Errno| format!("{path}: {error}");
@@ -271,11 +295,12 @@ impl Manager {
     pub(crate) fn assemble(parts: Parts) -> Result<Manager, String> {
         let Parts {
             engine,
-            store,
+            mut store,
             signals,
             notify,
             facts,
         } = parts;
+        let events = cgroup_events(&mut store)?;
         let mut manager = Manager {
             closer: std::cell::OnceCell::new(),
             engine,
@@ -284,7 +309,7 @@ impl Manager {
             timers: Timers::new().map_err(|error| format!("timerfd: {error}"))?,
             signals,
             notify,
-            cgroups: Cgroups::open().map_err(|error| format!("cgroups: {error}"))?,
+            cgroups: Cgroups::open(events).map_err(|error| format!("cgroups: {error}"))?,
             devices: Devices::open(),
             mounts: Mounts::open(),
             pid_files: PidFiles::new().map_err(|error| format!("inotify: {error}"))?,
@@ -300,6 +325,7 @@ impl Manager {
             machine_end: None,
             definitions_since: BTreeSet::new(),
             carried: None,
+            taken_over: None,
             handoff: None,
             recorder: journal::Recorder::default(),
             facts,

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use fdstore::notify::Receiver;
 use fdstore::{Closer, EntryId, FdStore};
+use softboot_control::api::TakingOver;
 use softboot_engine::{Engine, Event, FdToken, Limiter, Objective, RequestId};
 use softboot_sys::signals::SignalFd;
 use softboot_unit::{UnitName, Usec};
@@ -104,6 +105,8 @@ pub(crate) struct Manager {
     pub(crate) definitions_since: BTreeSet<UnitName>,
     /// What another version wrote into the snapshot and this one does not know.
     pub(crate) carried: Option<serde_json::Value>,
+    /// How this program took over from the one before.
+    pub(crate) taken_over: Option<TakingOver>,
     /// A handoff, from its request to the exec.
     pub(crate) handoff: Option<Handoff>,
     /// Ready for a crash.

@@ -45,6 +45,10 @@ pub(crate) fn system(
         "Soft-reboots",
         &format!("{}, and {reexecs} in this userspace", info.soft_reboots),
     );
+    if let Some(taken) = &info.taken_over {
+        let text = format!("{} after a {}", span(taken.took_usec), clean(&taken.kind));
+        field(&mut out, "Taken over in", &text);
+    }
     if info.crashes > 0 {
         let crashes = if info.crashes == 1 {
             "1 crash".to_owned()
@@ -123,6 +127,8 @@ fn job_lines(info: &ManagerInfo, jobs: &[JobInfo]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use softboot_control::api::TakingOver;
+
     use super::super::fixtures::{VIEW, unit};
     use super::*;
 
@@ -144,6 +150,11 @@ mod tests {
             started_usec: 3_000_000_000,
             boot_finished_usec: Some(3_000_850_000),
             container: false,
+            taken_over: Some(TakingOver {
+                kind: "soft-reboot".to_owned(),
+                took_usec: 8_100,
+                ..TakingOver::default()
+            }),
         };
         let mut bad = unit("a.service", "failed", "failed");
         bad.result = Some("exit-code".to_owned());

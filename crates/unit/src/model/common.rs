@@ -67,6 +67,24 @@ pub struct RateLimit {
     pub burst: u32,
 }
 
+impl RateLimit {
+    /// That of `StartLimitIntervalSec=` and `StartLimitBurst=`.
+    pub(super) const START_LIMIT: RateLimit = RateLimit {
+        interval: Usec::from_secs(10),
+        burst: 5,
+    };
+    /// That of `TriggerLimitIntervalSec=` and `TriggerLimitBurst=`, for a socket whose service takes the connections.
+    pub(super) const TRIGGER_LIMIT: RateLimit = RateLimit {
+        interval: Usec::from_secs(2),
+        burst: 20,
+    };
+    /// That of `PollLimitIntervalSec=` and `PollLimitBurst=`.
+    pub(super) const POLL_LIMIT: RateLimit = RateLimit {
+        interval: Usec::from_secs(2),
+        burst: 15,
+    };
+}
+
 /// How a request treats jobs that stand in its way (semantics 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -88,10 +106,11 @@ pub enum JobMode {
 }
 
 /// What to do with the whole machine when a unit ends in some way (semantics 4.8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names are the setting's own words")]
 pub enum EmergencyAction {
+    #[default]
     None,
     Reboot,
     RebootForce,

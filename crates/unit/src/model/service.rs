@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sparse::usual;
 use super::{
     ExecCommand, ExecContext, ExitType, KillSettings, OomPolicy, OpenFile, RestartSettings,
     TimeoutFailureMode, Usec,
@@ -10,147 +11,153 @@ use crate::name::UnitName;
 
 /// `[Service]` with every default applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ServiceSection {
     /// `Type=`.
     pub service_type: ServiceType,
     /// `ExecCondition=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exec_condition: Vec<ExecCommand>,
     /// `ExecStartPre=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exec_start_pre: Vec<ExecCommand>,
     /// `ExecStart=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exec_start: Vec<ExecCommand>,
     /// `ExecStartPost=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exec_start_post: Vec<ExecCommand>,
     /// `ExecReload=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exec_reload: Vec<ExecCommand>,
     /// `ExecStop=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exec_stop: Vec<ExecCommand>,
     /// `ExecStopPost=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exec_stop_post: Vec<ExecCommand>,
     /// `Restart=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub restart: RestartPolicy,
     /// `RestartSec=` (default 100 ms).
+    #[serde(skip_serializing_if = "super::sparse::usual::is_restart_delay")]
     pub restart_delay: Usec,
     /// `RemainAfterExit=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub remain_after_exit: bool,
     /// `TimeoutStartSec=`; 90 s, infinite for oneshot.
+    #[serde(skip_serializing_if = "super::sparse::usual::is_timeout")]
     pub timeout_start: Usec,
     /// `TimeoutStopSec=`; 90 s.
+    #[serde(skip_serializing_if = "super::sparse::usual::is_timeout")]
     pub timeout_stop: Usec,
     /// `RuntimeMaxSec=`.
+    #[serde(skip_serializing_if = "super::sparse::usual::is_infinite")]
     pub runtime_max: Usec,
     /// `WatchdogSec=`; zero or infinite: off.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub watchdog: Usec,
     /// `NotifyAccess=`, already raised as semantics 3.2 says.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub notify_access: NotifyAccess,
     /// `FileDescriptorStoreMax=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub fd_store_max: u32,
     /// `FileDescriptorStorePreserve=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub fd_store_preserve: FdStorePreserve,
     /// `NonBlocking=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub non_blocking: bool,
     /// `Sockets=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub sockets: Vec<UnitName>,
     /// `SuccessExitStatus=`: exit codes.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub success_exit_codes: Vec<i32>,
     /// `SuccessExitStatus=`: signal numbers.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub success_signals: Vec<i32>,
     /// `RestartPreventExitStatus=`: exit codes.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub restart_prevent_codes: Vec<i32>,
     /// `RestartForceExitStatus=`: exit codes.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub restart_force_codes: Vec<i32>,
     /// `KillMode=` and its signals.
     #[serde(
-        default,
         skip_serializing_if = "super::sparse::is_default",
         serialize_with = "super::sparse::serialize"
     )]
     pub kill: KillSettings,
     /// `PIDFile=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub pid_file: Option<String>,
     /// `BusName=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub bus_name: Option<String>,
     /// `Slice=` (default system.slice, or system-PREFIX.slice for an instance).
+    #[serde(skip_serializing_if = "super::sparse::usual::is_system_slice")]
     pub slice: UnitName,
     /// `Delegate=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub delegate: bool,
     /// `MemoryMax=` in bytes; `None`: no limit.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub memory_max: Option<u64>,
     /// `TasksMax=`; `None`: no limit.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub tasks_max: Option<u64>,
     /// Everything else about its processes.
     #[serde(
-        default,
         skip_serializing_if = "super::sparse::is_default",
         serialize_with = "super::sparse::serialize"
     )]
     pub exec: ExecContext,
     /// `ExecReloadPost=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exec_reload_post: Vec<ExecCommand>,
     /// Delays and exceptions of `Restart=`.
     #[serde(
-        default,
         skip_serializing_if = "super::sparse::is_default",
         serialize_with = "super::sparse::serialize"
     )]
     pub restart_settings: RestartSettings,
     /// `ExitType=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exit_type: ExitType,
     /// `TimeoutAbortSec=`; `None`: as `TimeoutStopSec=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub timeout_abort: Option<Usec>,
     /// `TimeoutStartFailureMode=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub timeout_start_failure_mode: TimeoutFailureMode,
     /// `TimeoutStopFailureMode=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub timeout_stop_failure_mode: TimeoutFailureMode,
     /// `RuntimeRandomizedExtraSec=`: a random part of this is added to `RuntimeMaxSec=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub runtime_randomized_extra: Usec,
     /// `OOMPolicy=`; `None`: stop, or continue when delegated.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub oom_policy: Option<OomPolicy>,
     /// `OpenFile=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub open_files: Vec<OpenFile>,
     /// `GuessMainPID=` (default yes).
-    #[serde(default = "yes")]
+    #[serde(skip_serializing_if = "super::sparse::usual::is_true")]
     pub guess_main_pid: bool,
     /// `ReloadSignal=` (default SIGHUP), as a number.
-    #[serde(default = "sighup")]
+    #[serde(skip_serializing_if = "super::sparse::usual::is_reload_signal")]
     pub reload_signal: i32,
     /// `RootDirectoryStartOnly=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub root_directory_start_only: bool,
 }
 
-fn yes() -> bool {
-    true
-}
-
-fn sighup() -> i32 {
-    1
-}
-
-impl ServiceSection {
-    /// The section of an empty file named `name`.
-    pub fn empty(name: &UnitName) -> ServiceSection {
-        const TIMEOUT: Usec = Usec::from_secs(90);
+impl Default for ServiceSection {
+    /// The section of an empty file.
+    fn default() -> ServiceSection {
         ServiceSection {
             service_type: ServiceType::Simple,
             exec_condition: Vec::new(),
@@ -161,10 +168,10 @@ impl ServiceSection {
             exec_stop: Vec::new(),
             exec_stop_post: Vec::new(),
             restart: RestartPolicy::No,
-            restart_delay: Usec::from_millis(100),
+            restart_delay: usual::RESTART_DELAY,
             remain_after_exit: false,
-            timeout_start: TIMEOUT,
-            timeout_stop: TIMEOUT,
+            timeout_start: usual::TIMEOUT,
+            timeout_stop: usual::TIMEOUT,
             runtime_max: Usec::INFINITY,
             watchdog: Usec::ZERO,
             notify_access: NotifyAccess::None,
@@ -179,7 +186,7 @@ impl ServiceSection {
             kill: KillSettings::default(),
             pid_file: None,
             bus_name: None,
-            slice: UnitName::new("system.slice").unwrap_or_else(|_| name.clone()),
+            slice: UnitName::system_slice(),
             delegate: false,
             memory_max: None,
             tasks_max: None,
@@ -194,17 +201,18 @@ impl ServiceSection {
             oom_policy: None,
             open_files: Vec::new(),
             guess_main_pid: true,
-            reload_signal: sighup(),
+            reload_signal: usual::RELOAD_SIGNAL,
             root_directory_start_only: false,
         }
     }
 }
 
 /// `Type=` (semantics 4.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names are the setting's own words")]
 pub enum ServiceType {
+    #[default]
     Simple,
     Exec,
     Idle,
@@ -216,10 +224,11 @@ pub enum ServiceType {
 }
 
 /// `Restart=` (semantics 4.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names are the setting's own words")]
 pub enum RestartPolicy {
+    #[default]
     No,
     Always,
     OnSuccess,
@@ -230,10 +239,11 @@ pub enum RestartPolicy {
 }
 
 /// `NotifyAccess=` (semantics 3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names are the setting's own words")]
 pub enum NotifyAccess {
+    #[default]
     None,
     Main,
     Exec,
@@ -241,11 +251,12 @@ pub enum NotifyAccess {
 }
 
 /// `FileDescriptorStorePreserve=` (semantics 3.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names are the setting's own words")]
 pub enum FdStorePreserve {
     No,
+    #[default]
     Restart,
     Yes,
     OnSuccess,

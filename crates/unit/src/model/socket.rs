@@ -2,112 +2,134 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sparse::usual;
 use super::{ExecCommand, ExecContext, KillSettings, RateLimit, SocketOptions, Usec};
 use crate::name::UnitName;
 
 /// `[Socket]` with every default applied (semantics 1.3 to 1.5).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SocketSection {
     /// Every `Listen…=`, in file order: the order of the descriptors.
     pub ports: Vec<Port>,
     /// `Accept=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub accept: bool,
     /// The unit that is started: `Service=`, or the same stem; the template for Accept=yes.
     pub service: UnitName,
     /// `FileDescriptorName=`; `None`: the rules of semantics 1.1.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub fd_name: Option<String>,
     /// `Backlog=`.
+    #[serde(skip_serializing_if = "super::sparse::usual::is_backlog")]
     pub backlog: u32,
     /// `BindIPv6Only=`: `None` for default, else whether only IPv6.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub ipv6_only: Option<bool>,
     /// `ReusePort=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub reuse_port: bool,
     /// `FreeBind=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub free_bind: bool,
     /// `NoDelay=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub no_delay: bool,
     /// `KeepAlive=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub keep_alive: bool,
     /// `PassCredentials=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub pass_credentials: bool,
     /// `ReceiveBuffer=` in bytes.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub receive_buffer: Option<u64>,
     /// `SendBuffer=` in bytes.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub send_buffer: Option<u64>,
     /// `SocketMode=` (default 0666).
+    #[serde(skip_serializing_if = "super::sparse::usual::is_socket_mode")]
     pub socket_mode: u32,
     /// `DirectoryMode=` (default 0755).
+    #[serde(skip_serializing_if = "super::sparse::usual::is_directory_mode")]
     pub directory_mode: u32,
     /// `RemoveOnStop=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub remove_on_stop: bool,
     /// `FlushPending=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub flush_pending: bool,
     /// `MaxConnections=` (default 64).
+    #[serde(skip_serializing_if = "super::sparse::usual::is_max_connections")]
     pub max_connections: u32,
     /// `MaxConnectionsPerSource=`; 0: no limit.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub max_connections_per_source: u32,
     /// `TriggerLimitIntervalSec=` and `TriggerLimitBurst=` (default 2 s, 20; 200 with Accept=yes).
+    #[serde(skip_serializing_if = "super::sparse::usual::is_trigger_limit")]
     pub trigger_limit: RateLimit,
     /// `PollLimitIntervalSec=` and `PollLimitBurst=` (default 2 s, 15; 150 with Accept=yes).
+    #[serde(skip_serializing_if = "super::sparse::usual::is_poll_limit")]
     pub poll_limit: RateLimit,
     /// `TimeoutSec=`.
+    #[serde(skip_serializing_if = "super::sparse::usual::is_timeout")]
     pub timeout: Usec,
     /// `DeferTrigger=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub defer_trigger: DeferTrigger,
     /// `DeferTriggerMaxSec=`.
+    #[serde(skip_serializing_if = "super::sparse::usual::is_infinite")]
     pub defer_trigger_max: Usec,
     /// `Slice=`.
+    #[serde(skip_serializing_if = "super::sparse::usual::is_system_slice")]
     pub slice: UnitName,
     /// `SocketUser=`: owner of the nodes, a name or a number.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub user: Option<String>,
     /// `SocketGroup=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub group: Option<String>,
     /// `Symlinks=`: absolute paths of links to the one node in the file system.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub symlinks: Vec<String>,
     /// `PassFileDescriptorsToExec=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub pass_fds_to_exec: bool,
     /// `Writable=`, for [`PortKind::Special`].
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub writable: bool,
     /// `MessageQueueMaxMessages=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub message_queue_max_messages: Option<u32>,
     /// `MessageQueueMessageSize=` in bytes.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub message_queue_message_size: Option<u32>,
     /// Options of the sockets themselves.
     #[serde(
-        default,
         skip_serializing_if = "super::sparse::is_default",
         serialize_with = "super::sparse::serialize"
     )]
     pub options: SocketOptions,
     /// `ExecStartPre=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exec_start_pre: Vec<ExecCommand>,
     /// `ExecStartPost=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exec_start_post: Vec<ExecCommand>,
     /// `ExecStopPre=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exec_stop_pre: Vec<ExecCommand>,
     /// `ExecStopPost=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exec_stop_post: Vec<ExecCommand>,
     /// The environment of those.
     #[serde(
-        default,
         skip_serializing_if = "super::sparse::is_default",
         serialize_with = "super::sparse::serialize"
     )]
     pub exec: ExecContext,
     /// How those are ended.
     #[serde(
-        default,
         skip_serializing_if = "super::sparse::is_default",
         serialize_with = "super::sparse::serialize"
     )]
@@ -115,18 +137,24 @@ pub struct SocketSection {
 }
 
 impl SocketSection {
-    /// The section of an empty file named `name`.
-    pub fn empty(name: &UnitName) -> SocketSection {
-        let limit = |burst| RateLimit {
-            interval: Usec::from_secs(2),
-            burst,
-        };
+    /// The section of an empty file whose service is this one.
+    pub fn empty(service: &UnitName) -> SocketSection {
+        SocketSection {
+            service: service.clone(),
+            ..SocketSection::default()
+        }
+    }
+}
+
+impl Default for SocketSection {
+    /// Without a service of its own; no socket unit is without one.
+    fn default() -> SocketSection {
         SocketSection {
             ports: Vec::new(),
             accept: false,
-            service: name.clone(),
+            service: UnitName::no_service(),
             fd_name: None,
-            backlog: u32::MAX,
+            backlog: usual::BACKLOG,
             ipv6_only: None,
             reuse_port: false,
             free_bind: false,
@@ -135,18 +163,18 @@ impl SocketSection {
             pass_credentials: false,
             receive_buffer: None,
             send_buffer: None,
-            socket_mode: 0o666,
-            directory_mode: 0o755,
+            socket_mode: usual::SOCKET_MODE,
+            directory_mode: usual::DIRECTORY_MODE,
             remove_on_stop: false,
             flush_pending: false,
-            max_connections: 64,
+            max_connections: usual::MAX_CONNECTIONS,
             max_connections_per_source: 0,
-            trigger_limit: limit(20),
-            poll_limit: limit(15),
-            timeout: Usec::from_secs(90),
+            trigger_limit: RateLimit::TRIGGER_LIMIT,
+            poll_limit: RateLimit::POLL_LIMIT,
+            timeout: usual::TIMEOUT,
             defer_trigger: DeferTrigger::No,
             defer_trigger_max: Usec::INFINITY,
-            slice: UnitName::new("system.slice").unwrap_or_else(|_| name.clone()),
+            slice: UnitName::system_slice(),
             user: None,
             group: None,
             symlinks: Vec::new(),
@@ -230,10 +258,11 @@ pub enum Address {
 }
 
 /// `DeferTrigger=` (semantics 1.10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeferTrigger {
     /// A conflict fails the socket or replaces the other job.
+    #[default]
     No,
     /// Wait while there are jobs.
     Yes,

@@ -7,85 +7,102 @@ use crate::name::UnitName;
 
 /// `[Unit]`, with the dependencies of `[Install]`-made directories and the implicit ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct UnitSection {
     /// `Description=`; the unit's name when absent.
     pub description: String,
     /// `Documentation=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub documentation: Vec<String>,
     /// Every dependency on another unit, implicit and default ones included.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub dependencies: Vec<Dependency>,
     /// `DefaultDependencies=`.
+    #[serde(skip_serializing_if = "super::sparse::usual::is_true")]
     pub default_dependencies: bool,
     /// `Condition…=`, in file order.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub conditions: Vec<Condition>,
     /// `Assert…=`, in file order.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub asserts: Vec<Condition>,
     /// `AllowIsolate=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub allow_isolate: bool,
     /// `IgnoreOnIsolate=`, with the type's default applied (semantics 2.5).
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub ignore_on_isolate: bool,
     /// `RefuseManualStart=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub refuse_manual_start: bool,
     /// `RefuseManualStop=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub refuse_manual_stop: bool,
     /// `StopWhenUnneeded=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub stop_when_unneeded: bool,
     /// `SurviveFinalKillSignal=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub survive_final_kill_signal: bool,
     /// `SurviveSoftReboot=`: the whole recipe of a survivor, see [`crate::recipe`].
-    #[serde(default)]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub survive_soft_reboot: bool,
     /// `StartLimitIntervalSec=` and `StartLimitBurst=`; zero in either disables it.
+    #[serde(skip_serializing_if = "super::sparse::usual::is_start_limit")]
     pub start_limit: RateLimit,
     /// `JobTimeoutSec=`.
+    #[serde(skip_serializing_if = "super::sparse::usual::is_infinite")]
     pub job_timeout: Usec,
     /// `JobRunningTimeoutSec=`.
+    #[serde(skip_serializing_if = "super::sparse::usual::is_infinite")]
     pub job_running_timeout: Usec,
     /// `JobTimeoutAction=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub job_timeout_action: EmergencyAction,
     /// `StartLimitAction=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub start_limit_action: EmergencyAction,
     /// `SuccessAction=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub success_action: EmergencyAction,
     /// `FailureAction=`.
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub failure_action: EmergencyAction,
     /// `OnFailureJobMode=` (default replace).
+    #[serde(skip_serializing_if = "super::sparse::usual::is_replace")]
     pub on_failure_job_mode: JobMode,
     /// `OnSuccessJobMode=` (default fail).
+    #[serde(skip_serializing_if = "super::sparse::usual::is_fail")]
     pub on_success_job_mode: JobMode,
     /// `RequiresMountsFor=`: absolute paths. Mount units that have a file are among the dependencies already.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub requires_mounts_for: Vec<String>,
     /// `WantsMountsFor=`, likewise.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub wants_mounts_for: Vec<String>,
     /// `JoinsNamespaceOf=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub joins_namespace_of: Vec<UnitName>,
     /// `CollectMode=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub collect_mode: CollectMode,
     /// `SourcePath=`: the file that a generator made the unit from.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub source_path: Option<String>,
     /// `RebootArgument=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub reboot_argument: Option<String>,
     /// `JobTimeoutRebootArgument=`.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub job_timeout_reboot_argument: Option<String>,
     /// `SuccessActionExitStatus=`: 0 to 255.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub success_action_exit_status: Option<u8>,
     /// `FailureActionExitStatus=`: 0 to 255.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub failure_action_exit_status: Option<u8>,
     /// What `[Install]` says; softbootd itself never acts on it.
-    #[serde(default, skip_serializing_if = "super::sparse::is_default")]
+    #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub install: InstallSection,
 }
 
@@ -131,25 +148,32 @@ impl UnitSection {
         use crate::name::UnitKind as K;
         UnitSection {
             description: name.to_string(),
+            ignore_on_isolate: matches!(
+                name.kind(),
+                K::Slice | K::Scope | K::Device | K::Swap | K::Mount | K::Automount
+            ),
+            ..UnitSection::default()
+        }
+    }
+}
+
+impl Default for UnitSection {
+    fn default() -> UnitSection {
+        UnitSection {
+            description: String::new(),
             documentation: Vec::new(),
             dependencies: Vec::new(),
             default_dependencies: true,
             conditions: Vec::new(),
             asserts: Vec::new(),
             allow_isolate: false,
-            ignore_on_isolate: matches!(
-                name.kind(),
-                K::Slice | K::Scope | K::Device | K::Swap | K::Mount | K::Automount
-            ),
+            ignore_on_isolate: false,
             refuse_manual_start: false,
             refuse_manual_stop: false,
             stop_when_unneeded: false,
             survive_final_kill_signal: false,
             survive_soft_reboot: false,
-            start_limit: RateLimit {
-                interval: Usec::from_secs(10),
-                burst: 5,
-            },
+            start_limit: RateLimit::START_LIMIT,
             job_timeout: Usec::INFINITY,
             job_running_timeout: Usec::INFINITY,
             job_timeout_action: EmergencyAction::None,

@@ -93,7 +93,7 @@ impl RawService {
         RawService {
             section: ServiceSection {
                 slice: slice.clone(),
-                ..ServiceSection::empty(name)
+                ..ServiceSection::default()
             },
             service_type: None,
             timeout_start: None,
