@@ -177,6 +177,84 @@ mod tests {
         assert_eq!(go("100%%"), Ok("100%".to_owned()));
     }
 
+    /// Every row of the table.
+    #[test]
+    fn the_table_of_semantics_5_5() {
+        let os = [
+            ("ID", "debian"),
+            ("VERSION_ID", "12"),
+            ("VARIANT_ID", "cloud"),
+            ("IMAGE_VERSION", "7"),
+            ("BUILD_ID", "b8"),
+            ("IMAGE_ID", "img"),
+        ];
+        let facts = Specifiers {
+            host_name: "a.b.c".to_owned(),
+            machine_id: "m1".to_owned(),
+            boot_id: "b1".to_owned(),
+            kernel_release: "6.1".to_owned(),
+            architecture: "x86-64".to_owned(),
+            manager: ManagerUser {
+                name: "root".to_owned(),
+                uid: 0,
+                group: "wheel".to_owned(),
+                gid: 10,
+                home: "/root".to_owned(),
+                shell: "/bin/sh".to_owned(),
+            },
+            os_release: os.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        };
+        let name = UnitName::new("foo\\x2dx-bar\\x20y@dev-sda\\x2d1.service").unwrap();
+        let fragment = "/etc/systemd/system/foo.service";
+        for (specifier, value) in [
+            ("%n", name.as_str()),
+            ("%N", "foo\\x2dx-bar\\x20y@dev-sda\\x2d1"),
+            ("%p", "foo\\x2dx-bar\\x20y"),
+            ("%P", "foo-x/bar y"),
+            ("%i", "dev-sda\\x2d1"),
+            ("%I", "dev/sda-1"),
+            ("%j", "bar\\x20y"),
+            ("%J", "bar y"),
+            ("%f", "/dev/sda-1"),
+            ("%y", fragment),
+            ("%Y", "/etc/systemd/system"),
+            ("%t", "/run"),
+            ("%S", "/var/lib"),
+            ("%C", "/var/cache"),
+            ("%L", "/var/log"),
+            ("%E", "/etc"),
+            ("%D", "/usr/share"),
+            ("%T", "/tmp"),
+            ("%V", "/var/tmp"),
+            ("%h", "/root"),
+            ("%s", "/bin/sh"),
+            ("%u", "root"),
+            ("%U", "0"),
+            ("%g", "wheel"),
+            ("%G", "10"),
+            ("%H", "a.b.c"),
+            ("%l", "a"),
+            ("%m", "m1"),
+            ("%b", "b1"),
+            ("%v", "6.1"),
+            ("%a", "x86-64"),
+            ("%o", "debian"),
+            ("%w", "12"),
+            ("%W", "cloud"),
+            ("%A", "7"),
+            ("%B", "b8"),
+            ("%M", "img"),
+            ("%%", "%"),
+        ] {
+            let found = expand(specifier, &name, &facts, fragment);
+            assert_eq!(found.as_deref(), Ok(value), "{specifier}");
+        }
+        let plain = UnitName::new("a-b.mount").unwrap();
+        assert_eq!(expand("%f", &plain, &facts, fragment), Ok("/a/b".to_owned()));
+        let credentials = expand("%d", &plain, &facts, fragment);
+        assert_eq!(credentials, Ok("/run/credentials/a-b.mount".to_owned()));
+    }
+
     #[test]
     fn what_is_no_specifier_is_an_error() {
         assert!(go("%!").unwrap_err().contains("%!"));

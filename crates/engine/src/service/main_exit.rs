@@ -1,6 +1,6 @@
 //! The main process ended, or it is to be decided whether the service runs (semantics 4.4).
 
-use softboot_unit::{ExitType, ServiceType};
+use softboot_unit::{ExitType, NotifyAccess, ServiceType};
 
 use crate::action::ExecList;
 use crate::engine::Engine;
@@ -43,6 +43,9 @@ impl Engine {
             ServiceState::Start
                 if matches!(kind, ServiceType::Notify | ServiceType::NotifyReload) && good =>
             {
+                if self.another_may_be_ready(unit) && !empty {
+                    return;
+                }
                 self.enter_signal(unit, ServiceState::StopSigterm, ServiceResult::Protocol);
             }
             ServiceState::Start if !good => self.enter_signal(unit, ServiceState::StopSigterm, result),
@@ -54,6 +57,14 @@ impl Engine {
             | ServiceState::ReloadPost => self.enter_running(unit),
             _ => self.stop_progress(unit),
         }
+    }
+
+    /// RemainAfterExit= and NotifyAccess= let another process of the cgroup say READY=1 (semantics 4.3).
+    fn another_may_be_ready(&self, unit: UnitId) -> bool {
+        let remains = self
+            .service_section(unit)
+            .is_some_and(|section| section.remain_after_exit);
+        remains && self.notify_access(unit) != Some(NotifyAccess::Main)
     }
 
     fn exit_type(&self, unit: UnitId) -> ExitType {

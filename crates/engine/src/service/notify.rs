@@ -6,7 +6,7 @@ use crate::action::Level;
 use crate::engine::Engine;
 use crate::event::{Notification, Sender, UnitId};
 use crate::service::{Said, ServiceState};
-use crate::state::ServiceResult;
+use crate::state::{ActiveState, ServiceResult};
 
 impl Engine {
     /// Who may notify for this service: what it said itself in this run, else its setting. `None`: no service.
@@ -49,7 +49,8 @@ impl Engine {
         if message.error_name.is_some() {
             service.error_name = message.error_name;
         }
-        if message.restart_reset {
+        // One that starts has not shown yet that it works.
+        if message.restart_reset && service.state.active() != ActiveState::Activating {
             service.restarts = 0;
         }
         if let Some(more) = message.extend_timeout.filter(|more| *more != Usec::ZERO) {
@@ -80,10 +81,7 @@ impl Engine {
             self.say(unit, Said::Stopping);
             if matches!(
                 state,
-                ServiceState::Running
-                    | ServiceState::ReloadSignal
-                    | ServiceState::ReloadNotify
-                    | ServiceState::ReloadPost
+                ServiceState::Running | ServiceState::ReloadSignal | ServiceState::ReloadNotify
             ) {
                 self.announced_stop(unit);
             }
@@ -145,7 +143,7 @@ impl Engine {
 
     /// WATCHDOG=trigger, or its time is over.
     pub(super) fn watchdog_bites(&mut self, unit: UnitId) {
-        if self.units[unit].active() == crate::state::ActiveState::Deactivating || !self.units[unit].is_up() {
+        if self.units[unit].active() == ActiveState::Deactivating || !self.units[unit].is_up() {
             return;
         }
         self.log(Level::Error, Some(unit), "the watchdog was not fed");

@@ -230,7 +230,8 @@ impl Engine {
                 if result != ServiceResult::Success && self.ignores_failure(unit, list, control.index) {
                     result = ServiceResult::Success;
                 }
-                if list == ExecList::Condition && matches!(status, ExitStatus::Exited(1..=254)) {
+                let skips = result != ServiceResult::Success && matches!(status, ExitStatus::Exited(1..=254));
+                if list == ExecList::Condition && skips {
                     result = ServiceResult::ExecCondition;
                 }
             }

@@ -19,8 +19,11 @@ impl Engine {
             | ServiceState::StartPost => {
                 return Begun::Running;
             }
-            // A start by hand ends the hold-off.
+            // A start by hand ends the hold-off, and is the automatic restart.
             ServiceState::AutoRestart => {
+                if let Some(service) = self.service_mut(unit) {
+                    service.restarts = service.restarts.saturating_add(1);
+                }
                 self.set_service_state(unit, ServiceState::AutoRestartQueued);
             }
             _ => {}
@@ -37,7 +40,7 @@ impl Engine {
             self.start_limit_hit(unit);
             return Begun::Over(JobResult::Failed);
         }
-        let automatic = state == ServiceState::AutoRestartQueued;
+        let automatic = matches!(state, ServiceState::AutoRestart | ServiceState::AutoRestartQueued);
         let Some(service) = self.service_mut(unit) else {
             return Begun::Over(JobResult::Failed);
         };

@@ -26,7 +26,8 @@ impl Engine {
             | S::Reload
             | S::ReloadSignal
             | S::ReloadNotify
-            | S::ReloadPost => {
+            | S::ReloadPost
+            | S::StopWatchdog => {
                 self.enter_signal(unit, S::StopSigterm, ServiceResult::Success);
             }
             S::AutoRestart | S::AutoRestartQueued => self.leave_auto_restart(unit),

@@ -31,14 +31,20 @@ impl Engine {
         self.set_state_deadline(unit, None);
     }
 
-    /// EXTEND_TIMEOUT_USEC=: never earlier than it would be.
+    /// EXTEND_TIMEOUT_USEC=: the limit of the state and the watchdog, never earlier than they would be.
     pub(super) fn extend_timeout(&mut self, unit: UnitId, more: Usec) {
         let at = self.now.monotonic.plus(more);
-        let Some(deadline) = self.service(unit).and_then(|service| service.state_deadline) else {
-            return;
-        };
-        if at > deadline {
+        let Some(service) = self.service(unit) else { return };
+        let earlier = |deadline: Option<Usec>| deadline.is_some_and(|deadline| deadline < at);
+        let (state, watchdog) = (
+            earlier(service.state_deadline),
+            earlier(service.watchdog_deadline),
+        );
+        if state {
             self.set_state_deadline(unit, Some(at));
+        }
+        if watchdog {
+            self.set_watchdog_deadline(unit, at);
         }
     }
 
@@ -54,7 +60,10 @@ impl Engine {
             self.cancel_watchdog(unit);
             return;
         };
-        let at = self.now.monotonic.plus(interval);
+        self.set_watchdog_deadline(unit, self.now.monotonic.plus(interval));
+    }
+
+    fn set_watchdog_deadline(&mut self, unit: UnitId, at: Usec) {
         if let Some(service) = self.service_mut(unit) {
             service.watchdog_deadline = Some(at);
             self.act(Action::ArmTimer {

@@ -145,7 +145,11 @@ impl Engine {
         let timeout = SocketResult::Timeout;
         match self.socket_state(unit) {
             S::StartPre => self.enter_socket_signal(unit, S::FinalSigterm, timeout),
-            S::StartPost | S::StopPre => self.enter_socket_signal(unit, S::StopPreSigterm, timeout),
+            S::StartPost => {
+                self.abandon_control(unit);
+                self.socket_fails(unit, timeout);
+            }
+            S::StopPre => self.enter_socket_signal(unit, S::StopPreSigterm, timeout),
             S::StopPreSigterm if kills => self.enter_socket_signal(unit, S::StopPreSigkill, timeout),
             S::StopPreSigterm | S::StopPreSigkill => {
                 self.note_socket_result(unit, timeout);

@@ -135,7 +135,9 @@ fn command(line: &str) -> Result<ExecCommand, String> {
     let mut rest = line;
     let mut seen = String::new();
     while let Some(prefix) = rest.chars().next().filter(|c| "-@:+!|".contains(*c)) {
-        if prefix != '!' && seen.contains(prefix) {
+        // "!!" was a prefix of its own once and means nothing now (semantics 4.10).
+        let most = if prefix == '!' { 2 } else { 1 };
+        if seen.matches(prefix).count() >= most {
             return Err(format!("the prefix {prefix} stands twice before {}", shown(rest)));
         }
         seen.push(prefix);
@@ -144,7 +146,7 @@ fn command(line: &str) -> Result<ExecCommand, String> {
             '@' => own_name = true,
             ':' => command.no_substitution = true,
             '+' => command.full_privileges = true,
-            '!' => command.keep_user = true,
+            '!' => command.keep_user = !seen.contains("!!"),
             _ => return Err("the prefix | (run through the user's shell) is not supported".to_owned()),
         }
         rest = rest.get(1..).unwrap_or("");

@@ -1,4 +1,5 @@
 //! Units from text.
+#![allow(dead_code, reason = "each test program uses its own part")]
 
 use softboot_unit::files::MemoryFiles;
 use softboot_unit::{

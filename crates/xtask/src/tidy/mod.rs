@@ -2,6 +2,7 @@
 //!
 //! A rule is a pure function of the tracked files and of what cargo knows; it returns what it found.
 
+mod conformance;
 mod crates;
 mod dependencies;
 mod finding;
@@ -51,6 +52,8 @@ Rules, checked over the files that git tracks:
   modules       Each Rust file is reached from something that cargo compiles.
   state         docs/state-format.md names the members that the types of the
                 snapshot and the journal have.
+  conformance   docs/conformance.md has a row for each section of the semantics
+                that is followed, and the tests it names exist.
 
 An exception that nothing needs any more is a finding, too.
 
@@ -108,7 +111,7 @@ pub(crate) fn find(places: &Places) -> Result<Vec<Finding>, Failure> {
 }
 
 /// All rules, with their tables.
-fn check(tree: &Tree, workspace: &Workspace, policy: &Result<Policy, String>) -> [Findings; 11] {
+fn check(tree: &Tree, workspace: &Workspace, policy: &Result<Policy, String>) -> [Findings; 12] {
     [
         dependencies::check(tree, workspace, dependencies::TABLE),
         unsafe_code::check(tree, unsafe_code::PLACES),
@@ -121,6 +124,7 @@ fn check(tree: &Tree, workspace: &Workspace, policy: &Result<Policy, String>) ->
         crates::check(tree, workspace, crates::EXCEPTIONS),
         modules::check(tree, workspace),
         state::check(tree),
+        conformance::check(tree),
     ]
 }
 
