@@ -19,7 +19,8 @@ use crate::tidy;
 
 /// What `--help` adds.
 pub(crate) const HELP: &str = "\
-Scenarios, in container and VM: page, soft-reboots, reexec-queue, defer, environment, next-root, survivors, packages;
+Scenarios, in container and VM: page, soft-reboots, reexec-queue, defer, environment, next-root, stages, survivors,
+packages;
 in the VM only: status-exit, stubborn, bad-input, ending; in a container only: clients, refused-handoff, pid1-signals, soak, unit-log,
 fd-store, doublings, services, verbs, bad-calls, forking, ports, devices, mounts.
 --scenario runs any of them in either. Each runs in a system of its own. Without root the

@@ -57,6 +57,8 @@ fn run() -> Result<(), Error> {
             "--store" => return softboot_tests::guest::store(),
             // The services of soak.
             "--serve" => return softboot_tests::guest::serve(),
+            // The service of stages.
+            "--stage" => return softboot_tests::guest::stage(),
             "--count" => {
                 let text = value()?;
                 options.count = text

@@ -32,6 +32,7 @@ mod services;
 mod soak;
 mod soft_reboots;
 mod softctl;
+mod stages;
 mod status_exit;
 mod stubborn;
 mod survivors;
@@ -43,6 +44,7 @@ pub use check::Output;
 pub use fd_store::store;
 pub use measure::measure;
 pub use soak::serve;
+pub use stages::stage;
 
 use crate::error::Error;
 
@@ -304,6 +306,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: next_root::run,
+    },
+    Scenario {
+        name: "stages",
+        holds: "four userspaces in a row and two changes of the root, as the table of semantics 7.10 has it",
+        in_container: true,
+        in_vm: true,
+        farewell: &[],
+        packages: &[],
+        run: stages::run,
     },
     Scenario {
         name: "ending",

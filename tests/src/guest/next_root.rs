@@ -338,7 +338,7 @@ fn settle(os: &str) -> Result<(), Error> {
 }
 
 /// A copy of the system, with another name and one unit more.
-fn make_root(at: &str, name: &str) -> Result<(), Error> {
+pub(super) fn make_root(at: &str, name: &str) -> Result<(), Error> {
     in_root(&format!(
         "set -e; mkdir -p {at}; cp -a /bin /sbin /lib /lib64 /etc /usr /var {at}; \
          rm -f {at}/etc/os-release; echo 'PRETTY_NAME=\"{name}\"' > {at}/etc/os-release; \
@@ -350,7 +350,7 @@ fn make_root(at: &str, name: &str) -> Result<(), Error> {
 }
 
 /// Runs a script where PID 1 is: a survivor may still have an older root.
-fn in_root(script: &str) -> Result<(), Error> {
+pub(super) fn in_root(script: &str) -> Result<(), Error> {
     let ran = Command::new("/bin/busybox")
         .args(["chroot", "/proc/1/root", "/bin/busybox", "sh", "-c", script])
         .output()

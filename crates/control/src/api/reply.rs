@@ -258,6 +258,23 @@ pub struct CheckReply {
     pub root: Option<NextRoot>,
     /// What would keep the old root in memory; known when the root would change.
     pub pins: Vec<RootPin>,
+    /// What becomes of each unit that is up, but for targets and slices. A re-exec leaves all as they are.
+    pub units: Vec<UnitFate>,
+    /// How the last handoff went, if it was of the same kind: nobody was answered for so long.
+    pub last: Option<TakingOver>,
+}
+
+/// What a soft-reboot makes of a unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnitFate {
+    /// Whose.
+    pub unit: String,
+    /// `survives`: its processes run on; `stays`: a socket or mount that stays as it is; `stops`: stopped in order;
+    /// `killed`: nothing stops it, so the final kill does.
+    pub fate: String,
+    /// The next boot starts it.
+    pub starts: bool,
 }
 
 /// A root to change to.

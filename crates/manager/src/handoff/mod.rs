@@ -9,6 +9,7 @@
 //! Nothing stops before the next side has said yes. The program that was verified is kept open, and the exec is on
 //! that descriptor, so what runs is what was asked.
 
+mod check;
 mod commit;
 mod resume;
 mod state;
@@ -27,7 +28,7 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll::EventFlags;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
-use softboot_control::api::{ApiError, CheckReply};
+use softboot_control::api::ApiError;
 use softboot_engine::{Event, Objective, RequestError, RequestId};
 use softboot_reexec::verify::{Answer, Verification};
 use softboot_unit::{JobMode, UnitName, Usec};
@@ -49,6 +50,16 @@ pub(crate) enum Kind {
     Reexec,
     /// All of userspace.
     SoftReboot,
+}
+
+impl Kind {
+    /// What people are shown.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Kind::Reexec => "reexec",
+            Kind::SoftReboot => "soft-reboot",
+        }
+    }
 }
 
 /// A handoff from its request to the exec.
@@ -167,7 +178,7 @@ impl Manager {
             Answer::Yes(plan) => {
                 info!("the next program can take over: {plan}");
                 match self.accept_root() {
-                    Ok(()) => self.verified(),
+                    Ok(()) => self.verified(&plan),
                     Err(reason) => self.verification_failed(vec![reason]),
                 }
             }
@@ -205,18 +216,16 @@ impl Manager {
         }
     }
 
-    fn verified(&mut self) {
+    fn verified(&mut self, plan: &serde_json::Value) {
         self.stop_watching_verification();
         let Some(handoff) = &mut self.handoff else { return };
         handoff.verified_in = handoff.asked.elapsed();
         let client = handoff.client;
         if handoff.check_only {
-            let change = handoff.root.as_ref().map(RootChange::describe);
-            self.handoff = None;
-            match (client, change) {
-                (Some(client), Some((root, pins))) => self.finish(client, &CheckReply { root, pins }),
-                (Some(client), None) => self.finish(client, &serde_json::json!({})),
-                (None, _) => {}
+            let handoff = self.handoff.take();
+            if let (Some(client), Some(handoff)) = (client, handoff) {
+                let reply = self.check_reply(handoff.kind, handoff.root.as_ref(), plan);
+                self.finish(client, &reply);
             }
             return;
         }

@@ -291,10 +291,7 @@ pub(crate) fn resume(
     stopwatch.lap("actions");
     manager.catch_up();
     stopwatch.lap("catching up");
-    let report = stopwatch.report(match kind {
-        Kind::Reexec => "reexec",
-        Kind::SoftReboot => "soft-reboot",
-    });
+    let report = stopwatch.report(kind.word());
     info!("taking over took {} us", report.took_usec);
     manager.taken_over = Some(report);
     if kind == Kind::SoftReboot {

@@ -9,9 +9,14 @@ use std::process::ExitCode;
 use serde_json::json;
 use softboot_engine::{Action, Engine, Event, JobKind, JobMode, RequestId, Resume};
 
+use softboot_unit::UnitKind;
+
 use super::resume::{Taken, take};
 use super::{Kind, Stopwatch};
 use crate::clock;
+
+/// With names of up to 255 bytes a quarter of what an answer may be.
+const MOST_STARTED: usize = 1000;
 
 /// Checks, answers, ends.
 pub(crate) fn verify_main() -> ExitCode {
@@ -59,15 +64,27 @@ fn check(taken: Taken) -> Result<serde_json::Value, String> {
     };
     let units = taken.definitions.len();
     let (mut engine, _) = Engine::restore(taken.snapshot.engine, taken.definitions, clock::now(), how);
-    let mut jobs = engine.jobs().len();
+    let mut starts: Option<Vec<String>> = None;
     if kind == Kind::SoftReboot {
-        jobs = boot_transaction(&mut engine)?;
+        boot_transaction(&mut engine)?;
+        starts = Some(started(&engine));
     }
-    Ok(json!({ "units": units, "descriptors": taken.store.entries().count(), "jobs": jobs }))
+    let (jobs, descriptors) = (engine.jobs().len(), taken.store.entries().count());
+    Ok(json!({ "units": units, "descriptors": descriptors, "jobs": jobs, "starts": starts }))
+}
+
+/// What the next boot starts, without targets and slices, which are no work; not more than an answer can hold.
+fn started(engine: &Engine) -> Vec<String> {
+    let jobs = engine.jobs().into_iter();
+    let names = jobs
+        .filter(|job| job.kind == JobKind::Start)
+        .filter_map(|job| engine.name(job.unit))
+        .filter(|name| !matches!(name.kind(), UnitKind::Target | UnitKind::Slice));
+    names.take(MOST_STARTED).map(ToString::to_string).collect()
 }
 
 /// The boot of the next userspace must be a transaction that can be built.
-fn boot_transaction(engine: &mut Engine) -> Result<usize, String> {
+fn boot_transaction(engine: &mut Engine) -> Result<(), String> {
     let facts = crate::run::boot_facts();
     let Some(unit) = crate::run::boot_units(&facts).into_iter().next() else {
         return Err("there is no unit to boot".to_owned());
@@ -87,5 +104,5 @@ fn boot_transaction(engine: &mut Engine) -> Result<usize, String> {
             return Err(format!("the next boot's transaction cannot be built: {error}"));
         }
     }
-    Ok(engine.jobs().len())
+    Ok(())
 }

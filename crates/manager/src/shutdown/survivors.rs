@@ -55,9 +55,15 @@ impl Marked {
 impl Manager {
     /// The engine asks whose main process will be there after the final kill.
     pub(crate) fn find_survivors(&mut self) {
+        let units = self.marked_survivors();
+        self.feed(Event::SurvivorsFound { units });
+    }
+
+    /// Units whose main process is in a marked group, or says itself that it survives.
+    pub(crate) fn marked_survivors(&self) -> Vec<UnitId> {
         let marked = Marked::look(self.cgroups.root(), true);
         let mains = self.engine.processes().into_iter().filter(|(_, _, main)| *main);
-        let units: Vec<UnitId> = mains
+        mains
             .filter(|(process, _, _)| {
                 let Some(pid) = self.processes.get(*process).map(|process| process.pid) else {
                     return false;
@@ -66,8 +72,7 @@ impl Manager {
                 marked.processes.contains_key(&pid) || group.is_some_and(|group| marked.is_spared(&group))
             })
             .map(|(_, unit, _)| unit)
-            .collect();
-        self.feed(Event::SurvivorsFound { units });
+            .collect()
     }
 }
 

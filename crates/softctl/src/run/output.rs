@@ -45,6 +45,11 @@ impl Output {
         }
     }
 
+    /// Columns to use; texts that wrap do so whatever the tables do.
+    pub(super) fn width(self) -> usize {
+        self.view().width.unwrap_or(DEFAULT_WIDTH)
+    }
+
     /// Text in a tone, where colours are wanted.
     pub(super) fn tone(self, tone: Tone, text: &str) -> String {
         self.view().paint.tone(tone, text)

@@ -40,15 +40,14 @@ pub(crate) fn system(
     field(&mut out, "Kernel", &format!("{}{container}", clean(&info.kernel)));
     field(&mut out, "Uptime", &uptime(info, view));
     let reexecs = count(usize::try_from(info.reexecs).unwrap_or(usize::MAX), "re-exec");
+    let last = info.taken_over.as_ref().map_or_else(String::new, |taken| {
+        format!("; the last {} took {}", clean(&taken.kind), span(taken.took_usec))
+    });
     field(
         &mut out,
         "Soft-reboots",
-        &format!("{}, and {reexecs} in this userspace", info.soft_reboots),
+        &format!("{}, and {reexecs} in this userspace{last}", info.soft_reboots),
     );
-    if let Some(taken) = &info.taken_over {
-        let text = format!("{} after a {}", span(taken.took_usec), clean(&taken.kind));
-        field(&mut out, "Taken over in", &text);
-    }
     if info.crashes > 0 {
         let crashes = if info.crashes == 1 {
             "1 crash".to_owned()
@@ -177,7 +176,7 @@ mod tests {
              \x20    Version: softbootd 0.1.0 (PID 1)\n\
              \x20     Kernel: 6.12.0\n\
              \x20     Uptime: 10min, booted in 850ms\n\
-             Soft-reboots: 2, and 1 re-exec in this userspace\n\
+             Soft-reboots: 2, and 1 re-exec in this userspace; the last soft-reboot took 8ms\n\
              \x20      Units: 45 known, 1 failed\n\
              \x20             × a.service (exit-code)\n\
              \x20       Jobs: 1\n\
