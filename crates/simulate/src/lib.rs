@@ -11,6 +11,7 @@ pub mod rules;
 pub mod scene;
 pub mod script;
 mod shrink;
+pub mod transitions;
 pub mod world;
 
 use script::Input;

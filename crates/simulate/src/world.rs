@@ -11,7 +11,7 @@ use softboot_unit::{Definition, EmergencyAction, UnitName, Usec};
 use crate::interrupt::Interruption;
 use crate::random::Random;
 use crate::script::Input;
-use crate::{rules, scene};
+use crate::{rules, scene, transitions};
 
 pub(crate) const SIGKILL: i32 = 9;
 
@@ -322,11 +322,14 @@ impl World {
             let line = if self.by_name { self.named(&line) } else { line };
             self.trace.get_or_insert_default().push(line);
         }
+        let states = transitions::states(&self.engine);
         let actions = self.engine.step(self.clocks(), event);
+        let kills = actions.iter().any(|a| matches!(a, Action::FinalKill { .. }));
+        let way = transitions::broken(&states, &transitions::states(&self.engine), kills);
         self.obey_all(actions);
         self.engine.collect_garbage();
         self.steps += 1;
-        let mut found = rules::one_job_a_unit(&self.engine);
+        let mut found = way.or_else(|| rules::one_job_a_unit(&self.engine));
         if !loaded {
             found = found.or_else(|| rules::order(&before, &self.engine));
         }
