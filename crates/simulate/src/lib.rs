@@ -4,8 +4,10 @@
 //! the engine and checks the rules of [`rules`] after each. Nothing else decides, so the same seed gives the same run.
 //! A broken rule comes with the shortest script that `shrink` finds.
 
+mod deliver;
 pub mod interrupt;
 mod kernel;
+pub mod more;
 pub mod random;
 pub mod rules;
 pub mod scene;
