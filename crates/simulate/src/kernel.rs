@@ -47,6 +47,7 @@ impl World {
         self.answer(&unit, Answer::Process(event));
         self.answer(&unit, Answer::Process(Event::Executed { process }));
         self.behave(&unit, process, list);
+        self.lie_at_once(&unit, list);
     }
 
     /// What a process does at once: end, report, fork, or nothing.

@@ -177,9 +177,19 @@ impl World {
     /// A process of some service says that another of its cgroup is the main one. Some of those have ended already.
     pub(crate) fn lie(&mut self, number: u64) {
         let place = number.checked_rem(self.processes.len() as u64).unwrap_or(0) as usize;
-        let Some((unit, _)) = self.processes.values().nth(place).cloned() else {
-            return;
-        };
+        if let Some((unit, _)) = self.processes.values().nth(place).cloned() {
+            self.says_main(&unit);
+        }
+    }
+
+    /// Some main processes do so as soon as they run.
+    pub(crate) fn lie_at_once(&mut self, unit: &UnitName, list: ExecList) {
+        if self.more.on && list == ExecList::Start && self.random.percent(30) {
+            self.says_main(unit);
+        }
+    }
+
+    fn says_main(&mut self, unit: &UnitName) {
         if !unit.as_str().ends_with(".service") {
             return;
         }
@@ -189,7 +199,7 @@ impl World {
             stubborn: self.random.percent(20),
         };
         self.processes.insert(process, (unit.clone(), other));
-        self.answer(&unit, Answer::Adopted(process));
+        self.answer(unit, Answer::Adopted(process));
         if self.random.percent(20) {
             self.end(process, ExitStatus::Exited(0));
         }
