@@ -138,6 +138,35 @@ fn everything_restarts_but_survivors_and_listening_sockets() {
     );
 }
 
+/// Found by the simulator: it was said to have done its work.
+#[test]
+fn a_oneshot_that_had_not_begun_when_userspace_ended_is_not_done() {
+    let unit = common::build::oneshot("a.service")
+        .unit(|u| u.survive_final_kill_signal = true)
+        .service(|s| {
+            s.exec_start_pre = vec![common::build::command("/p")];
+            s.remain_after_exit = true;
+        });
+    let mut world = World::new(vec![unit.done()]);
+    world.stuck.insert(("a.service".to_owned(), ExecList::StartPre));
+    world.start("a.service");
+    assert_eq!(world.sub("a.service"), "start-pre");
+    world.step(Event::Signal(ManagerSignal::Shutdown(
+        EmergencyAction::SoftRebootForce,
+    )));
+    let process = *world.processes.keys().next().unwrap();
+    world.step(Event::Exited {
+        process,
+        status: ExitStatus::Exited(0),
+    });
+    assert!(
+        !world.active("a.service").is_active_ish(),
+        "{}",
+        world.sub("a.service")
+    );
+    assert!(world.starts.is_empty());
+}
+
 #[test]
 fn ten_soft_reboots_in_a_row() {
     let mut world = booted();

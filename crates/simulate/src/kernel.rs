@@ -47,10 +47,14 @@ impl World {
         self.answer(&unit, Answer::Process(event));
         self.answer(&unit, Answer::Process(Event::Executed { process }));
         self.behave(&unit, process, list);
+        self.lie_at_once(&unit, list);
     }
 
     /// What a process does at once: end, report, fork, or nothing.
     fn behave(&mut self, unit: &UnitName, process: ProcId, list: ExecList) {
+        if unit.as_str().ends_with(".mount") {
+            return self.mount_command(unit, process, list);
+        }
         let luck = self.random.below(100);
         let main = list == ExecList::Start;
         match self.service_type(unit).filter(|_| main) {
@@ -79,7 +83,7 @@ impl World {
     }
 
     /// A token for a process that the engine did not ask for.
-    fn found(&mut self) -> ProcId {
+    pub(crate) fn found(&mut self) -> ProcId {
         self.next_found += 1;
         ProcId::found(self.next_found)
     }
@@ -124,7 +128,9 @@ impl World {
         if matches!(signal, SIGHUP | SIGCONT) {
             return;
         }
+        let service = name.as_str().ends_with(".service");
         let hit = |process: &Process| match whom {
+            KillWhom::Control if !service => true,
             KillWhom::Main => process.list == ExecList::Start,
             KillWhom::Control => process.list != ExecList::Start,
             KillWhom::Cgroup => true,

@@ -4,13 +4,16 @@
 //! the engine and checks the rules of [`rules`] after each. Nothing else decides, so the same seed gives the same run.
 //! A broken rule comes with the shortest script that `shrink` finds.
 
+mod deliver;
 pub mod interrupt;
 mod kernel;
+pub mod more;
 pub mod random;
 pub mod rules;
 pub mod scene;
 pub mod script;
 mod shrink;
+pub mod transitions;
 pub mod world;
 
 use script::Input;

@@ -28,7 +28,7 @@ pub fn names() -> Vec<UnitName> {
     NAMES.iter().filter_map(|text| UnitName::new(text).ok()).collect()
 }
 
-fn command(path: &str) -> ExecCommand {
+pub(crate) fn command(path: &str) -> ExecCommand {
     ExecCommand {
         path: path.to_owned(),
         argv: vec![path.to_owned()],

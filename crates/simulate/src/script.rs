@@ -26,6 +26,10 @@ pub enum Input {
     Connect(u64),
     /// A process of a unit says it is ready: the main one, or one that may not.
     Ready(u64, bool),
+    /// A process of a service says that another one is main.
+    Lie(u64),
+    /// Somebody mounts what is not mounted, or unmounts it.
+    Mount(u64),
     /// The manager re-execs.
     Reexec,
     /// Other definitions of the same units are loaded.
@@ -41,7 +45,22 @@ pub enum Input {
 /// A script of a seed.
 pub fn generate(seed: u64, length: usize) -> Vec<Input> {
     let mut random = Random::new(seed);
-    (0..length).map(|_| one(&mut random)).collect()
+    let more = crate::more::is(seed);
+    let next = |random: &mut Random| match more {
+        true if random.percent(10) => one_more(random),
+        _ => one(random),
+    };
+    (0..length).map(|_| next(&mut random)).collect()
+}
+
+/// What only seeds with more have.
+fn one_more(random: &mut Random) -> Input {
+    let number = random.draw() >> 48;
+    match random.below(3) {
+        0 => Input::Lie(number),
+        1 => Input::Mount(number),
+        _ => Input::Connect(number),
+    }
 }
 
 fn one(random: &mut Random) -> Input {

@@ -9,9 +9,10 @@ use softboot_engine::{
 use softboot_unit::{Definition, EmergencyAction, UnitName, Usec};
 
 use crate::interrupt::Interruption;
+use crate::more::More;
 use crate::random::Random;
 use crate::script::Input;
-use crate::{rules, scene};
+use crate::{rules, transitions};
 
 pub(crate) const SIGKILL: i32 = 9;
 
@@ -34,6 +35,8 @@ pub(crate) enum Answer {
     Notify(Sender, Notification),
     SocketOpened,
     SocketOpenFailed,
+    /// The mount table changed; what it has is looked at when this arrives.
+    MountSeen,
 }
 
 /// Engine, kernel, clocks and what is on its way.
@@ -72,6 +75,7 @@ pub struct World {
     /// Those of them that had started when it began. One that is starting may fail, as at any time.
     pub(crate) calm: BTreeSet<UnitName>,
     objective: Option<Objective>,
+    pub(crate) more: More,
     /// What happens to the program after each event.
     pub(crate) interruption: Option<Interruption>,
     /// The trace has names, not ids, and no sum is made.
@@ -81,7 +85,8 @@ pub struct World {
 impl World {
     /// The units of a seed, all down.
     pub fn new(seed: u64, trace: bool) -> World {
-        let definitions = scene::definitions(seed);
+        let more = More::of(seed);
+        let definitions = more.scene(seed);
         let mut world = World {
             engine: Engine::new(),
             steps: 0,
@@ -90,7 +95,8 @@ impl World {
             broken: None,
             random: Random::new(seed ^ 0xFA4E),
             definitions: definitions.clone(),
-            names: scene::names(),
+            names: more.names(),
+            more,
             monotonic: 1_000_000,
             slept: 0,
             realtime: 1_700_000_000_000_000,
@@ -131,7 +137,7 @@ impl World {
 
     /// What is loaded.
     pub fn definitions(&self) -> Vec<Definition> {
-        self.definitions.clone()
+        self.definitions.iter().cloned().chain(self.instances()).collect()
     }
 
     fn name(&self, number: u64) -> Option<UnitName> {
@@ -185,7 +191,9 @@ impl World {
                 let watched: Vec<UnitName> = self.watched.iter().cloned().collect();
                 let place = socket.checked_rem(watched.len() as u64).unwrap_or(0) as usize;
                 let unit = watched.get(place).and_then(|name| self.engine.unit(name));
-                if let Some(unit) = unit {
+                if let Some(unit) = unit
+                    && !self.accept(unit)
+                {
                     self.step(Event::SocketReadable { unit });
                 }
             }
@@ -198,10 +206,12 @@ impl World {
                 };
                 self.answer(&unit, Answer::Notify(sender, message));
             }
+            Input::Lie(process) => self.lie(process),
+            Input::Mount(mount) => self.mount_by_hand(mount),
             Input::Reexec => self.resume(Resume::Reexec),
             Input::Reload(seed) => {
-                self.definitions = scene::definitions(seed);
-                self.step(Event::Loaded(self.definitions.clone()));
+                self.definitions = self.more.scene(seed);
+                self.step(Event::Loaded(self.definitions()));
             }
             Input::Cancel => self.step(Event::Cancel(None)),
             Input::ResetFailed => self.step(Event::ResetFailed(None)),
@@ -249,40 +259,12 @@ impl World {
         self.breaks("the engine and the manager talk for ever");
     }
 
-    fn deliver(&mut self, lane: &UnitName) {
+    pub(crate) fn take_answer(&mut self, lane: &UnitName) -> Option<Answer> {
         let answer = self.lanes.get_mut(lane).and_then(VecDeque::pop_front);
         if self.lanes.get(lane).is_some_and(VecDeque::is_empty) {
             self.lanes.remove(lane);
         }
-        let (Some(answer), Some(unit)) = (answer, self.engine.unit(lane)) else {
-            return;
-        };
-        let event = match answer {
-            Answer::Process(event) => event,
-            // The manager looks before it says so: what was true some time ago is not said.
-            Answer::CgroupEmpty if self.is_populated(lane) => return,
-            Answer::CgroupEmpty => Event::CgroupEmpty { unit },
-            Answer::OomKilled => Event::OomKilled { unit },
-            // Nor is a process adopted that has ended meanwhile.
-            Answer::Adopted(process) if !self.processes.contains_key(&process) => return,
-            Answer::Adopted(process) => Event::MainAdopted {
-                unit,
-                process,
-                pid: pid(process),
-            },
-            Answer::MainUnknown(waits) => Event::MainUnknown { unit, waits },
-            Answer::Notify(sender, message) => Event::Notify {
-                unit,
-                sender,
-                message,
-            },
-            Answer::SocketOpened => Event::SocketOpened { unit },
-            Answer::SocketOpenFailed => Event::SocketOpenFailed {
-                unit,
-                error: "the address is in use".to_owned(),
-            },
-        };
-        self.step(event);
+        answer
     }
 
     pub(crate) fn answer(&mut self, unit: &UnitName, answer: Answer) {
@@ -313,7 +295,7 @@ impl World {
         self.realtime = self.realtime.saturating_add(by);
     }
 
-    fn step(&mut self, event: Event) {
+    pub(crate) fn step(&mut self, event: Event) {
         let loaded = matches!(event, Event::Loaded(_));
         let before: BTreeMap<JobId, JobInfo> =
             self.engine.jobs().into_iter().map(|job| (job.id, job)).collect();
@@ -322,11 +304,14 @@ impl World {
             let line = if self.by_name { self.named(&line) } else { line };
             self.trace.get_or_insert_default().push(line);
         }
+        let states = transitions::states(&self.engine);
         let actions = self.engine.step(self.clocks(), event);
+        let kills = actions.iter().any(|a| matches!(a, Action::FinalKill { .. }));
+        let way = transitions::broken(&states, &transitions::states(&self.engine), kills);
         self.obey_all(actions);
         self.engine.collect_garbage();
         self.steps += 1;
-        let mut found = rules::one_job_a_unit(&self.engine);
+        let mut found = way.or_else(|| rules::one_job_a_unit(&self.engine));
         if !loaded {
             found = found.or_else(|| rules::order(&before, &self.engine));
         }
@@ -399,6 +384,7 @@ impl World {
             Action::RequestDone { request, .. } if !self.answered.insert(request) => {
                 self.breaks(format!("{request:?} was answered twice"));
             }
+            Action::CloseConnection(connection) => self.close_connection(connection),
             Action::FindSurvivors => self.survivors_wanted = true,
             Action::FinalKill { spare } => {
                 let started = |unit: &&UnitId| {

@@ -94,13 +94,19 @@ impl Engine {
         } else if self.has_command(unit, ExecList::Start, 0) {
             self.run_main(unit, 0);
             self.set_service_state(unit, ServiceState::Start);
-        } else if kind == ServiceType::Oneshot {
-            // Passes through start, so that SuccessAction= sees an end (semantics 4.2).
+        } else if kind == ServiceType::Oneshot && self.has_no_start(unit) {
+            // Passes through start, so that SuccessAction= sees an end (semantics 4.2). One whose commands may not be
+            // run any more, because userspace ends, has not done what it is there for.
             self.set_service_state(unit, ServiceState::Start);
             self.enter_start_post(unit);
         } else {
             self.enter_signal(unit, ServiceState::StopSigterm, ServiceResult::Resources);
         }
+    }
+
+    fn has_no_start(&self, unit: UnitId) -> bool {
+        self.service_section(unit)
+            .is_some_and(|section| section.exec_start.is_empty())
     }
 
     /// Makes a main process: the only one, or the next of a oneshot. That of a forking service only starts it.

@@ -3,6 +3,9 @@
 
 pub(crate) mod build;
 mod kernel;
+#[path = "../../../simulate/src/transitions.rs"]
+#[allow(unreachable_pub, reason = "it belongs to a library")]
+pub(crate) mod transitions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -165,7 +168,14 @@ impl World {
     /// One event only.
     pub(crate) fn step(&mut self, event: Event) {
         let clocks = self.clocks();
+        let few = self.engine.ids().take(40).count() < 40;
+        let before = few.then(|| transitions::states(&self.engine));
         let actions = self.step_beside_a_copy(clocks, event);
+        if let Some(before) = before {
+            let kills = actions.iter().any(|a| matches!(a, Action::FinalKill { .. }));
+            let after = transitions::states(&self.engine);
+            assert_eq!(transitions::broken(&before, &after, kills), None);
+        }
         self.obey_all(actions);
         if self.reexec_always {
             self.reexec();
