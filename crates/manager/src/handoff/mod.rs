@@ -11,6 +11,8 @@
 
 mod check;
 mod commit;
+#[cfg(test)]
+mod golden;
 mod resume;
 mod state;
 mod stopwatch;
