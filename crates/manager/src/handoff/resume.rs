@@ -285,7 +285,7 @@ pub(crate) fn resume(
             manager.drop_entry(None, entry);
         }
     }
-    manager.let_go_of_old_root();
+    let changed = manager.let_go_of_old_root();
     manager.obey_step(actions);
     crate::fault::place("in-charge");
     stopwatch.lap("actions");
@@ -294,6 +294,9 @@ pub(crate) fn resume(
     let report = stopwatch.report(kind.word());
     info!("taking over took {} us", report.took_usec);
     manager.taken_over = Some(report);
+    if changed {
+        manager.say_which_nodes_are_gone();
+    }
     if kind == Kind::SoftReboot {
         info!("soft-reboot {} done", manager.engine.soft_reboots());
         manager.request_default();

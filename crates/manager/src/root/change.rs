@@ -327,11 +327,13 @@ impl Manager {
         self.poll.forget(Source::RootSwitch, Some(&change.talk));
     }
 
-    /// The next program is in charge: the helper lets go of the old root.
-    pub(crate) fn let_go_of_old_root(&mut self) {
-        if let Some(entry) = self.manager_entry(OLD_ROOT) {
+    /// The next program is in charge: the helper lets go of the old root. False when the root has not changed.
+    pub(crate) fn let_go_of_old_root(&mut self) -> bool {
+        let entry = self.manager_entry(OLD_ROOT);
+        if let Some(entry) = entry {
             self.drop_entry(None, entry);
         }
+        entry.is_some()
     }
 }
 

@@ -7,7 +7,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags, accept_with, recv};
 use softboot_engine::{Event, UnitId};
-use softboot_unit::{KindSection, PortKind, SocketSection, UnitName};
+use softboot_unit::{Address, KindSection, PortKind, SocketSection, UnitName};
 use tracing::warn;
 
 use super::matched::owner_of_nodes;
@@ -93,6 +93,25 @@ impl Manager {
     }
 
     /// Closes the ports; with RemoveOnStop= their nodes go too.
+    /// After a change of the root: says which open ports have no node in this one, so that no client finds them
+    /// (semantics trap 31). They stay open; connections that wait in them are still served.
+    pub(crate) fn say_which_nodes_are_gone(&self) {
+        for unit in self.engine.ids() {
+            let Some((name, section)) = self.socket_unit(unit) else {
+                continue;
+            };
+            if self.ports(&name).is_empty() {
+                continue;
+            }
+            for path in nodes(&section).filter(|path| std::fs::symlink_metadata(path).is_err()) {
+                warn!(
+                    "{name}: {path} is not in this root, so nobody finds its open port; restart {name}, or let it listen \
+                     below /run"
+                );
+            }
+        }
+    }
+
     pub(crate) fn close_sockets(&mut self, unit: UnitId) {
         let Some((name, section)) = self.socket_unit(unit) else {
             return;
@@ -223,4 +242,12 @@ impl Manager {
             None => fds.into_iter().for_each(drop),
         }
     }
+}
+
+/// Where ports with a node have it.
+fn nodes(section: &SocketSection) -> impl Iterator<Item = &str> {
+    section.ports.iter().filter_map(|port| match &port.address {
+        Address::Path(path) => Some(path.as_str()),
+        _ => None,
+    })
 }

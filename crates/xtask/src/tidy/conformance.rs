@@ -1,12 +1,16 @@
-//! Rule `conformance`: the list of the semantics' rules has a row for each section, and the tests it names exist.
+//! Rule `conformance`: the lists of the semantics' rules and traps have a row for each, and the tests they name exist.
 
 use std::collections::BTreeSet;
 
 use super::finding::Findings;
 use super::tree::Tree;
 
-/// The list.
-const DOCUMENT: &str = "docs/conformance.md";
+/// The list of rules.
+const RULES: &str = "docs/conformance.md";
+/// The list of traps.
+const TRAPS: &str = "docs/traps.md";
+/// How many there are.
+const TRAP_COUNT: u32 = 50;
 /// Where scenarios are registered.
 const SCENARIOS: &str = "tests/src/guest/mod.rs";
 /// The chapters of the semantics that are followed, with how many sections each has.
@@ -14,23 +18,29 @@ const CHAPTERS: [(u32, u32); 5] = [(1, 13), (2, 9), (3, 11), (4, 11), (5, 9)];
 /// Sections of other chapters.
 const OTHERS: [&str; 1] = ["8.4"];
 
-/// Compares the rows `section | rule | tests` with the sections and the tests that there are.
+/// Compares the rows `section | rule | tests` with the sections and the tests that there are, and so for traps.
 pub(super) fn check(tree: &Tree) -> Findings {
     let mut findings = Findings::of("conformance");
-    let Some(text) = tree.text(DOCUMENT) else {
-        return findings;
+    check_list(tree, RULES, &sections(), &mut findings);
+    let traps: Vec<String> = (1..=TRAP_COUNT).map(|number| number.to_string()).collect();
+    check_list(tree, TRAPS, &traps, &mut findings);
+    findings
+}
+
+fn check_list(tree: &Tree, document: &str, wanted: &[String], findings: &mut Findings) {
+    let Some(text) = tree.text(document) else {
+        return;
     };
     let scenarios = tree.text(SCENARIOS).map(registered).unwrap_or_default();
-    let wanted = sections();
     let mut seen = BTreeSet::new();
     for (number, line) in text.lines().enumerate() {
         let Some((section, tests)) = row(line) else {
             continue;
         };
-        let mut add = |message: String, advice: &str| findings.add(DOCUMENT, number + 1, message, advice);
+        let mut add = |message: String, advice: &str| findings.add(document, number + 1, message, advice);
         if !wanted.iter().any(|known| known == section) {
-            let message = format!("{section} is no section of the chapters that are followed");
-            add(message, "CHAPTERS in conformance.rs has their sections");
+            let message = format!("{section} is nothing that is followed");
+            add(message, "conformance.rs has the sections and the number of traps");
             continue;
         }
         seen.insert(section.to_owned());
@@ -55,13 +65,12 @@ pub(super) fn check(tree: &Tree) -> Findings {
     for section in wanted.iter().filter(|section| !seen.contains(*section)) {
         let message = format!("section {section} has no row");
         findings.add(
-            DOCUMENT,
+            document,
             1,
             message,
             "each section says what tests it, or why nothing does",
         );
     }
-    findings
 }
 
 /// All sections, in order.
@@ -147,7 +156,7 @@ mod tests {
     const GUEST: &str = "    Scenario {\n        name: \"ports\",\n        run: ports::run,\n";
 
     fn found(rows: &str) -> Vec<String> {
-        let tree = Tree::of(&[(DOCUMENT, rows), ("a.rs", SOURCE), (SCENARIOS, GUEST)]);
+        let tree = Tree::of(&[(RULES, rows), ("a.rs", SOURCE), (SCENARIOS, GUEST)]);
         let list = check(&tree).list;
         list.into_iter().map(|finding| finding.message).collect()
     }
@@ -168,10 +177,18 @@ mod tests {
         assert_eq!(found(&all_but("1.13", good)), ["section 1.13 has no row"]);
         assert_eq!(found(&all_but("8.4", good)), ["section 8.4 has no row"]);
         let more = format!("{}| 1.14 | x | not: y |\n", all_but("none", good));
-        assert_eq!(
-            found(&more),
-            ["1.14 is no section of the chapters that are followed"]
-        );
+        assert_eq!(found(&more), ["1.14 is nothing that is followed"]);
+    }
+
+    #[test]
+    fn each_trap_has_a_row() {
+        let rows = |count: u32| -> String {
+            (1..=count)
+                .map(|number| format!("| {number} | x | not: y |\n"))
+                .collect()
+        };
+        let found = |rows: &str| check(&Tree::of(&[(TRAPS, rows)])).list.len();
+        assert_eq!([rows(50), rows(49), rows(51)].map(|rows| found(&rows)), [0, 1, 1]);
     }
 
     #[test]

@@ -53,7 +53,8 @@ Rules, checked over the files that git tracks:
   state         docs/state-format.md names the members that the types of the
                 snapshot and the journal have.
   conformance   docs/conformance.md has a row for each section of the semantics
-                that is followed, and the tests it names exist.
+                that is followed, docs/traps.md for each trap, and the tests they
+                name exist.
 
 An exception that nothing needs any more is a finding, too.
 
