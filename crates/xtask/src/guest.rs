@@ -34,7 +34,10 @@ pub(crate) fn build_faulty(places: &Places) -> Result<PathBuf, Failure> {
     let programs = build_packages(
         places,
         &["softboot-manager"],
-        &["softboot-manager/fault-injection"],
+        &[
+            "softboot-manager/fault-injection",
+            "softboot-manager/next-version",
+        ],
     )?;
     let built = programs
         .first()

@@ -19,10 +19,10 @@ use crate::tidy;
 
 /// What `--help` adds.
 pub(crate) const HELP: &str = "\
-Scenarios, in container and VM: page, soft-reboots, reexec-queue, defer, environment, next-root, stages, survivors,
-packages;
-in the VM only: status-exit, stubborn, bad-input, ending; in a container only: clients, refused-handoff, pid1-signals, soak, unit-log,
-fd-store, doublings, services, verbs, bad-calls, forking, ports, devices, mounts.
+Scenarios, in container and VM: page, soft-reboots, reexec-queue, crash, defer, environment, next-root, stages,
+survivors, packages; in the VM only: status-exit, stubborn, bad-input, ending; in a container only: clients,
+refused-handoff, faults, soak, versions, pid1-signals, unit-log, fd-store, doublings, services, verbs, bad-calls,
+forking, ports, devices, mounts.
 --scenario runs any of them in either. Each runs in a system of its own. Without root the
 container step is skipped and said to be; everything else runs.
 
@@ -37,7 +37,7 @@ pub(crate) struct Options {
     /// Of the scenarios, run only this one; may be given several times
     #[arg(long, value_name = "NAME")]
     scenario: Vec<String>,
-    /// Rounds of the scenarios that have any: soft-reboots (10 without this), soak (ten times that many)
+    /// Rounds of the scenarios that have any (10): soft-reboots; of soak ten times, of versions twice that many
     #[arg(long, value_name = "N")]
     rounds: Option<u32>,
     /// Show what each scenario checked

@@ -39,6 +39,7 @@ mod survivors;
 mod unit_log;
 mod units;
 mod verbs;
+mod versions;
 
 pub use check::Output;
 pub use fd_store::store;
@@ -162,6 +163,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: soak::run,
+    },
+    Scenario {
+        name: "versions",
+        holds: "two versions take over from each other again and again, and what only one knows is kept",
+        in_container: true,
+        in_vm: false,
+        farewell: &[],
+        packages: &[],
+        run: versions::run,
     },
     Scenario {
         name: "bad-input",

@@ -326,7 +326,7 @@ fn switch(output: &mut Output, os: &str, go: impl FnOnce() -> Result<(), Error>)
 }
 
 /// Waits until the boot in this root is done.
-fn settle(os: &str) -> Result<(), Error> {
+pub(super) fn settle(os: &str) -> Result<(), Error> {
     wait_for(format!("the root {os}"), || {
         let text = fs::read_to_string("/proc/1/root/etc/os-release").doing("reading os-release")?;
         Ok(text.contains(os).then_some(()))

@@ -17,7 +17,10 @@ use crate::owner;
 use crate::run::Manager;
 
 /// Who writes a snapshot. Of another writer's it is looked at what this program does not know.
+#[cfg(not(feature = "next-version"))]
 pub(super) const WRITER: &str = env!("CARGO_PKG_VERSION");
+#[cfg(feature = "next-version")]
+pub(super) use super::next_version::WRITER;
 /// The store's name of the snapshot.
 pub(super) const SNAPSHOT: &str = "snapshot";
 /// The store's name of the unit definitions.
@@ -83,15 +86,16 @@ impl Manager {
 
     fn write_snapshot(&self, kind: Kind) -> Result<OwnedFd, String> {
         let snapshot = self.snapshot(kind);
-        let written = match &self.carried {
-            None => snapshot::write(WRITER, &snapshot),
-            Some(carried) => {
-                let mut value = serde_json::to_value(&snapshot).map_err(|error| error.to_string())?;
-                unknown::graft(&mut value, carried);
-                snapshot::write(WRITER, &value)
-            }
-        };
-        written.map_err(|error| error.to_string())
+        if self.carried.is_none() && !cfg!(feature = "next-version") {
+            return snapshot::write(WRITER, &snapshot).map_err(|error| error.to_string());
+        }
+        let mut value = serde_json::to_value(&snapshot).map_err(|error| error.to_string())?;
+        #[cfg(feature = "next-version")]
+        super::next_version::add(&mut value);
+        if let Some(carried) = &self.carried {
+            unknown::graft(&mut value, carried);
+        }
+        snapshot::write(WRITER, &value).map_err(|error| error.to_string())
     }
 
     /// Execs the next program. Returns only when that failed, with the reason; everything is then as before.

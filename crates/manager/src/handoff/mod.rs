@@ -13,6 +13,8 @@ mod check;
 mod commit;
 #[cfg(test)]
 mod golden;
+#[cfg(feature = "next-version")]
+mod next_version;
 mod resume;
 mod state;
 mod stopwatch;

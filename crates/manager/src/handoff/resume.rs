@@ -54,6 +54,10 @@ pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>, mut stopwatch: Stopwatch) 
     let quarantined = taken.quarantined.iter().map(ToString::to_string).collect();
     stopwatch.lap("descriptors");
     let mut snapshot = read_snapshot(&store)?;
+    #[cfg(feature = "next-version")]
+    if std::env::var_os("SOFTBOOT_ANSWER_FD").is_none() {
+        super::next_version::take(&read_payload(&store)?);
+    }
     stopwatch.began_at(snapshot.manager.written, "writing and exec");
     stopwatch.lap("reading");
     let newer = snapshot.definitions.iter().map(|d| d.name.clone()).collect();
@@ -82,6 +86,15 @@ fn own_entry(store: &FdStore, name: &str) -> Result<fdstore::EntryId, String> {
 fn read_snapshot(store: &FdStore) -> Result<Snapshot, String> {
     let entry = own_entry(store, SNAPSHOT)?;
     decode_snapshot(store.fd(entry).ok_or("the snapshot is gone")?)
+}
+
+#[cfg(feature = "next-version")]
+fn read_payload(store: &FdStore) -> Result<serde_json::Value, String> {
+    let fd = store
+        .fd(own_entry(store, SNAPSHOT)?)
+        .ok_or("the snapshot is gone")?;
+    let envelope = snapshot::read(fd).map_err(|error| error.to_string())?;
+    serde_json::from_str(envelope.payload.get()).map_err(|error| error.to_string())
 }
 
 /// The state in a sealed snapshot.
