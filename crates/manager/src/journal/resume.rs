@@ -328,16 +328,31 @@ impl Manager {
         self.spawn(spawn);
     }
 
-    /// A child of ours in the unit's cgroup that came after the step began and that the table does not have.
+    /// A child of ours in the unit's cgroup that came after the step began and that the table does not have. It may have
+    /// ended already: nobody has reaped it, so it is there, but its cgroup does not list it any more.
     fn unknown_process(&self, name: &UnitName, step: Now) -> Option<i32> {
         let path = self.cgroups.path(&self.cgroup_of(name)?);
         // Clock ticks of a hundredth of a second (proc_pid_stat(5), starttime).
         let earliest = step.boottime.0 / 10_000;
-        let mut unknown = cgroup::processes(&path).into_iter().filter(|pid| {
+        let is_unknown = |pid: &i32| {
             self.processes.find_pid(*pid).is_none()
                 && crate::process::stat(*pid).is_some_and(|stat| stat.parent == 1 && stat.started >= earliest)
-        });
-        unknown.next().filter(|_| unknown.next().is_none())
+        };
+        let is_here = |pid: &i32| {
+            let group = cgroup::of_process(*pid);
+            group.is_some_and(|group| cgroup::absolute(group.trim_end_matches(" (deleted)")) == path)
+        };
+        let alive: Vec<i32> = cgroup::processes(&path).into_iter().filter(is_unknown).collect();
+        let mut unknown = match alive.is_empty() {
+            false => alive,
+            true => crate::process::all()
+                .into_iter()
+                .filter(is_unknown)
+                .filter(is_here)
+                .collect(),
+        };
+        let found = unknown.pop();
+        found.filter(|_| unknown.is_empty())
     }
 
     fn take_process(&mut self, process: ProcId, unit: &UnitName, pid: i32) -> Result<(), String> {

@@ -19,7 +19,7 @@ mod spawn;
 mod streams;
 mod table;
 
-pub(crate) use adopt::{Proof, stat};
+pub(crate) use adopt::{Proof, all, stat};
 pub(crate) use kill::signal_process;
 pub(crate) use pid_file::PidFiles;
 pub(crate) use program::PATH;
