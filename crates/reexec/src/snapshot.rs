@@ -103,6 +103,52 @@ mod tests {
         ));
     }
 
+    /// Every way in which an envelope can be wrong is told apart before its payload is looked at.
+    #[test]
+    fn a_snapshot_that_is_not_sound_is_refused_with_its_reason() {
+        let good = fdstore::memfd::read_sealed(write("1", &[1, 2]).unwrap(), MAX).unwrap();
+        let with = |at: usize, bytes: &[u8]| {
+            let mut bad = good.clone();
+            bad[at..at + bytes.len()].copy_from_slice(bytes);
+            bad
+        };
+        let deep = |depth: usize| {
+            let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            let text = format!("{{\"writer\":\"1\",\"payload\":{nested}}}");
+            let fd = write_enveloped("t", MAGIC, FORMAT, text.as_bytes()).unwrap();
+            fdstore::memfd::read_sealed(fd, MAX).unwrap()
+        };
+        let mut short = good.clone();
+        short.pop();
+        for (what, bytes, reason) in [
+            ("another magic", with(0, b"x"), "magic"),
+            ("a later format", with(8, &2_u32.to_le_bytes()), "2"),
+            ("format 0", with(8, &0_u32.to_le_bytes()), "0"),
+            ("a wrong checksum", with(12, &[0; 4]), "checksum"),
+            (
+                "a length beyond all memory",
+                with(16, &u64::MAX.to_le_bytes()),
+                "18446744073709551615",
+            ),
+            (
+                "a length beyond the file",
+                with(16, &1_000_u64.to_le_bytes()),
+                "1024",
+            ),
+            ("one byte too few", short, ""),
+            ("nothing", Vec::new(), "0"),
+        ] {
+            let fd = fdstore::memfd::sealed_memfd("t", &bytes).unwrap();
+            let error = read(fd.as_fd()).unwrap_err().to_string();
+            assert!(error.contains(reason), "{what}: {error}");
+        }
+        // How deep a payload is costs nothing before it is decoded, and then it is an error, not the end of the stack.
+        let fd = fdstore::memfd::sealed_memfd("t", &deep(100_000)).unwrap();
+        let payload = read(fd.as_fd()).unwrap().payload;
+        let error = serde_json::from_str::<serde_json::Value>(payload.get()).unwrap_err();
+        assert!(error.to_string().contains("recursion limit"), "{error}");
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_a_snapshot_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
