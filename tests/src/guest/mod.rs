@@ -8,6 +8,7 @@ mod check;
 mod clients;
 mod control;
 mod crash;
+mod cycles;
 mod defer;
 mod devices;
 mod doublings;
@@ -343,6 +344,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: survivors::run,
+    },
+    Scenario {
+        name: "cycles",
+        holds: "softbootd says where the time of a soft-reboot, a re-exec and a crash went, and who held it up",
+        in_container: true,
+        in_vm: false,
+        farewell: &[],
+        packages: &[],
+        run: cycles::run,
     },
     Scenario {
         name: "environment",

@@ -40,6 +40,7 @@ use tracing::{error, info};
 
 use crate::client::Waiting;
 use crate::clock;
+use crate::cycles::Mark;
 use crate::root::{RootChange, RootWish};
 use crate::run::{Alarm, Manager, Source};
 
@@ -111,6 +112,9 @@ impl Manager {
         if self.handoff.is_some() {
             self.refuse_handoff(client, vec!["another handoff is under way".to_owned()]);
             return;
+        }
+        if !check_only {
+            self.mark(kind, Mark::Verifying);
         }
         let started = match self.wanted_root(kind, wish) {
             Some(path) => self
@@ -250,6 +254,7 @@ impl Manager {
         let Ok(unit) = UnitName::new("soft-reboot.target") else {
             return;
         };
+        self.mark(Kind::SoftReboot, Mark::Stopping);
         self.load_units(std::slice::from_ref(&unit));
         let request = self.start_own(unit, JobMode::ReplaceIrreversibly);
         let Some(handoff) = &mut self.handoff else { return };

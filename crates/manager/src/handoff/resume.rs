@@ -286,6 +286,7 @@ pub(crate) fn resume(
     manager.start_tokens_at(state.next_token);
     manager.definitions_since = newer;
     manager.carried = state.carried;
+    manager.cycles = state.cycles;
     stopwatch.lap("manager");
     crate::fault::place("taken-over");
     // In charge: from here on this program goes on by itself. What only the handoff needed is closed after that.
@@ -306,7 +307,7 @@ pub(crate) fn resume(
     stopwatch.lap("catching up");
     let report = stopwatch.report(kind.word());
     info!("taking over took {} us", report.took_usec);
-    manager.taken_over = Some(report);
+    manager.note_taken_over(report);
     if changed {
         manager.say_which_nodes_are_gone();
     }

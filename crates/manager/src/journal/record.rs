@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use fdstore::Change;
 use serde::{Deserialize, Serialize};
+use softboot_control::api::Cycle;
 use softboot_engine::{Action, Event, FdToken, Now, Objective, ProcId, RequestId};
 use softboot_unit::{UnitName, Usec};
 
@@ -56,6 +57,8 @@ pub(crate) enum Entry<'a> {
     Token(u64),
     /// The boot was complete at this moment.
     BootFinished(Usec),
+    /// A handoff or a crash that is over, or of which more is known now.
+    Cycle(Cow<'a, Cycle>),
     /// The child that verifies a handoff, or none.
     Verifier(Option<i32>),
 }

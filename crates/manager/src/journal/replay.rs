@@ -197,6 +197,7 @@ impl Walk {
             Entry::Written(unit, bytes) => state.logs.written.set(unit, bytes),
             Entry::Token(next) => state.next_token = next,
             Entry::BootFinished(at) => state.boot_finished = Some(at),
+            Entry::Cycle(cycle) => state.cycles.keep(cycle.into_owned()),
             Entry::Verifier(pid) => self.verifier = pid,
             // Taken out before, or never in the middle.
             Entry::Begin(_) | Entry::Resumed | Entry::Replayed | Entry::Store(_) => {}

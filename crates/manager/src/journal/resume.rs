@@ -153,6 +153,7 @@ pub(crate) fn resume(
     manager.remotes = state.remotes;
     manager.start_tokens_at(state.next_token);
     manager.carried = state.carried;
+    manager.cycles = state.cycles;
     stopwatch.lap("manager");
     let now = clock::monotonic();
     crashes.retain(|crash| now.minus(*crash) < CRASH_TIME);
@@ -172,7 +173,7 @@ pub(crate) fn resume(
     stopwatch.lap("going on");
     let report = stopwatch.report("crash");
     info!("going on took {} us", report.took_usec);
-    manager.taken_over = Some(report);
+    manager.note_taken_over(report);
     Ok(manager)
 }
 

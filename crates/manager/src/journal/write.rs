@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
+use softboot_control::api::Cycle;
 use softboot_engine::{Action, Event, Now};
 use softboot_reexec::journal::Journal;
 use softboot_sys::crash;
@@ -213,6 +214,11 @@ impl Manager {
     /// The boot is complete.
     pub(crate) fn journal_boot_finished(&mut self, at: Usec) {
         self.write_entry(Some(Entry::BootFinished(at)));
+    }
+
+    /// What a handoff or a crash cost.
+    pub(crate) fn journal_cycle(&mut self, cycle: &Cycle) {
+        self.write_entry(Some(Entry::Cycle(Cow::Borrowed(cycle))));
     }
 
     /// There is a child that verifies a handoff, or there is none any more.
