@@ -44,8 +44,8 @@ mod versions;
 
 pub use check::Output;
 pub use fd_store::store;
-pub use measure::measure;
-pub use soak::serve;
+pub use measure::{hold, measure};
+pub use soak::{serve, serve_stdin};
 pub use stages::stage;
 
 use crate::error::Error;
