@@ -17,6 +17,7 @@ mod environment;
 mod faults;
 mod fd_store;
 mod forking;
+mod handoff_state;
 mod measure;
 mod mounts;
 mod net;
@@ -353,6 +354,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: cycles::run,
+    },
+    Scenario {
+        name: "handoff-state",
+        holds: "deadlines, limits, counters, invocation ids and credentials go along, whichever way PID 1 is replaced",
+        in_container: true,
+        in_vm: false,
+        farewell: &[],
+        packages: &[],
+        run: handoff_state::run,
     },
     Scenario {
         name: "environment",
