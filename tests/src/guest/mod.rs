@@ -1,6 +1,7 @@
 //! The scenarios, one file each, and what they share. They run as root inside the system under test, in a service that
 //! survives soft-reboots.
 
+mod actions;
 mod bad_calls;
 mod bad_input;
 mod census;
@@ -354,6 +355,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: cycles::run,
+    },
+    Scenario {
+        name: "actions",
+        holds: "units, targets and systemd's interface soft-reboot, once each",
+        in_container: true,
+        in_vm: false,
+        farewell: &[],
+        packages: &[],
+        run: actions::run,
     },
     Scenario {
         name: "handoff-state",
