@@ -12,6 +12,7 @@ pub mod clock;
 pub mod endpoint;
 pub mod measure;
 pub mod probe;
+pub mod record;
 
 pub use attempt::{Attempt, Outcome};
 pub use endpoint::Endpoint;

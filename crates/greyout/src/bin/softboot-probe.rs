@@ -1,0 +1,2 @@
+//! softboot-probe
+fn main() {}
