@@ -8,7 +8,9 @@
 //! time stamps of any other program of the same machine.
 
 pub mod attempt;
+pub mod cli;
 pub mod clock;
+pub mod duration;
 pub mod endpoint;
 pub mod measure;
 pub mod probe;
@@ -16,5 +18,6 @@ pub mod record;
 
 pub use attempt::{Attempt, Outcome};
 pub use endpoint::Endpoint;
-pub use measure::{Greyout, greyout};
+pub use measure::{Greyout, Window, greyout, greyout_within};
 pub use probe::{Prober, Schedule};
+pub use record::Recording;
