@@ -15,6 +15,7 @@ pub mod endpoint;
 pub mod measure;
 pub mod probe;
 pub mod record;
+pub mod report;
 pub mod result;
 pub mod stats;
 

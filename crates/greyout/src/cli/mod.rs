@@ -1,6 +1,7 @@
 //! The two programs: [`probe`] measures, [`report`] shows.
 
 pub mod probe;
+pub mod report;
 
 use std::io::Write as _;
 

@@ -59,14 +59,14 @@ impl Results {
         }
     }
 
-    /// As JSON, in lines.
+    /// As JSON.
     ///
     /// # Errors
     /// Never for a result that was made here.
     pub fn to_json(&self) -> Result<String, ResultError> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
+        Ok(serde_json::to_string(self)? + "\n")
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,7 +6,7 @@ use crate::measure::Window;
 use crate::record::{EndpointHeader, Header, Mark, MarkKind, Recording, Writer};
 use crate::stats::Verdict;
 
-const MS: u64 = 1_000_000;
+pub(crate) const MS: u64 = 1_000_000;
 
 /// A record in which one attempt a millisecond is answered at once, but for `away` milliseconds of each event.
 /// Events begin each second, and last 300 ms.
@@ -73,7 +73,7 @@ fn source(name: &str, bytes: &[u8]) -> Source {
     Source::read(Path::new(name), bytes).unwrap()
 }
 
-fn results(sources: &[(&str, &[u64], Outcome)]) -> Results {
+pub(crate) fn results(sources: &[(&str, &[u64], Outcome)]) -> Results {
     let sources = sources
         .iter()
         .map(|&(manager, away, outcome)| source(manager, &record(manager, away, outcome)));
@@ -160,7 +160,7 @@ fn a_result_is_read_as_it_was_written_and_others_are_refused() {
     let json = results.to_json().unwrap();
     assert_eq!(Results::parse(&json).unwrap(), results);
     assert!(matches!(Results::parse("{}"), Err(ResultError::Schema)));
-    let newer = json.replacen("\"version\": 1", "\"version\": 2", 1);
+    let newer = json.replacen("\"version\":1", "\"version\":2", 1);
     assert!(matches!(
         Results::parse(&newer),
         Err(ResultError::Version { version: 2 })

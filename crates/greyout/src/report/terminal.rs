@@ -1,0 +1,165 @@
+//! On a terminal: at most 80 columns.
+
+use std::fmt::Write as _;
+
+use super::comparison::comparison;
+use super::spark;
+use super::text::{Paint, Tone, WIDTH, clean, fit, wrap};
+use crate::duration::show;
+use crate::result::{Group, Results, Run};
+use crate::stats::Interval;
+
+/// The result in tables.
+pub fn summary(results: &Results, paint: Paint) -> String {
+    let mut text = String::new();
+    let mut headings: Vec<String> = Vec::new();
+    for group in &results.groups {
+        let heading = heading(&group.event, &group.labels.case, &group.labels.view);
+        if !headings.contains(&heading) {
+            headings.push(heading);
+        }
+    }
+    for title in headings {
+        let of = |group: &&Group| heading(&group.event, &group.labels.case, &group.labels.view) == title;
+        let _ = writeln!(text, "{}", paint.tone(Tone::Bold, fit(&title, WIDTH).trim_end()));
+        let columns = format!(
+            "  {:<15} {:<14} {:>3} {:>8} {:<19} {:>8}",
+            "endpoint", "manager", "n", "grey-out", "95 % interval", "control"
+        );
+        let _ = writeln!(
+            text,
+            "{}",
+            paint.tone(Tone::Faint, &format!("{columns} {:>5}", "lost"))
+        );
+        for group in results.groups.iter().filter(of) {
+            text.push_str(&row(group, paint));
+        }
+        text.push('\n');
+    }
+    if !results.comparisons.is_empty() {
+        text.push_str(&comparison(&results.comparisons, paint));
+        text.push('\n');
+    }
+    if !results.groups.is_empty() {
+        text.push_str(&wrap(
+            "n: cycles. grey-out: longest silence that touches the event, median. control: the same for pseudo-events \
+             of the quiet time before, median. lost: attempts without a whole and right reply, all cycles.",
+            0,
+            0,
+        ));
+    }
+    for run in &results.runs {
+        text.push_str(&about(run));
+    }
+    for note in &results.notes {
+        text.push_str(&wrap(&format!("note: {note}"), 0, 6));
+    }
+    if !results.command.is_empty() {
+        text.push_str(&wrap(&format!("again: {}", results.command), 0, 7));
+    }
+    text
+}
+
+pub(super) fn heading(event: &str, case: &str, view: &str) -> String {
+    let parts = [event, case, view];
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    clean(&parts.join(" · "))
+}
+
+fn row(group: &Group, paint: Paint) -> String {
+    let length = match group.median {
+        Some(median) => fit(&show(median), 8),
+        None => "none    ".to_owned(),
+    };
+    let lost = group.lost();
+    let count = format!("{lost:>5}");
+    let mut text = format!(
+        "  {} {} {:>3} {:>8} {} {:>8} {}\n",
+        fit(&group.endpoint, 15),
+        fit(&group.labels.manager, 14),
+        group
+            .lengths
+            .len()
+            .saturating_add(usize::try_from(group.without_length).unwrap_or(usize::MAX)),
+        length.trim_end(),
+        fit(&interval(group.interval), 19),
+        show(group.control.median as f64),
+        if lost > 0 {
+            paint.tone(Tone::Bad, &count)
+        } else {
+            count
+        },
+    );
+    if let Some(shown) = &group.shown
+        && let (Some(row), Some(&first), Some(&last)) =
+            (spark::row(shown, 56), shown.due.first(), shown.due.last())
+    {
+        let row: String = row
+            .split_inclusive(spark::FAILED)
+            .map(|part| match part.strip_suffix(spark::FAILED) {
+                Some(good) => format!("{good}{}", paint.tone(Tone::Bad, "×")),
+                None => part.to_owned(),
+            })
+            .collect();
+        let _ = writeln!(text, "  {:>9} {row} {:>9}", signed(first), signed(last));
+    }
+    if lost > 0 {
+        let each = group
+            .failed
+            .iter()
+            .map(|(outcome, count)| format!("{} {count}", outcome.name()));
+        let each: Vec<String> = each.collect();
+        text.push_str(&wrap(&format!("lost: {}", each.join(", ")), 4, 10));
+    }
+    if group.without_length > 0 {
+        let line = format!(
+            "    in {} cycles it did not come back, or the record began too late",
+            group.without_length
+        );
+        let _ = writeln!(text, "{}", paint.tone(Tone::Bad, &line));
+    }
+    text
+}
+
+pub(super) fn signed(nanos: i64) -> String {
+    let sign = if nanos < 0 { "−" } else { "+" };
+    format!("{sign}{}", show(nanos.unsigned_abs() as f64))
+}
+
+fn interval(interval: Option<Interval>) -> String {
+    match interval {
+        Some(Interval { low, high }) => format!("{} – {}", show(low), show(high)),
+        None => "too few cycles".to_owned(),
+    }
+}
+
+fn about(run: &Run) -> String {
+    let mut text = String::new();
+    let machine = &run.machine;
+    let mut parts = vec![clean(&run.file)];
+    if let Some(ending) = &run.ending {
+        let cost = &ending.cost;
+        let share = cost.cpu as f64 / cost.wall.max(1) as f64 * 100.0;
+        let late = cost
+            .endpoints
+            .iter()
+            .map(|endpoint| endpoint.late_p99)
+            .max()
+            .unwrap_or(0);
+        parts.push(format!(
+            "the probe took {share:.1} % of a CPU and woke up at most {} late in 99 of 100 cases",
+            show(late as f64)
+        ));
+    }
+    if !machine.kernel.is_empty() {
+        parts.push(format!(
+            "{}, {} CPUs, {}",
+            machine.cpu, machine.cpus, machine.kernel
+        ));
+    }
+    text.push_str(&wrap(&parts.join("; "), 0, 2));
+    text
+}
+
+#[cfg(test)]
+mod tests;
