@@ -11,10 +11,10 @@ use crate::record::{MarkKind, Recording, Tail};
 pub fn record(file: &str, recording: &Recording, paint: Paint) -> String {
     let header = &recording.header;
     let mut text = format!("{}\n", paint.tone(Tone::Bold, &clean(file)));
-    let _ = writeln!(text, "  by        {}", clean(&header.program));
-    text.push_str(&wrap(&format!("command {}", header.command.join(" ")), 2, 12));
+    let _ = writeln!(text, "  by           {}", clean(&header.program));
+    text.push_str(&wrap(&format!("command {}", header.command.join(" ")), 2, 15));
     for (name, value) in &header.labels {
-        let _ = writeln!(text, "  {} {}", fit(name, 9), clean(value));
+        let _ = writeln!(text, "  {} {}", fit(name, 12), clean(value));
     }
     let end = match &recording.ending {
         Some(ending) => format!(
@@ -24,17 +24,20 @@ pub fn record(file: &str, recording: &Recording, paint: Paint) -> String {
         ),
         None => "none: the probe was killed, or its disk was full".to_owned(),
     };
-    let _ = writeln!(text, "  end       {end}");
+    let _ = writeln!(text, "  end          {end}");
     match recording.tail {
         Tail::Whole => {}
         Tail::Torn { bytes } => {
             let _ = writeln!(
                 text,
-                "  torn      {bytes} bytes of a last record that is not whole"
+                "  torn         {bytes} bytes of a last record that is not whole"
             );
         }
         Tail::Damaged { offset, bytes } => {
-            let _ = writeln!(text, "  damaged   at byte {offset}; {bytes} bytes are not read");
+            let _ = writeln!(
+                text,
+                "  damaged      at byte {offset}; {bytes} bytes are not read"
+            );
         }
     }
     for (endpoint, attempts) in header.endpoints.iter().zip(&recording.attempts) {
@@ -70,7 +73,12 @@ pub fn record(file: &str, recording: &Recording, paint: Paint) -> String {
             MarkKind::Note => "note",
         };
         let at = show(mark.time.saturating_sub(header.started) as f64);
-        let _ = writeln!(text, "  {at:>9}  {kind:<5} {}", clean(&mark.name));
+        let endpoint = mark
+            .endpoint
+            .and_then(|place| header.endpoints.get(usize::try_from(place).ok()?));
+        let of = endpoint.map_or(String::new(), |endpoint| format!(" ({})", clean(&endpoint.name)));
+        let line = format!("  {at:>9}  {kind:<5} {}{of}", clean(&mark.name));
+        let _ = writeln!(text, "{}", line.trim_end());
     }
     text
 }

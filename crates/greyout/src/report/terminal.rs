@@ -31,7 +31,8 @@ pub fn summary(results: &Results, paint: Paint) -> String {
             "{}",
             paint.tone(Tone::Faint, &format!("{columns} {:>5}", "lost"))
         );
-        for group in results.groups.iter().filter(of) {
+        let groups: Vec<&Group> = results.groups.iter().filter(of).collect();
+        for group in beside(&groups) {
             text.push_str(&row(group, paint));
         }
         text.push('\n');
@@ -43,7 +44,8 @@ pub fn summary(results: &Results, paint: Paint) -> String {
     if !results.groups.is_empty() {
         text.push_str(&wrap(
             "n: cycles. grey-out: longest silence that touches the event, median. control: the same for pseudo-events \
-             of the quiet time before, median. lost: attempts without a whole and right reply, all cycles.",
+             of the quiet time before, median. lost: attempts without a whole and right reply, all cycles. The rows are one cycle: \
+             the largest latency of each step, logarithmic, each row by itself; × where an attempt failed.",
             0,
             0,
         ));
@@ -58,6 +60,17 @@ pub fn summary(results: &Results, paint: Paint) -> String {
         text.push_str(&wrap(&format!("again: {}", results.command), 0, 7));
     }
     text
+}
+
+/// Managers of the same endpoint beside each other.
+pub(super) fn beside<'a>(groups: &[&'a Group]) -> Vec<&'a Group> {
+    let mut sorted: Vec<(usize, &Group)> = Vec::with_capacity(groups.len());
+    for &group in groups {
+        let first = groups.iter().position(|other| other.endpoint == group.endpoint);
+        sorted.push((first.unwrap_or(0), group));
+    }
+    sorted.sort_by_key(|(place, _)| *place);
+    sorted.into_iter().map(|(_, group)| group).collect()
 }
 
 pub(super) fn heading(event: &str, case: &str, view: &str) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::ResultError;
-use super::group::{Cycle, Key, group, within};
+use super::group::{Cycle, Key, drawn, group, within};
 use super::schema::{EndpointResult, EventResult, Labels, Results, Run, SCHEMA, VERSION};
 use super::timeline::Timeline;
 use crate::attempt::Attempt;
@@ -111,15 +111,24 @@ pub fn build(sources: Vec<Source>, options: &Options) -> Result<Results, ResultE
         }
         results.runs.push(run);
     }
+    let places: Vec<_> = groups
+        .iter()
+        .map(|(key, _)| {
+            let same = |other: &Key| other.labels == key.labels && other.event == key.event;
+            let beside = groups.iter().filter(|(other, _)| same(other));
+            drawn(beside.flat_map(|(_, cycles)| cycles))
+        })
+        .collect();
     results.groups = groups
         .into_iter()
-        .map(|(key, cycles)| group(key, cycles))
+        .zip(places)
+        .map(|((key, cycles), place)| group(key, cycles, place))
         .collect();
     results.comparisons = within(&results.groups);
     if results.command.is_empty()
         && let Some(run) = results.runs.first()
     {
-        results.command = run.command.join(" ");
+        results.command = typed(&run.command);
     }
     Ok(results)
 }
@@ -242,4 +251,14 @@ fn notes(source: &Source) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// A command line as one types it into a shell.
+fn typed(command: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    let word = |word: &String| match word.is_empty() || !word.chars().all(plain) {
+        true => format!("'{}'", word.replace('\'', "'\\''")),
+        false => word.clone(),
+    };
+    command.iter().map(word).collect::<Vec<_>>().join(" ")
 }

@@ -1,5 +1,7 @@
 //! Cycles of the same kind together.
 
+use std::collections::BTreeMap;
+
 use super::schema::{Group, GroupComparison, Labels, Latency, Results};
 use super::shown;
 use crate::attempt::{Attempt, Outcome};
@@ -25,8 +27,8 @@ pub(super) struct Key {
     pub(super) endpoint: String,
 }
 
-/// The figures of cycles of the same kind.
-pub(super) fn group(key: Key, cycles: Vec<Cycle<'_>>) -> Group {
+/// The figures of cycles of the same kind, with the attempts of the cycle `drawn`: its run and its event.
+pub(super) fn group(key: Key, cycles: Vec<Cycle<'_>>, drawn: Option<(usize, usize)>) -> Group {
     let mut group = Group {
         labels: key.labels,
         event: key.event,
@@ -70,7 +72,8 @@ pub(super) fn group(key: Key, cycles: Vec<Cycle<'_>>) -> Group {
     let lengths: Vec<f64> = group.lengths.iter().map(|&length| length as f64).collect();
     group.median = median(&lengths);
     group.interval = median_interval(&lengths);
-    group.shown = middle(&cycles).map(|cycle| {
+    let drawn = cycles.iter().find(|cycle| Some(cycle.place()) == drawn);
+    group.shown = drawn.map(|cycle| {
         shown::shown(
             cycle.run,
             cycle.index,
@@ -88,14 +91,29 @@ fn until(cycle: &Cycle<'_>) -> u64 {
     end.max(cycle.greyout.first_good.unwrap_or(end))
 }
 
-/// The cycle whose length is the lower median; one in which the endpoint did not come back is shown first.
-fn middle<'a, 'b>(cycles: &'a [Cycle<'b>]) -> Option<&'a Cycle<'b>> {
-    if let Some(away) = cycles.iter().find(|cycle| cycle.greyout.length.is_none()) {
+impl Cycle<'_> {
+    fn place(&self) -> (usize, usize) {
+        (self.run, self.index)
+    }
+}
+
+/// Which cycle is drawn for the endpoints of one event, by its run and its event. All endpoints show the same one, so
+/// that they fit beside each other and beside the time line: one in which an endpoint did not come back if there is
+/// any, else the one in the middle by its longest grey-out.
+pub(super) fn drawn<'a>(cycles: impl Iterator<Item = &'a Cycle<'a>>) -> Option<(usize, usize)> {
+    let mut longest: BTreeMap<(usize, usize), u64> = BTreeMap::new();
+    for cycle in cycles {
+        let length = cycle.greyout.length.unwrap_or(u64::MAX);
+        let known = longest.entry(cycle.place()).or_insert(0);
+        *known = length.max(*known);
+    }
+    if let Some((&away, _)) = longest.iter().find(|(_, length)| **length == u64::MAX) {
         return Some(away);
     }
-    let mut sorted: Vec<&Cycle<'_>> = cycles.iter().collect();
-    sorted.sort_by_key(|cycle| cycle.greyout.length);
-    sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+    let mut sorted: Vec<_> = longest.into_iter().collect();
+    sorted.sort_by_key(|(_, length)| *length);
+    let middle = sorted.len().saturating_sub(1) / 2;
+    sorted.get(middle).map(|(place, _)| *place)
 }
 
 impl Group {
