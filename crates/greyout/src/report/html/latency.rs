@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use super::scale::{Log, WIDTH, short};
+use super::scale::{Log, WIDTH, short, word_at};
 use crate::duration::show;
 use crate::result::Group;
 use crate::stats::Distribution;
@@ -42,7 +42,8 @@ pub(super) fn draw(group: &Group) -> Markup {
             }
             div class="axis" {
                 @for tick in scale.ticks() {
-                    span style=(format!("left:{}%", short(scale.share(tick) * 100.0))) { (show(tick)) }
+                    @let (place, edge) = word_at(scale.share(tick) * 100.0);
+                    span style=(place) class=[edge] { (show(tick)) }
                 }
             }
             table class="small" {
@@ -71,14 +72,20 @@ pub(super) fn draw(group: &Group) -> Markup {
 fn outline(all: &Distribution, scale: Log) -> String {
     let most = all.bars.iter().map(|bar| bar.1).max().unwrap_or(1).max(1) as f64;
     let mut path = format!("M0 {HEIGHT}");
+    let mut edge = String::new();
     for &(upper, count) in &all.bars {
-        let right = scale.share(upper as f64) * WIDTH;
-        let left = scale.share(upper as f64 / 10_f64.powf(1.0 / BAR)) * WIDTH;
-        let top = HEIGHT - count as f64 / most * (HEIGHT - 4.0);
+        let right = short(scale.share(upper as f64) * WIDTH);
+        let left = short(scale.share(upper as f64 / 10_f64.powf(1.0 / BAR)) * WIDTH);
+        let top = short(HEIGHT - count as f64 / most * (HEIGHT - 4.0));
+        // Down to the floor only where the next bar is not beside this one.
+        if left != edge {
+            let _ = write!(path, "V{HEIGHT}H{left}");
+        }
         // Never fails: it is a String.
-        let _ = write!(path, "H{}V{}H{}V{HEIGHT}", short(left), short(top), short(right));
+        let _ = write!(path, "V{top}H{right}");
+        edge = right;
     }
-    path
+    path + &format!("V{HEIGHT}")
 }
 
 #[cfg(test)]
@@ -93,6 +100,6 @@ mod tests {
             ..Distribution::default()
         };
         let path = outline(&all, Log::over([10_u64, 1000].into_iter()));
-        assert!(path.contains("V52H") && path.contains("V4H1000V100"), "{path}");
+        assert_eq!(path, "M0 100V100H458.3V52H500V100H958.3V4H1000V100");
     }
 }

@@ -50,7 +50,7 @@ pub fn page(results: &Results) -> String {
                     @if sections.is_empty() {
                         p { "There is no event in these records, so there is no grey-out to show." }
                     } @else {
-                        (overview::draw(results, &sections))
+                        (overview::draw(results, &sections, &managers))
                         @for section in &sections { (section::draw(results, section)) }
                     }
                     (about::draw(results))

@@ -2,14 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::scale::{Log, WIDTH, short};
+use super::scale::{Log, WIDTH, short, word_at};
 use super::section::Section;
 use crate::duration::show;
 use crate::report::comparison::figure;
 use crate::result::{Group, Results};
 use crate::stats::Verdict;
 
-pub(super) fn draw(results: &Results, sections: &[Section<'_>]) -> Markup {
+pub(super) fn draw(results: &Results, sections: &[Section<'_>], managers: &[&str]) -> Markup {
     let values = results.groups.iter().flat_map(|group| {
         let interval = group
             .interval
@@ -34,7 +34,8 @@ pub(super) fn draw(results: &Results, sections: &[Section<'_>]) -> Markup {
                 h3 { a href=(format!("#{}", section.id)) { (section.title) } }
                 div class="overview" {
                     @for group in &section.groups {
-                        (row(results, group, scale))
+                        @let place = managers.iter().position(|name| *name == group.labels.manager);
+                        (row(results, group, scale, place.unwrap_or(0)))
                     }
                 }
                 div class="overview" {
@@ -42,7 +43,8 @@ pub(super) fn draw(results: &Results, sections: &[Section<'_>]) -> Markup {
                         span class="name" {}
                         div class="axis" {
                             @for tick in scale.ticks() {
-                                span style=(format!("left:{}%", short(scale.share(tick) * 100.0))) { (show(tick)) }
+                                @let (place, edge) = word_at(scale.share(tick) * 100.0);
+                                span style=(place) class=[edge] { (show(tick)) }
                             }
                         }
                         span class="took" {}
@@ -53,11 +55,11 @@ pub(super) fn draw(results: &Results, sections: &[Section<'_>]) -> Markup {
     }
 }
 
-fn row(results: &Results, group: &Group, scale: Log) -> Markup {
+fn row(results: &Results, group: &Group, scale: Log, manager: usize) -> Markup {
     let x = |value: f64| short(scale.share(value) * WIDTH);
     let control = group.control.median as f64;
     html! {
-        div class="row" {
+        div class=(format!("row m{}", manager % 4)) {
             span class="name" { b { (group.endpoint) } " " span class="faint" { (group.labels.manager) } }
             div class="bar" {
                 svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img"
@@ -108,7 +110,7 @@ fn beside(results: &Results, group: &Group) -> Option<String> {
         (Verdict::Shorter | Verdict::Longer, Some(ratio)) => match one.comparison.interval {
             Some(interval) => {
                 format!(
-                    "{ratio}x {} ({} to {})",
+                    "{ratio}x {} ({}–{})",
                     one.from,
                     figure(interval.low),
                     figure(interval.high)

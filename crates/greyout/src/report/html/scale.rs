@@ -79,6 +79,16 @@ impl Log {
     }
 }
 
+/// Where a word at an axis stands, in percent: at the edges within, elsewhere around its place.
+pub(super) fn word_at(percent: f64) -> (String, Option<&'static str>) {
+    let edge = match percent {
+        low if low < 5.0 => Some("low"),
+        high if high > 95.0 => Some("high"),
+        _ => None,
+    };
+    (format!("left:{}%", short(percent)), edge)
+}
+
 /// A place with a tenth of precision, as short as it can be written.
 pub(super) fn short(value: f64) -> String {
     let text = format!("{value:.1}");

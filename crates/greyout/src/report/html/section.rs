@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::scale::{Time, short};
+use super::scale::{Time, word_at};
 use super::strip::Strip;
 use super::{latency, strip, waterfall};
 use crate::attempt::Outcome;
@@ -107,8 +107,9 @@ fn one(results: &Results, section: &Section<'_>, manager: &str) -> Markup {
             }
             div class="axis" {
                 @for tick in time.ticks() {
-                    span style=(format!("left:{}%", short(time.percent(tick)))) {
-                        @if tick < 0.0 { "−" } (show(tick.abs()))
+                    @let (place, edge) = word_at(time.percent(tick));
+                    span style=(place) class=[edge] {
+                        @if tick < 0.0 { "−" } @if tick == 0.0 { "0" } @else { (show(tick.abs())) }
                     }
                 }
             }

@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::scale::{Time, short};
+use super::scale::{Time, WIDTH, short};
 use crate::duration::show;
 use crate::result::{EventResult, Lane, Span};
 
 /// More are left out, the shortest first.
-const ROWS: usize = 40;
+const ROWS: usize = 24;
 
 pub(super) fn draw(event: &EventResult, time: Time) -> Markup {
     let (rows, left_out) = rows(&event.spans);
@@ -53,25 +53,32 @@ fn row(span: &Span, begin: u64, time: Time) -> Markup {
         Lane::Start => "start",
     };
     let took = show(span.end.saturating_sub(span.begin) as f64);
+    let (before, after) = (from.clamp(0.0, WIDTH) / 10.0, to.clamp(0.0, WIDTH) / 10.0);
+    // Beside the bar, where there is more room.
+    let place = if 100.0 - after >= before {
+        format!("left:{0}%;max-width:{1}%", short(after), short(100.0 - after))
+    } else {
+        format!("right:{0}%;max-width:{1}%", short(100.0 - before), short(before))
+    };
     html! {
         div class="row" {
-            span class="name" {
-                @match span.lane {
-                    Lane::Phase => { b { (span.name) } },
-                    Lane::Stop => { "stop " (span.name) },
-                    Lane::Start => { "start " (span.name) },
-                }
-            }
             div class="bar" {
                 svg viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" {
                     rect class=(if span.critical { format!("{kind} critical") } else { kind.to_owned() })
                         x=(short(from)) y="1" width=(short((to - from).max(1.0))) height="8" {}
                 }
             }
-            span class="took" {
-                (took)
-                @if span.critical { " · critical" }
-                @if !span.note.is_empty() { " · " (span.note) }
+            span class="name" style=(place) {
+                @match span.lane {
+                    Lane::Phase => { b { (span.name) } },
+                    Lane::Stop => { "stop " (span.name) },
+                    Lane::Start => { "start " (span.name) },
+                }
+                span class="faint" {
+                    " " (took)
+                    @if span.critical { " · critical" }
+                    @if !span.note.is_empty() { " · " (span.note) }
+                }
             }
         }
     }
@@ -101,6 +108,6 @@ mod tests {
         let (rows, left_out) = rows(&spans);
         assert_eq!(rows.len(), ROWS);
         assert_eq!(rows[0].name, "verify");
-        assert_eq!(left_out, Some((61, 160)));
+        assert_eq!(left_out, Some((77, 176)));
     }
 }
