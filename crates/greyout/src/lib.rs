@@ -18,6 +18,7 @@ pub mod record;
 pub mod report;
 pub mod result;
 pub mod stats;
+pub mod workload;
 
 pub use attempt::{Attempt, Outcome};
 pub use endpoint::Endpoint;

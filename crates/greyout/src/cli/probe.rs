@@ -1,5 +1,6 @@
 //! softboot-probe: makes attempts at a fixed rate, and records each.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _};
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -17,6 +18,7 @@ use crate::clock;
 use crate::duration;
 use crate::endpoint::Endpoint;
 use crate::probe::{Finished, Plan, Probe, run, send_mark};
+use crate::workload::{View, Workload};
 
 const NAME: &str = "softboot-probe";
 const EXAMPLES: &str = "\
@@ -62,8 +64,14 @@ enum Action {
 #[derive(Debug, Args)]
 struct Run {
     /// The endpoints.
-    #[arg(value_name = "[NAME=]ENDPOINT", required = true, value_parser = endpoint)]
+    #[arg(value_name = "[NAME=]ENDPOINT", required_unless_present = "workload", value_parser = endpoint)]
     endpoints: Vec<(String, Endpoint)>,
+    /// Take the endpoints of a workload file as well, and its case as a label.
+    #[arg(long, value_name = "FILE")]
+    workload: Option<PathBuf>,
+    /// Which endpoints of the workload: those that are seen from here.
+    #[arg(long, value_name = "VIEW", default_value = "survivor", requires = "workload")]
+    view: WorkloadView,
     /// Where the record goes. A file that is there is not overwritten.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -85,6 +93,15 @@ struct Run {
     /// Say something of the run; manager, case, view and accelerator have a meaning in reports.
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = pair)]
     labels: Vec<(String, String)>,
+}
+
+/// From where this probe looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum WorkloadView {
+    /// A process that lives through the event.
+    Survivor,
+    /// Outside of the machine.
+    Host,
 }
 
 #[derive(Debug, Args)]
@@ -143,9 +160,26 @@ fn probe(options: Run) -> Result<(), String> {
         endpoint,
         interval,
     };
+    let mut probes: Vec<Probe> = options.endpoints.into_iter().map(probe).collect();
+    let mut labels = BTreeMap::new();
+    if let Some(path) = &options.workload {
+        let workload = Workload::load(path).map_err(|error| error.to_string())?;
+        let (view, name) = match options.view {
+            WorkloadView::Survivor => (View::Survivor, "survivor"),
+            WorkloadView::Host => (View::Host, "host"),
+        };
+        probes.extend(workload.seen_from(view));
+        labels.insert("case".to_owned(), workload.case);
+        labels.insert("view".to_owned(), name.to_owned());
+    }
+    if probes.is_empty() {
+        return Err("the workload has no probe of this view; see --view".to_owned());
+    }
+    // What is said on the command line is meant for this run.
+    labels.extend(options.labels);
     let plan = Plan {
-        probes: options.endpoints.into_iter().map(probe).collect(),
-        labels: options.labels.into_iter().collect(),
+        probes,
+        labels,
         command: std::env::args().collect(),
         duration: options.duration,
         until_file: options.until_file,

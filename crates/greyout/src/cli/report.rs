@@ -11,6 +11,7 @@ use crate::record::Recording;
 use crate::report::{self, Paint};
 use crate::result::{Options, ResultError, Results, Source, Timeline, between, build};
 use crate::stats::Verdict;
+use crate::workload::{Workload, WorkloadError};
 
 const NAME: &str = "softboot-greyout";
 const EXAMPLES: &str = "\
@@ -20,6 +21,7 @@ Examples:
   softboot-greyout report --html page.html --json softboot.grey systemd.grey > both.json
   softboot-greyout report all.grey --timeline cycles.json --html page.html
   softboot-greyout compare yesterday.json today.json
+  softboot-greyout check workload.toml
 
 Grey-out of a client on an endpoint: its longest silence, from good reply to good
 reply, that touches an event. Events are marks in the record (softboot-probe mark).
@@ -28,7 +30,7 @@ says is noise. Cycles of the same manager, case, view, event and endpoint make o
 figure: the median, with an interval of 95 percent.
 
 Exit status: 0 done; 1 a file cannot be read or written; 2 usage; 3 a file is no
-record and no result, or of a later version; 4 compare --check: something is longer
+record, result or workload, or of a later version; 4 compare --check: something is longer
 than before by more than noise.";
 
 /// Show what softboot-probe recorded: how long clients waited, and for what.
@@ -47,6 +49,8 @@ enum Action {
     Compare(Compare),
     /// Show what a record holds.
     Show(Show),
+    /// Say what a workload file means, or what is wrong with it.
+    Check(Check),
 }
 
 #[derive(Debug, Args)]
@@ -94,6 +98,16 @@ struct Show {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+struct Check {
+    /// The workload file.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Write its unit files here.
+    #[arg(long, value_name = "DIRECTORY")]
+    units: Option<PathBuf>,
+}
+
 /// Why it did not work, with the file that it is about.
 struct Failure {
     path: PathBuf,
@@ -128,6 +142,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Action::Report(options) => make(options),
         Action::Compare(options) => compare(&options),
         Action::Show(options) => show(&options),
+        Action::Check(options) => check(&options),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -220,6 +235,34 @@ fn show(options: &Show) -> Result<u8, Failure> {
         }
     }
     print(&lines)?;
+    Ok(0)
+}
+
+fn check(options: &Check) -> Result<u8, Failure> {
+    let workload = match Workload::load(&options.file) {
+        Ok(workload) => workload,
+        Err(WorkloadError::Read { path, error }) => return Err(Failure::of(&path)(error)),
+        Err(faults) => {
+            complain(NAME, &faults.to_string());
+            return Ok(3);
+        }
+    };
+    let units = workload.units();
+    if let Some(directory) = &options.units {
+        for unit in &units {
+            let path = directory.join(&unit.name);
+            std::fs::write(&path, &unit.text).map_err(Failure::of(&path))?;
+        }
+    }
+    print(&format!(
+        "{}: {} unit files, {} probes; {} cycles of {} events, each after {} of quiet\n",
+        workload.case.escape_debug(),
+        units.len(),
+        workload.probes.len(),
+        workload.cycles,
+        workload.events.len(),
+        crate::duration::show(crate::clock::span(workload.quiet) as f64),
+    ))?;
     Ok(0)
 }
 
