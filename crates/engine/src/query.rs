@@ -101,6 +101,11 @@ impl Engine {
         self.soft_reboots
     }
 
+    /// Something was asked to be started in this userspace.
+    pub fn boot_requested(&self) -> bool {
+        self.boot_requested
+    }
+
     /// True once the job table was empty after the first request of this userspace.
     pub fn boot_finished(&self) -> bool {
         self.boot_finished

@@ -26,7 +26,7 @@ pub struct Cycle {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CyclePhase {
-    /// `verifying`, `stopping`, `ending what is left`, `switching the root`, `writing and exec`, …, `starting`.
+    /// `verifying`, `stopping`, `ending what is left`, `switching the root`, `writing and exec`, …, `booting`.
     pub name: String,
     /// When it began.
     pub began_usec: u64,

@@ -39,7 +39,7 @@ impl Mark {
             Mark::Stopping => "stopping",
             Mark::Ending => "ending what is left",
             Mark::Switching => "switching the root",
-            Mark::Starting => "starting",
+            Mark::Starting => "booting",
         }
     }
 }
@@ -252,7 +252,7 @@ mod tests {
                 ("ending what is left", 150, 10),
                 ("writing and exec", 160, 3),
                 ("reading", 163, 2),
-                ("starting", 165, 0),
+                ("booting", 165, 0),
             ]
         );
         let harmless: Vec<bool> = cycle.phases.iter().map(|phase| phase.harmless).collect();

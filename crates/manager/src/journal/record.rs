@@ -90,7 +90,7 @@ pub(crate) struct Begin {
 pub(crate) enum Base {
     /// A boot: nothing.
     Nothing,
-    /// What a re-exec brought: the snapshot, the definitions, and the clocks when they were read.
+    /// What a handoff brought: the snapshot, the definitions, and the clocks when they were read.
     Snapshot {
         /// The sealed snapshot.
         snapshot: i32,
@@ -98,6 +98,9 @@ pub(crate) enum Base {
         definitions: i32,
         /// Restoring an engine is a function of the clocks too.
         now: Now,
+        /// After a soft-reboot: the units among the definitions that were loaded, in their order.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        units: Option<Vec<UnitName>>,
     },
     /// An exact copy: [`super::image::Image`].
     Image(i32),

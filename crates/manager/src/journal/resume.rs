@@ -278,6 +278,12 @@ impl Manager {
         }
         crate::fault::place("gone-on");
         self.catch_up();
+        let asked = |event: &Event| matches!(event, Event::Request { .. });
+        let begun = self.engine.boot_requested() || self.pending_events().iter().any(asked);
+        if !begun && self.objective.is_none() && self.final_kill.is_none() {
+            // The program before was about to.
+            self.request_default();
+        }
         if self.recorder.safe_mode {
             self.enter_safe_mode();
         }

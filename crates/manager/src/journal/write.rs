@@ -11,7 +11,7 @@ use softboot_control::api::Cycle;
 use softboot_engine::{Action, Event, Now};
 use softboot_reexec::journal::Journal;
 use softboot_sys::crash;
-use softboot_unit::Usec;
+use softboot_unit::{UnitName, Usec};
 use tracing::error;
 
 use super::record::{Base, Begin, Entry, Unfinished};
@@ -66,6 +66,8 @@ pub(crate) enum Start {
         definitions: OwnedFd,
         /// When it was.
         now: Now,
+        /// After a soft-reboot: the units among the definitions that were loaded, in their order.
+        units: Option<Vec<UnitName>>,
     },
     /// A copy of everything as it is.
     Image,
@@ -107,11 +109,13 @@ impl Manager {
                 snapshot,
                 definitions,
                 now,
+                units,
             } => {
                 let base = Base::Snapshot {
                     snapshot: snapshot.as_raw_fd(),
                     definitions: definitions.as_raw_fd(),
                     now,
+                    units,
                 };
                 held.extend([snapshot, definitions]);
                 (base, SMALL)

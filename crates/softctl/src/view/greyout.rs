@@ -256,7 +256,7 @@ mod tests {
                 phase("verifying", at, 12_340, true),
                 phase("stopping", at + 12_340, 3_100_000, false),
                 phase("ending what is left", at + 3_112_340, 950, false),
-                phase("starting", at + 3_113_290, 36_710, false),
+                phase("booting", at + 3_113_290, 36_710, false),
             ],
             stopped: 20,
             started: 21,
@@ -286,7 +286,7 @@ mod tests {
              verifying            +0us     12.3ms  ░ all is answered\n\
              stopping             +12.3ms  3.100s  ██████████████████████████████\n\
              ending what is left  +3.112s  950us   █\n\
-             starting             +3.113s  36.7ms  █\n\
+             booting              +3.113s  36.7ms  █\n\
              \n\
              UNIT        AWAY    STOP    START   CLIENT  WAITED FOR\n\
              db.service  3.137s  3.099s  36.0ms  -       stop\n\
