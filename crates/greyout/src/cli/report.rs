@@ -30,8 +30,8 @@ says is noise. Cycles of the same manager, case, view, event and endpoint make o
 figure: the median, with an interval of 95 percent.
 
 Exit status: 0 done; 1 a file cannot be read or written; 2 usage; 3 a file is no
-record, result or workload, or of a later version; 4 compare --check: something is longer
-than before by more than noise.";
+record, result or workload, or of a later version; 4 compare --check: something is
+longer than before by more than noise.";
 
 /// Show what softboot-probe recorded: how long clients waited, and for what.
 #[derive(Debug, Parser)]
@@ -68,7 +68,7 @@ struct Report {
     #[arg(long, value_name = "FILE")]
     timeline: Vec<PathBuf>,
     /// What one types to measure again [default: the first probe's command line].
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     command: String,
 }
 

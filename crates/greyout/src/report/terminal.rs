@@ -85,6 +85,10 @@ fn row(group: &Group, paint: Paint) -> String {
         None => "none    ".to_owned(),
     };
     let lost = group.lost();
+    let control = match group.control.count {
+        0 => "–".to_owned(),
+        _ => show(group.control.median as f64),
+    };
     let count = format!("{lost:>5}");
     let mut text = format!(
         "  {} {} {:>3} {:>8} {} {:>8} {}\n",
@@ -96,7 +100,7 @@ fn row(group: &Group, paint: Paint) -> String {
             .saturating_add(usize::try_from(group.without_length).unwrap_or(usize::MAX)),
         length.trim_end(),
         fit(&interval(group.interval), 19),
-        show(group.control.median as f64),
+        control,
         if lost > 0 {
             paint.tone(Tone::Bad, &count)
         } else {
@@ -126,7 +130,7 @@ fn row(group: &Group, paint: Paint) -> String {
     }
     if group.without_length > 0 {
         let line = format!(
-            "    in {} cycles it did not come back, or the record began too late",
+            "    cycles in which it did not come back, or the record began too late: {}",
             group.without_length
         );
         let _ = writeln!(text, "{}", paint.tone(Tone::Bad, &line));

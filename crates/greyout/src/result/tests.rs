@@ -228,3 +228,42 @@ fn the_whole_window_of_a_made_up_record_is_what_it_says() {
     );
     assert_eq!(found[0].window.length(), 300 * MS + 500_000);
 }
+
+/// Every member's name, at any depth. What stands below `other` and `labels` is the caller's.
+fn members(value: &serde_json::Value, names: &mut std::collections::BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(object) => {
+            for (name, value) in object {
+                names.insert(name.clone());
+                if name != "other" && name != "labels" {
+                    members(value, names);
+                }
+            }
+        }
+        serde_json::Value::Array(all) => all.iter().for_each(|value| members(value, names)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_member_of_a_result_is_documented() {
+    let document = include_str!("../../../../docs/greyout-format.md");
+    let mut results = results(&[("a", &[20, 30], Outcome::Reset), ("b", &[20, 30], Outcome::Reset)]);
+    results.runs[0].ending = Some(crate::record::Ending {
+        in_flight: vec![crate::record::InFlight::default()],
+        cost: crate::record::Cost {
+            endpoints: vec![crate::record::EndpointCost::default()],
+            ..crate::record::Cost::default()
+        },
+        ..crate::record::Ending::default()
+    });
+    let mut names = std::collections::BTreeSet::new();
+    members(&serde_json::to_value(&results).unwrap(), &mut names);
+    assert!(names.len() > 60, "{names:?}");
+    for name in names {
+        assert!(
+            document.contains(&format!("`{name}`")),
+            "{name} is not in docs/greyout-format.md"
+        );
+    }
+}

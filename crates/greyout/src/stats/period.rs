@@ -73,19 +73,20 @@ pub fn events(marks: &[Mark], record: Window) -> Vec<Event> {
 /// Windows as long as the event, one after the other in its control period: the same computation on them says what a
 /// grey-out of nothing looks like. `attempts` are those of one endpoint, `interval` is its interval.
 ///
-/// The last ends before the last good reply of the control period: the pause after that one may be the event's.
+/// The first begins with the first good reply of the control period, and the last ends before the last one: the pause
+/// after that may be the event's.
 pub fn pseudo_events(event: &Event, attempts: &[Attempt], interval: u64) -> Vec<Window> {
-    let in_control = |time: u64| time >= event.control.begin && time <= event.control.end;
+    let within = event.control.begin..=event.control.end;
     let good = attempts.iter().filter(|attempt| attempt.is_good());
     let good = good
         .map(|attempt| attempt.finished)
-        .filter(|&time| in_control(time));
-    let Some(last) = good.max() else {
+        .filter(|time| within.contains(time));
+    let (Some(first), Some(last)) = (good.clone().min(), good.max()) else {
         return Vec::new();
     };
     let mut windows = Vec::new();
     let length = event.window.length();
-    let mut begin = event.control.begin.saturating_add(interval);
+    let mut begin = first;
     // An event of no length would have as many as the control period has nanoseconds.
     let step = length.max(interval).max(1);
     while begin.saturating_add(length) < last {
@@ -175,16 +176,16 @@ mod tests {
         assert_eq!(
             windows,
             [
-                window(210, 270),
-                window(270, 330),
-                window(330, 390),
-                window(390, 450)
+                window(201, 261),
+                window(261, 321),
+                window(321, 381),
+                window(381, 441)
             ]
         );
         let long = Event {
             window: window(480, 2000),
             ..event
         };
-        assert_eq!(pseudo_events(&long, &attempts, 10), [window(210, 470)]);
+        assert_eq!(pseudo_events(&long, &attempts, 10), [window(201, 470)]);
     }
 }

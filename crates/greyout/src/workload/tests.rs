@@ -130,3 +130,22 @@ fn what_does_not_fit_together_is_a_fault() {
     let quiet = &WHOLE[..WHOLE.find("[[event]]").unwrap()];
     assert!(faults(quiet).join("").contains("nothing happens"));
 }
+
+#[test]
+fn the_example_of_the_documentation_is_a_workload() {
+    let document = include_str!("../../../../docs/greyout.md");
+    let example = document
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    let workload = Workload::parse(example, Path::new("docs/greyout.md")).unwrap();
+    assert_eq!(
+        (
+            workload.services.len(),
+            workload.sockets.len(),
+            workload.events.len()
+        ),
+        (1, 1, 1)
+    );
+}

@@ -15,11 +15,7 @@ pub(super) fn draw(results: &Results, sections: &[Section<'_>], managers: &[&str
             .interval
             .map(|interval| [interval.low as u64, interval.high as u64]);
         let median = group.median.map(|median| median as u64);
-        interval
-            .into_iter()
-            .flatten()
-            .chain(median)
-            .chain([group.control.median.max(1)])
+        interval.into_iter().flatten().chain(median).chain(control(group))
     });
     let scale = Log::over(values);
     html! {
@@ -55,9 +51,13 @@ pub(super) fn draw(results: &Results, sections: &[Section<'_>], managers: &[&str
     }
 }
 
+/// What a grey-out of nothing looks like; `None` if the quiet time was too short to say.
+fn control(group: &Group) -> Option<u64> {
+    (group.control.count > 0).then_some(group.control.median)
+}
+
 fn row(results: &Results, group: &Group, scale: Log, manager: usize) -> Markup {
     let x = |value: f64| short(scale.share(value) * WIDTH);
-    let control = group.control.median as f64;
     html! {
         div class=(format!("row m{}", manager % 4)) {
             span class="name" { b { (group.endpoint) } " " span class="faint" { (group.labels.manager) } }
@@ -67,7 +67,9 @@ fn row(results: &Results, group: &Group, scale: Log, manager: usize) -> Markup {
                     @for tick in scale.ticks() {
                         path class="grid" d=(format!("M{} 0V20", x(tick))) {}
                     }
-                    path class="controlmark" d=(format!("M{} 3V17", x(control))) {}
+                    @if let Some(control) = control(group) {
+                        path class="controlmark" d=(format!("M{} 3V17", x(control as f64))) {}
+                    }
                     @if let Some(interval) = group.interval {
                         path class="intervalmark" d=(format!("M{} 10H{}", x(interval.low), x(interval.high))) {}
                     }
@@ -80,7 +82,7 @@ fn row(results: &Results, group: &Group, scale: Log, manager: usize) -> Markup {
                 b {
                     @match group.median {
                         Some(median) => { (show(median)) },
-                        None => { "did not come back" },
+                        None => { "no grey-out to give" },
                     }
                 }
                 @let lost = group.lost();

@@ -70,10 +70,11 @@ impl Log {
         ((value.max(1.0).log10() - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 
-    /// The powers of ten.
+    /// The powers of ten; of many only every other, or every third.
     pub(super) fn ticks(self) -> Vec<f64> {
         let count = (self.high - self.low) as u32;
         (0..=count)
+            .step_by(count.div_ceil(6).max(1) as usize)
             .map(|index| 10_f64.powf(self.low + f64::from(index)))
             .collect()
     }
@@ -115,6 +116,11 @@ mod tests {
         assert_eq!(scale.ticks()[0].round(), 10_000.0);
         assert!((scale.share(1e9) - 1.0).abs() < 1e-9 && scale.share(1e4).abs() < 1e-9);
         assert_eq!(Log::over([5_u64].into_iter()).ticks().len(), 2);
+        assert_eq!(
+            Log::over([1_u64, 10_000_000_000].into_iter()).ticks().len(),
+            6,
+            "every other of ten"
+        );
     }
 
     #[test]

@@ -57,7 +57,10 @@ pub(super) fn draw(results: &Results, section: &Section<'_>) -> Markup {
                 "Counted from the due time. Each outline is scaled to its own highest bar; the table has the counts."
             }
             div class="two" {
-                @for group in &section.groups { (latency::draw(group)) }
+                @for group in &section.groups {
+                    @let all = [&group.latency.before, &group.latency.during, &group.latency.after];
+                    @if all.iter().any(|period| period.count > 0) { (latency::draw(group)) }
+                }
             }
         }
     }
@@ -84,6 +87,9 @@ fn one(results: &Results, section: &Section<'_>, manager: &str) -> Markup {
         edges().max().copied().unwrap_or(1),
     );
     let first = drawn.first().map(|(_, shown, _, _)| *shown);
+    let away = drawn
+        .iter()
+        .any(|(_, _, _, endpoint)| endpoint.greyout.length.is_none());
     let cycles = section
         .groups
         .iter()
@@ -93,9 +99,18 @@ fn one(results: &Results, section: &Section<'_>, manager: &str) -> Markup {
         div class="cycle" {
             h3 { @if manager.is_empty() { "One cycle" } @else { (manager) } }
             p class="faint" {
-                "One of " (cycles) " cycles"
-                @if let Some(shown) = first { " (record " (shown.run + 1) ", event " (shown.event + 1) ")" }
-                ", the one in the middle by its longest grey-out. Time 0 is the begin of the event, which took "
+                @if cycles == 1 {
+                    "The only cycle. "
+                } @else {
+                    "One of " (cycles) " cycles"
+                    @if let Some(shown) = first { " (record " (shown.run + 1) ", event " (shown.event + 1) ")" }
+                    @if away {
+                        ", the first in which an endpoint did not come back. "
+                    } @else {
+                        ", the one in the middle by its longest grey-out. "
+                    }
+                }
+                "Time 0 is the begin of the event, which took "
                 (show(event.window.length() as f64)) "."
             }
             (waterfall::draw(event, time))

@@ -36,7 +36,12 @@ pub(super) fn draw(strip: &Strip<'_>, time: Time) -> Markup {
         .iter()
         .zip(&shown.outcome)
         .filter(|(_, code)| good(code));
-    let scale = Log::over(latencies.map(|(&latency, _)| latency));
+    let scale = Log::over(latencies.clone().map(|(&latency, _)| latency));
+    let ticks = if latencies.count() > 0 {
+        scale.ticks()
+    } else {
+        Vec::new()
+    };
     let relative = |instant: u64| instant.wrapping_sub(strip.event.begin) as i64 as f64;
     let gap = strip.greyout.last_good.map(|from| {
         let to = strip.greyout.first_good.map_or(f64::INFINITY, relative);
@@ -49,9 +54,10 @@ pub(super) fn draw(strip: &Strip<'_>, time: Time) -> Markup {
             figcaption {
                 b { (strip.name) }
                 span class="figure" {
-                    @match strip.greyout.length {
-                        Some(length) => { (show(length as f64)) },
-                        None => { "did not come back" },
+                    @match (strip.greyout.length, strip.greyout.last_good) {
+                        (Some(length), _) => { (show(length as f64)) },
+                        (None, Some(_)) => { "did not come back" },
+                        (None, None) => { "no good reply before the event" },
                     }
                 }
                 span class="faint" { (lost(strip.greyout)) }
@@ -67,7 +73,7 @@ pub(super) fn draw(strip: &Strip<'_>, time: Time) -> Markup {
                     @if let Some((from, to)) = gap {
                         rect class="gap" x=(short(from)) y="0" width=(short((to - from).max(0.5))) height=(HEIGHT) {}
                     }
-                    @for tick in scale.ticks() {
+                    @for &tick in &ticks {
                         path class="grid" d=(format!("M0 {}H1000", short(height(scale, tick)))) {}
                     }
                     path class="lane" d=(format!("M0 {}H1000", (FLOOR + HEIGHT - 14.0) / 2.0)) {}
@@ -81,7 +87,7 @@ pub(super) fn draw(strip: &Strip<'_>, time: Time) -> Markup {
                         path class=(format!("bad o{code}")) d=(path) {}
                     }
                 }
-                @for tick in scale.ticks() {
+                @for &tick in &ticks {
                     span class="y" style=(format!("top:{}%", short(height(scale, tick)))) { (show(tick)) }
                 }
                 @if strip.greyout.lost() > 0 {
