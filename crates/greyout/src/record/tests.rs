@@ -207,3 +207,14 @@ fn an_attempt_in_time_takes_little_room() {
     let length = file(&attempts, None).len();
     assert!(length < 16_000, "{length}");
 }
+
+proptest! {
+    #[test]
+    fn whatever_follows_a_header_is_read_without_harm(garbage in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let (mut bytes, _) = write(&[]);
+        bytes.extend_from_slice(&garbage);
+        let read = Recording::read(&bytes).unwrap();
+        prop_assert_eq!(read.tail == Tail::Whole, garbage.is_empty());
+        prop_assert!(Recording::read(&garbage).is_err());
+    }
+}

@@ -8,7 +8,7 @@ use super::group::{Cycle, Key, drawn, group, within};
 use super::schema::{EndpointResult, EventResult, Labels, Results, Run, SCHEMA, VERSION};
 use super::timeline::Timeline;
 use crate::attempt::Attempt;
-use crate::measure::{Window, greyout_within};
+use crate::measure::{Window, good_replies, greyout_within, silence};
 use crate::record::{Recording, Tail};
 use crate::stats::{Event, Spread, events, pseudo_events};
 
@@ -154,11 +154,16 @@ fn cycle<'a>(
     let from = attempts.partition_point(|attempt| attempt.due < event.control.begin);
     let to = attempts.partition_point(|attempt| attempt.due < event.after.end);
     let attempts = attempts.get(from..to.max(from)).unwrap_or_default();
-    let before = attempts.partition_point(|attempt| attempt.due < event.control.end);
-    let quiet = attempts.get(..before).unwrap_or_default();
+    let good = good_replies(attempts);
+    // Without what came after the begin of the event.
+    let quiet = good.partition_point(|&finished| finished <= event.control.end);
+    let quiet = good.get(..quiet).unwrap_or_default();
     let control = pseudo_events(event, quiet, interval)
         .into_iter()
-        .filter_map(|window| greyout_within(quiet, window).length)
+        .filter_map(|window| {
+            let (from, to) = silence(quiet, window);
+            Some(to?.saturating_sub(from?))
+        })
         .collect();
     Cycle {
         run,

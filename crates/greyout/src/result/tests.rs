@@ -1,5 +1,7 @@
 //! Results of records that are made up.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::attempt::{Attempt, Outcome};
 use crate::measure::Window;
@@ -265,5 +267,43 @@ fn every_member_of_a_result_is_documented() {
             document.contains(&format!("`{name}`")),
             "{name} is not in docs/greyout-format.md"
         );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn whatever_a_record_holds_it_can_be_shown(
+        attempts in proptest::collection::vec((any::<[u64; 3]>(), 0..9_u8), 0..30),
+        small in proptest::collection::vec((0..500_u64, 0..9_u8), 0..60),
+        marks in proptest::collection::vec((prop_oneof![any::<u64>(), 0..600_u64], 0..3_u8), 0..6),
+        (started, interval) in any::<(u64, u64)>(),
+    ) {
+        let header = Header {
+            started,
+            endpoints: vec![EndpointHeader { interval, ..EndpointHeader::default() }; 2],
+            ..Header::default()
+        };
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes, &header).unwrap();
+        let outcome = |code| Outcome::of_code(code).unwrap();
+        for ([due, started, finished], code) in attempts {
+            writer.attempt(0, &Attempt { due, started, finished, outcome: outcome(code) }).unwrap();
+        }
+        for (due, code) in small {
+            writer.attempt(1, &Attempt { due, started: due, finished: due + 3, outcome: outcome(code) }).unwrap();
+        }
+        for (time, kind) in marks {
+            let kind = [MarkKind::Begin, MarkKind::End, MarkKind::Note][usize::from(kind)];
+            writer.mark(&Mark { time, kind, name: "e".to_owned(), endpoint: Some(9) }).unwrap();
+        }
+        let recording = Recording::read(&bytes).unwrap();
+        crate::report::record("file", &recording, crate::report::Paint::off());
+        let results = build(vec![source("a", &bytes), source("b", &bytes)], &Options::default()).unwrap();
+        prop_assert!(!crate::report::summary(&results, crate::report::Paint::off()).contains("NaN"));
+        prop_assert!(!crate::report::page(&results).contains("NaN"));
+        prop_assert_eq!(Results::parse(&results.to_json().unwrap()).unwrap().groups.len(), results.groups.len());
+        between(&results, &results);
     }
 }

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::attempt::Attempt;
 use crate::measure::Window;
 use crate::record::{Mark, MarkKind};
+
+/// More pseudo-events of one control period say nothing new.
+const MOST: u64 = 10_000;
 
 /// An event, with the time before and after it that is its own. The quiet time between two events is divided in
 /// halves: the first belongs to what comes after the one, the second is the control period of the other.
@@ -71,24 +73,23 @@ pub fn events(marks: &[Mark], record: Window) -> Vec<Event> {
 }
 
 /// Windows as long as the event, one after the other in its control period: the same computation on them says what a
-/// grey-out of nothing looks like. `attempts` are those of one endpoint, `interval` is its interval.
+/// grey-out of nothing looks like. `good` are the good replies of one endpoint in order of time, `interval` is its
+/// interval.
 ///
 /// The first begins with the first good reply of the control period, and the last ends before the last one: the pause
 /// after that may be the event's.
-pub fn pseudo_events(event: &Event, attempts: &[Attempt], interval: u64) -> Vec<Window> {
-    let within = event.control.begin..=event.control.end;
-    let good = attempts.iter().filter(|attempt| attempt.is_good());
-    let good = good
-        .map(|attempt| attempt.finished)
-        .filter(|time| within.contains(time));
-    let (Some(first), Some(last)) = (good.clone().min(), good.max()) else {
+pub fn pseudo_events(event: &Event, good: &[u64], interval: u64) -> Vec<Window> {
+    let from = good.partition_point(|&time| time < event.control.begin);
+    let to = good.partition_point(|&time| time <= event.control.end);
+    let good = good.get(from..to).unwrap_or_default();
+    let (Some(&first), Some(&last)) = (good.first(), good.last()) else {
         return Vec::new();
     };
     let mut windows = Vec::new();
     let length = event.window.length();
     let mut begin = first;
     // An event of no length would have as many as the control period has nanoseconds.
-    let step = length.max(interval).max(1);
+    let step = length.max(interval).max(last.saturating_sub(first) / MOST).max(1);
     while begin.saturating_add(length) < last {
         windows.push(Window {
             begin,
@@ -109,7 +110,6 @@ pub fn pseudo_events(event: &Event, attempts: &[Attempt], interval: u64) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attempt::Outcome;
 
     fn mark(time: u64, kind: MarkKind) -> Mark {
         Mark {
@@ -158,21 +158,14 @@ mod tests {
 
     #[test]
     fn pseudo_events_are_as_long_as_the_event_and_end_before_it() {
-        let attempts: Vec<Attempt> = (0..50)
-            .map(|tick| Attempt {
-                due: tick * 10,
-                started: tick * 10,
-                finished: tick * 10 + 1,
-                outcome: Outcome::Good,
-            })
-            .collect();
+        let good: Vec<u64> = (0..50).map(|tick| tick * 10 + 1).collect();
         let event = Event {
             name: String::new(),
             window: window(480, 540),
             control: window(200, 480),
             after: window(540, 1000),
         };
-        let windows = pseudo_events(&event, &attempts, 10);
+        let windows = pseudo_events(&event, &good, 10);
         assert_eq!(
             windows,
             [
@@ -186,6 +179,17 @@ mod tests {
             window: window(480, 2000),
             ..event
         };
-        assert_eq!(pseudo_events(&long, &attempts, 10), [window(201, 470)]);
+        assert_eq!(pseudo_events(&long, &good, 10), [window(201, 470)]);
+    }
+
+    #[test]
+    fn there_are_not_more_pseudo_events_than_are_of_use() {
+        let event = Event {
+            window: window(2_000_000_000, 2_000_000_000),
+            control: window(0, 2_000_000_000),
+            ..Event::default()
+        };
+        let windows = pseudo_events(&event, &[1, 1_000_000_000, 2_000_000_000], 1);
+        assert!((5_000..=10_001).contains(&windows.len()), "{}", windows.len());
     }
 }

@@ -13,9 +13,12 @@ pub(super) struct Time {
 impl Time {
     /// From an instant to another, in nanoseconds relative to the event.
     pub(super) fn new(from: i64, to: i64) -> Time {
+        let (from, to) = (from as f64, to as f64);
+        // Far from zero the next number is more than a nanosecond away.
+        let least = (from.abs() * 1e-12).max(1.0);
         Time {
-            from: from as f64,
-            to: (to.max(from.saturating_add(1))) as f64,
+            from,
+            to: to.max(from + least),
         }
     }
 
@@ -107,6 +110,13 @@ mod tests {
         let ticks = Time::new(0, 7).ticks();
         assert_eq!(ticks, [0.0, 2.0, 4.0, 6.0]);
         assert!(Time::new(5, 5).ticks().len() < 30);
+    }
+
+    #[test]
+    fn instants_that_are_the_same_number_still_have_a_place() {
+        // Found by whatever_a_record_holds_it_can_be_shown: a nanosecond is less than a step of f64 there.
+        let time = Time::new(i64::MAX - 1, i64::MAX);
+        assert!(time.x(i64::MAX as f64).is_finite() && time.ticks().len() < 30);
     }
 
     #[test]
