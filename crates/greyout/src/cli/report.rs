@@ -27,7 +27,8 @@ Grey-out of a client on an endpoint: its longest silence, from good reply to goo
 reply, that touches an event. Events are marks in the record (softboot-probe mark).
 The same computation on the quiet time before each event is the control: what it
 says is noise. Cycles of the same manager, case, view, event and endpoint make one
-figure: the median, with an interval of 95 percent.
+figure: the median, with an interval of 95 percent. Other managers stand beside
+that of the first file.
 
 Exit status: 0 done; 1 a file cannot be read or written; 2 usage; 3 a file is no
 record, result or workload, or of a later version; 4 compare --check: something is

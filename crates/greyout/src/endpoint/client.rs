@@ -112,9 +112,10 @@ impl Client {
             let mut reply = [0; 64];
             // What an earlier ping is answered late does not answer this one.
             loop {
-                let length = udp.recv(&mut reply)?;
-                if reply.get(..length) == Some(&ping) {
-                    return Ok(Outcome::Good);
+                match udp.recv(&mut reply) {
+                    Ok(length) if reply.get(..length) == Some(&ping) => return Ok(Outcome::Good),
+                    Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                    _ => {}
                 }
                 if crate::clock::now() >= deadline {
                     return Ok(Outcome::TimedOut);

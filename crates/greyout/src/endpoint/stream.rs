@@ -39,12 +39,16 @@ impl Stream {
             deadline: 0,
         };
         stream.restart();
+        // A signal is not the endpoint's doing. On Linux a second connect(2) waits for what the first one began.
         match peer {
             Peer::Tcp(address) => {
                 set_tcp_nodelay(&stream.fd, true)?;
-                connect(&stream.fd, address)?;
+                retry_on_intr(|| connect(&stream.fd, address))?;
             }
-            Peer::Unix(path) => connect(&stream.fd, &SocketAddrUnix::new(path)?)?,
+            Peer::Unix(path) => {
+                let address = SocketAddrUnix::new(path)?;
+                retry_on_intr(|| connect(&stream.fd, &address))?;
+            }
         }
         Ok(stream)
     }

@@ -6,7 +6,7 @@ use super::comparison::comparison;
 use super::spark;
 use super::text::{Paint, Tone, WIDTH, clean, fit, wrap};
 use crate::duration::show;
-use crate::result::{Group, Results, Run};
+use crate::result::{Group, Results};
 use crate::stats::Interval;
 
 /// The result in tables.
@@ -50,9 +50,7 @@ pub fn summary(results: &Results, paint: Paint) -> String {
             0,
         ));
     }
-    for run in &results.runs {
-        text.push_str(&about(run));
-    }
+    text.push_str(&about(results));
     for note in &results.notes {
         text.push_str(&wrap(&format!("note: {note}"), 0, 6));
     }
@@ -150,31 +148,22 @@ fn interval(interval: Option<Interval>) -> String {
     }
 }
 
-fn about(run: &Run) -> String {
+/// What was measured on, and what the probes took.
+fn about(results: &Results) -> String {
     let mut text = String::new();
-    let machine = &run.machine;
-    let mut parts = vec![clean(&run.file)];
-    if let Some(ending) = &run.ending {
-        let cost = &ending.cost;
-        let share = cost.cpu as f64 / cost.wall.max(1) as f64 * 100.0;
-        let late = cost
-            .endpoints
-            .iter()
-            .map(|endpoint| endpoint.late_p99)
-            .max()
-            .unwrap_or(0);
-        parts.push(format!(
-            "the probe took {share:.1} % of a CPU and woke up at most {} late in 99 of 100 cases",
+    let kinds = results.kinds();
+    let cpu = kinds.iter().filter_map(|kind| kind.cpu()).reduce(f64::max);
+    if let Some(cpu) = cpu {
+        let late = kinds.iter().map(|kind| kind.lateness().1).max().unwrap_or(0);
+        let line = format!(
+            "probe: at most {cpu:.1} % of a CPU; woke up at most {} late in 99 of 100 cases",
             show(late as f64)
-        ));
+        );
+        text.push_str(&wrap(&line, 0, 7));
     }
-    if !machine.kernel.is_empty() {
-        parts.push(format!(
-            "{}, {} CPUs, {}",
-            machine.cpu, machine.cpus, machine.kernel
-        ));
+    for machine in results.machines() {
+        text.push_str(&wrap(&format!("on: {machine}"), 0, 4));
     }
-    text.push_str(&wrap(&parts.join("; "), 0, 2));
     text
 }
 

@@ -4,6 +4,7 @@
 //! its meaning within a version.
 
 mod build;
+mod cost;
 mod error;
 mod group;
 mod schema;
@@ -13,6 +14,7 @@ mod timeline;
 use std::path::Path;
 
 pub use build::{Options, Source, build};
+pub use cost::Kind;
 pub use error::ResultError;
 pub use group::between;
 pub use schema::{

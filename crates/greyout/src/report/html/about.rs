@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::duration::show;
-use crate::result::{Results, Run};
+use crate::result::{Kind, Results};
 
 pub(super) fn draw(results: &Results) -> Markup {
     html! {
@@ -21,10 +21,10 @@ pub(super) fn draw(results: &Results) -> Markup {
                     }
                 }
                 tbody {
-                    @for run in &results.runs { (row(run)) }
+                    @for kind in results.kinds() { (row(&kind)) }
                 }
             }
-            @for machine in machines(results) {
+            @for machine in results.machines() {
                 p class="faint" { (machine) }
             }
             @if !results.notes.is_empty() {
@@ -45,28 +45,22 @@ pub(super) fn draw(results: &Results) -> Markup {
     }
 }
 
-fn row(run: &Run) -> Markup {
-    let cost = run.ending.as_ref().map(|ending| &ending.cost);
-    let late = |pick: fn(&crate::record::EndpointCost) -> u64| {
-        let all = cost.into_iter().flat_map(|cost| &cost.endpoints);
-        show(all.map(pick).max().unwrap_or(0) as f64)
-    };
+fn row(kind: &Kind<'_>) -> Markup {
+    let (median, p99) = kind.lateness();
     html! {
         tr {
-            th { (run.file) }
-            td data-l="manager" class="text" { (or_dash(&run.labels.manager)) }
-            td data-l="case" class="text" { (or_dash(&run.labels.case)) }
-            td data-l="view" class="text" { (or_dash(&run.labels.view)) }
-            td data-l="accelerator" class="text" { (or_dash(run.other.get("accelerator").map_or("", String::as_str))) }
-            td data-l="events" { (run.events.len()) }
-            @match cost {
-                Some(cost) => {
-                    td data-l="probe's CPU" {
-                        (format!("{:.1} %", cost.cpu as f64 / cost.wall.max(1) as f64 * 100.0))
-                    }
-                    td data-l="probe late (median, p99)" {
-                        (late(|endpoint| endpoint.late_median)) ", " (late(|endpoint| endpoint.late_p99))
-                    }
+            th {
+                @if let [one] = kind.runs.as_slice() { (one.file) } @else { (kind.runs.len()) " records" }
+            }
+            td data-l="manager" class="text" { (or_dash(&kind.labels.manager)) }
+            td data-l="case" class="text" { (or_dash(&kind.labels.case)) }
+            td data-l="view" class="text" { (or_dash(&kind.labels.view)) }
+            td data-l="accelerator" class="text" { (or_dash(kind.accelerator)) }
+            td data-l="events" { (kind.events()) }
+            @match kind.cpu() {
+                Some(cpu) => {
+                    td data-l="probe's CPU" { (format!("{cpu:.1} %")) }
+                    td data-l="probe late (median, p99)" { (show(median as f64)) ", " (show(p99 as f64)) }
                 },
                 None => {
                     td data-l="probe's CPU" { "–" }
@@ -79,32 +73,4 @@ fn row(run: &Run) -> Markup {
 
 fn or_dash(text: &str) -> &str {
     if text.is_empty() { "–" } else { text }
-}
-
-/// Each machine once.
-fn machines(results: &Results) -> Vec<String> {
-    let mut all: Vec<String> = Vec::new();
-    for run in &results.runs {
-        let machine = &run.machine;
-        let mut parts = vec![
-            machine.cpu.clone(),
-            format!("{} CPUs", machine.cpus),
-            format!("{} MiB", machine.memory / 1024),
-            machine.kernel.clone(),
-            machine.virtualization.clone(),
-            run.program.clone(),
-        ];
-        parts.extend(
-            run.other
-                .iter()
-                .filter(|(name, _)| *name != "accelerator")
-                .map(|(name, value)| format!("{name} {value}")),
-        );
-        parts.retain(|part| !part.is_empty());
-        let text = parts.join(" · ");
-        if !all.contains(&text) {
-            all.push(text);
-        }
-    }
-    all
 }
