@@ -1,6 +1,6 @@
 //! softboot-probe: makes attempts at a fixed rate, and records each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _};
 use std::path::PathBuf;
@@ -174,6 +174,13 @@ fn probe(options: Run) -> Result<(), String> {
     }
     if probes.is_empty() {
         return Err("the workload has no probe of this view; see --view".to_owned());
+    }
+    let mut names = BTreeSet::new();
+    if let Some(twice) = probes.iter().find(|probe| !names.insert(probe.name.as_str())) {
+        return Err(format!(
+            "two endpoints are called {}; reports tell them apart by NAME=ENDPOINT",
+            twice.name
+        ));
     }
     // What is said on the command line is meant for this run.
     labels.extend(options.labels);

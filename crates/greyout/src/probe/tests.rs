@@ -165,7 +165,7 @@ fn two_probes_of_one_service_agree_on_how_long_it_was_away() {
         .collect();
     let noise = records.iter().map(|record| length(record, quiet)).max().unwrap();
     // A loaded machine can also be late just once, at the worst moment.
-    let allowed = 4 * noise + 100_000_000;
+    let allowed = 4 * noise + 200_000_000;
     for &seen in &seen {
         assert!(seen >= end - begin, "{seen} is shorter than the stall");
         assert!(
