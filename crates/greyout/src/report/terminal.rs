@@ -78,10 +78,6 @@ pub(super) fn heading(event: &str, case: &str, view: &str) -> String {
 }
 
 fn row(group: &Group, paint: Paint) -> String {
-    let length = match group.median {
-        Some(median) => fit(&show(median), 8),
-        None => "none    ".to_owned(),
-    };
     let lost = group.lost();
     let control = match group.control.count {
         0 => "–".to_owned(),
@@ -92,11 +88,8 @@ fn row(group: &Group, paint: Paint) -> String {
         "  {} {} {:>3} {:>8} {} {:>8} {}\n",
         fit(&group.endpoint, 15),
         fit(&group.labels.manager, 14),
-        group
-            .lengths
-            .len()
-            .saturating_add(usize::try_from(group.without_length).unwrap_or(usize::MAX)),
-        length.trim_end(),
+        group.cycles(),
+        group.median.map_or("none".to_owned(), show),
         fit(&interval(group.interval), 19),
         control,
         if lost > 0 {

@@ -126,6 +126,11 @@ impl Group {
         }
     }
 
+    /// How many there were.
+    pub fn cycles(&self) -> u64 {
+        (self.lengths.len() as u64).saturating_add(self.without_length)
+    }
+
     /// Attempts that got no whole and right reply.
     pub fn lost(&self) -> u64 {
         self.failed.values().sum()

@@ -94,7 +94,7 @@ fn one(results: &Results, section: &Section<'_>, manager: &str) -> Markup {
         .groups
         .iter()
         .find(|group| group.labels.manager == manager);
-    let cycles = cycles.map_or(0, |group| group.lengths.len() as u64 + group.without_length);
+    let cycles = cycles.map_or(0, |group| group.cycles());
     html! {
         div class="cycle" {
             h3 { @if manager.is_empty() { "One cycle" } @else { (manager) } }
