@@ -6,15 +6,18 @@ use std::time::Instant;
 
 use softboot_initrd::compress::Compression;
 use softboot_initrd::image::Devices;
+use softboot_initrd::packages::Trust;
+use softboot_initrd::reference::{Form as RootForm, ReferenceRoot};
 use softboot_qemu::accel::{self, Wish};
 use softboot_qemu::machine::Machine;
-use softboot_tests::suite::{ContainerForm, Form, Report, Selection, run_suite};
+use softboot_tests::suite::{ContainerForm, Form, Reference, Report, Selection, run_suite};
 
 use crate::exit::Failure;
 use crate::guest;
 use crate::places::Places;
 use crate::progress::Reporter;
 use crate::provision::{self, Demo};
+use crate::reference;
 use crate::tidy;
 
 /// What `--help` adds.
@@ -22,7 +25,8 @@ pub(crate) const HELP: &str = "\
 Scenarios, in container and VM: page, soft-reboots, reexec-queue, crash, defer, environment, next-root, stages,
 survivors, packages; in the VM only: status-exit, stubborn, bad-input, ending; in a container only: clients,
 refused-handoff, faults, soak, versions, pid1-signals, unit-log, fd-store, doublings, services, verbs, bad-calls,
-forking, ports, devices, mounts.
+forking, ports, devices, mounts, varlinkctl (which fetches the newest systemd of a suite, and is skipped where that
+cannot be had).
 --scenario runs any of them in either. Each runs in a system of its own. Without root the
 container step is skipped and said to be; everything else runs.
 
@@ -175,6 +179,11 @@ impl Tally {
 
     fn report(&mut self, form: &str, report: &Report) {
         for verdict in &report.verdicts {
+            if let Some(reason) = &verdict.skipped {
+                self.skipped
+                    .push(format!("{form} {}: {reason}", verdict.scenario));
+                continue;
+            }
             self.count(&format!("{form} {}", verdict.scenario), verdict.failure.is_none());
         }
     }
@@ -219,8 +228,22 @@ fn container(options: &Options, places: &Places, tally: &mut Tally) -> Result<()
         harness: programs.join("softboot-container"),
         scenario: programs.join("softboot-scenario"),
         faulty: guest::build_faulty(places)?,
+        reference: &|| varlinkctl(places),
     });
     suite("container", options, &form, tally)
+}
+
+/// systemd's own client with all it needs to run.
+fn varlinkctl(places: &Places) -> Result<Reference, String> {
+    let request = reference::request(places, reference::SUITE, Trust::Signed);
+    match ReferenceRoot::build(&request, RootForm::Stripped, &mut Reporter::new()) {
+        Ok(root) => {
+            let tool = root.tool("/usr/bin/varlinkctl");
+            Ok(Reference::Files(tool.map_err(|error| error.to_string())?.files()))
+        }
+        Err(error) if error.is_unreachable() => Ok(Reference::Unreachable(error.to_string())),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn vm(options: &Options, places: &Places, tally: &mut Tally) -> Result<(), Failure> {

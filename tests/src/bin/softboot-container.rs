@@ -40,6 +40,7 @@ fn dispatch(words: &[&str]) -> Result<u8, Error> {
                 harness: std::env::current_exe().doing("finding the own program")?,
                 scenario: PathBuf::from(scenario),
                 beside: Vec::new(),
+                reference: Vec::new(),
                 arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
                 limit: LIMIT,
             })?;

@@ -71,7 +71,10 @@ pub fn become_init(root: &Path, shared: &Path, console: &Path) -> Result<(), Err
     dup2_stdout(&terminal).doing("setting standard output")?;
     dup2_stderr(&terminal).doing("setting standard error")?;
     drop(terminal);
-    leave_a_socket_open()?;
+    // The scenarios' own; any other container gets nothing but its root.
+    if Path::new(SHARED).join(unit::NAME).exists() {
+        leave_a_socket_open()?;
+    }
     let error = Command::new("/sbin/init")
         .env_clear()
         .env("container", "softboot")
@@ -83,6 +86,8 @@ pub fn become_init(root: &Path, shared: &Path, console: &Path) -> Result<(), Err
     Err(error).doing("running /sbin/init")
 }
 
+/// The directory that is shared with the host, as the container sees it.
+const SHARED: &str = "/run/host";
 /// Where hello.socket of the image listens, so that PID 1 finds that open.
 const LEFT_OPEN: &str = "[::]:7001";
 /// Below the directory that is shared with the host: SO_COOKIE of that socket.
@@ -183,6 +188,9 @@ fn run_directory(root: &Path, shared: &Path) -> Result<(), Error> {
     let host = root.join("run/host");
     fs::create_dir(&host).doing("making /run/host")?;
     mount_bind(shared, &host).doing("mounting /run/host")?;
+    if !shared.join(unit::NAME).exists() {
+        return Ok(());
+    }
     let units = root.join("run/systemd/system");
     let wants = units.join("multi-user.target.wants");
     fs::create_dir_all(&wants).doing(format!("making {}", wants.display()))?;
