@@ -31,6 +31,7 @@ pub struct Running {
     child: Child,
     cgroup: Option<Cgroup>,
     init: u32,
+    pub(super) harness: PathBuf,
     shared: Scratch,
     console: Console,
 }
@@ -68,6 +69,7 @@ impl Running {
             child,
             cgroup: Some(cgroup),
             init: 0,
+            harness: harness.to_owned(),
             shared,
             console,
         };
@@ -100,10 +102,22 @@ impl Running {
     /// # Errors
     /// [`Error::Io`] if nsenter(1) cannot be run; [`Error::Timeout`] if the command does not end.
     pub fn exec(&self, command: &[&str], limit: Duration) -> Result<Output, Error> {
+        let all = ["--mount", "--pid", "--net", "--cgroup", "--uts", "--ipc"];
+        self.exec_in(&all, command, limit)
+    }
+
+    /// The same with some of the container's namespaces alone.
+    pub(super) fn exec_in(
+        &self,
+        namespaces: &[&str],
+        command: &[&str],
+        limit: Duration,
+    ) -> Result<Output, Error> {
         let doing = format!("running {} in the container", command.join(" "));
         let mut child = Command::new("nsenter")
             .args(["--target", &self.init.to_string()])
-            .args(["--mount", "--pid", "--net", "--cgroup", "--uts", "--ipc", "--"])
+            .args(namespaces)
+            .arg("--")
             .args(command)
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")

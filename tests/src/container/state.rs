@@ -1,5 +1,8 @@
-//! What a manager in a container says of itself, asked from outside in the way that systemd and softbootd share:
+//! What a manager in a container says of itself, asked in the way that systemd and softbootd share:
 //! `io.systemd.Manager.Describe`.
+//!
+//! systemd hangs up on clients that are in no PID namespace below its own, so the question comes from a process in the
+//! container's: the harness itself, started there with nothing else of the container.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::net::UnixStream;
@@ -42,8 +45,18 @@ impl Running {
     ///
     /// # Errors
     /// Whatever keeps it from answering: while a manager is replaced, anything.
-    pub fn state(&self) -> std::io::Result<State> {
-        ask(&self.path(SOCKET))
+    pub fn state(&self) -> Result<State, Error> {
+        let (harness, socket) = (
+            self.harness.display().to_string(),
+            self.path(SOCKET).display().to_string(),
+        );
+        let command = [harness.as_str(), "describe", socket.as_str()];
+        let ran = self.exec_in(&["--pid"], &command, PATIENCE)?;
+        let answer: Value = serde_json::from_slice(&ran.stdout).map_err(|_| {
+            let said = String::from_utf8_lossy(&ran.stderr);
+            Error::Check(format!("asking the manager: {}", said.trim()))
+        })?;
+        read(&answer).ok_or_else(|| Error::Check(format!("asking the manager: {answer}")))
     }
 
     /// Waits until its boot is over and it has made at least so many soft-reboots.
@@ -72,7 +85,11 @@ impl Running {
     }
 }
 
-fn ask(socket: &Path) -> std::io::Result<State> {
+/// The manager's answer, from the namespace that this process is in.
+///
+/// # Errors
+/// Whatever keeps it from answering.
+pub fn ask(socket: &Path) -> std::io::Result<String> {
     let stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -82,8 +99,7 @@ fn ask(socket: &Path) -> std::io::Result<State> {
     if answer.pop() != Some(0) {
         return Err(ErrorKind::UnexpectedEof.into());
     }
-    let answer: Value = serde_json::from_slice(&answer)?;
-    read(&answer).ok_or_else(|| std::io::Error::new(ErrorKind::InvalidData, answer.to_string()))
+    String::from_utf8(answer).map_err(std::io::Error::other)
 }
 
 fn read(answer: &Value) -> Option<State> {
