@@ -79,9 +79,31 @@ impl Engine {
         sockets
     }
 
+    /// The units that come before this one when both start, and after it when both stop (semantics 2.6).
+    pub fn after(&self, unit: UnitId) -> &[UnitId] {
+        self.ordered(unit, Relation::After)
+    }
+
+    /// The units that come after this one when both start, and before it when both stop.
+    pub fn before(&self, unit: UnitId) -> &[UnitId] {
+        self.ordered(unit, Relation::Before)
+    }
+
+    fn ordered(&self, unit: UnitId, relation: Relation) -> &[UnitId] {
+        match self.units.contains(unit) {
+            true => self.units[unit].partners(relation),
+            false => &[],
+        }
+    }
+
     /// Soft-reboots since the machine booted.
     pub fn soft_reboots(&self) -> u32 {
         self.soft_reboots
+    }
+
+    /// Something was asked to be started in this userspace.
+    pub fn boot_requested(&self) -> bool {
+        self.boot_requested
     }
 
     /// True once the job table was empty after the first request of this userspace.
@@ -91,7 +113,7 @@ impl Engine {
 
     /// `starting`, `running`, `degraded` or `stopping`.
     pub fn system_state(&self) -> &'static str {
-        if self.ending.is_some() || self.shutdown_job() {
+        if self.is_stopping() {
             return "stopping";
         }
         if !self.boot_finished {
@@ -102,6 +124,11 @@ impl Engine {
             .iter()
             .any(|(_, unit)| unit.active() == ActiveState::Failed);
         if failed { "degraded" } else { "running" }
+    }
+
+    /// Userspace is on its way down, to a soft-reboot or to the end of the machine.
+    pub fn is_stopping(&self) -> bool {
+        self.ending.is_some() || self.shutdown_job()
     }
 
     fn shutdown_job(&self) -> bool {

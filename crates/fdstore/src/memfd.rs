@@ -33,23 +33,34 @@ pub enum MemfdError {
 
 /// Makes a memfd with these contents and all seals. Closed on exec.
 pub fn sealed_memfd(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let fd = empty(name)?;
+    fill_and_seal(&fd, bytes)?;
+    Ok(fd)
+}
+
+/// Makes an empty memfd that can be sealed. Closed on exec.
+pub fn empty(name: &str) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // NOEXEC_SEAL is newer than our oldest kernel (6.3); without it the file is merely executable in theory.
-    let fd = match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
-        Err(Errno::INVAL) => memfd_create(name, flags)?,
-        other => other?,
-    };
+    match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+        Err(Errno::INVAL) => Ok(memfd_create(name, flags)?),
+        other => Ok(other?),
+    }
+}
+
+/// Writes the contents of an empty memfd and makes them final.
+pub fn fill_and_seal(fd: impl AsFd, bytes: &[u8]) -> io::Result<()> {
+    let fd = fd.as_fd();
     let mut rest = bytes;
     while !rest.is_empty() {
-        match rustix::io::write(&fd, rest) {
+        match rustix::io::write(fd, rest) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => rest = rest.get(written..).unwrap_or(&[]),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    fcntl_add_seals(&fd, ALL)?;
-    Ok(fd)
+    Ok(fcntl_add_seals(fd, ALL)?)
 }
 
 /// Reads a sealed memfd from its start, whatever its offset is, and leaves the offset alone.

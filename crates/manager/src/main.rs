@@ -8,6 +8,7 @@ mod cgroup;
 mod client;
 mod clock;
 mod conditions;
+mod cycles;
 mod devices;
 mod environment;
 mod environment_file;

@@ -97,6 +97,9 @@ pub(crate) enum Verb {
     /// Show what the start of a unit waited for
     #[command(after_help = help::CRITICAL_CHAIN)]
     CriticalChain(CriticalChain),
+    /// Show where the time of the last soft-reboot, re-exec or crash went, and what would make it shorter
+    #[command(after_help = help::GREYOUT)]
+    Greyout(Greyout),
     /// Print what happens to units and jobs, as it happens
     #[command(after_help = help::EVENTS)]
     Events(Events),

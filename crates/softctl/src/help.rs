@@ -246,6 +246,17 @@ Examples:
 After @ is when the unit was active, counted from the beginning of this userspace; after + how long its
 start took.";
 
+pub(crate) const GREYOUT: &str = "\
+Examples:
+  softctl greyout                  the last one
+  softctl greyout --last 3
+  softctl greyout --json
+
+Times count from the request. While a phase is marked as answered, nothing has stopped yet. AWAY is from
+the beginning of a unit's stop until it was active again; CLIENT how long the first client of a socket waited
+that softbootd saw; WAITED FOR says whether the end of the stop, or of the boot, waited for the unit.
+Clients feel what of this concerns the service they use.";
+
 pub(crate) const EVENTS: &str = "\
 Examples:
   softctl events                   until interrupted

@@ -32,7 +32,7 @@ pub mod specifier;
 mod syntax;
 mod value;
 
-pub use loader::Loader;
+pub use loader::{Loader, closure_of};
 pub use lookup::{default_paths, search_paths};
 pub use model::*;
 pub use name::{NameError, UnitKind, UnitName};

@@ -261,6 +261,34 @@ impl<'a> Loader<'a> {
     }
 }
 
+/// Of `definitions`, which a loader made, those that `names` lead to, as [`Loader::load_closure`] would give them; and the
+/// names of units that are not among them.
+pub fn closure_of(names: &[UnitName], definitions: Vec<Definition>) -> (Vec<Definition>, Vec<UnitName>) {
+    let mut places: BTreeMap<UnitName, usize> = BTreeMap::new();
+    for (place, definition) in definitions.iter().enumerate() {
+        for name in definition.aliases.iter().chain([&definition.name]) {
+            places.insert(name.clone(), place);
+        }
+    }
+    let mut all: Vec<Option<Definition>> = definitions.into_iter().map(Some).collect();
+    let mut open: VecDeque<UnitName> = names.iter().cloned().collect();
+    let (mut found, mut missing) = (Vec::new(), BTreeSet::new());
+    while let Some(name) = open.pop_front() {
+        if name.is_template() {
+            continue;
+        }
+        let Some(place) = places.get(&name) else {
+            missing.insert(name);
+            continue;
+        };
+        if let Some(definition) = all.get_mut(*place).and_then(Option::take) {
+            open.extend(mentioned(&definition));
+            found.push(definition);
+        }
+    }
+    (found, missing.into_iter().collect())
+}
+
 /// A file of nothing but mistakes is not repeated as a whole: errors, and the first of the rest.
 fn shortened(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     const MOST: usize = 500;
@@ -338,5 +366,7 @@ fn order_targets(loaded: &mut BTreeMap<UnitName, Definition>) {
     }
 }
 
+#[cfg(test)]
+mod closure_tests;
 #[cfg(test)]
 mod tests;

@@ -37,7 +37,10 @@ machine that does nothing else meanwhile.
   cargo xtask bench engine --sizes 100,10000 --runs 3
   cargo xtask bench handoff                    softbootd in a container (as root) with 10 to 5,000 idle
                                                sockets: how long a control call and an Accept=yes
-                                               connection wait in a re-exec and after a crash
+                                               connection wait in a re-exec and after a crash, and the
+                                               clients of a kept socket in a soft-reboot, also with 1,000
+                                               and 10,000 stored descriptors
+  cargo xtask bench handoff --events soft-reboot --sizes 100,500
   cargo xtask bench fdstore --json FILE        a list of objects: case, metric, unit, value (median),
                                                min, max, runs, floor, ratio, peer, peer_value, aim
 
@@ -60,6 +63,9 @@ pub(crate) struct Options {
     /// fdstore only: kinds of descriptors: socket, memfd, eventfd [default: all; with --vm socket]
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     kinds: Vec<String>,
+    /// handoff only: reexec, crash, soft-reboot [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "EVENT")]
+    events: Vec<String>,
     /// How often each is done
     #[arg(long, default_value_t = 7, value_name = "N")]
     runs: usize,
@@ -77,7 +83,7 @@ enum Subject {
     Fdstore,
     /// The engine: load, insert, start, event, save, restore; and PID 1: spawn, memory, boot
     Engine,
-    /// Replacing PID 1: how long nobody is answered in a re-exec, and after a crash
+    /// Replacing PID 1: how long nobody is answered in a re-exec, after a crash, and in a soft-reboot
     Handoff,
 }
 
@@ -108,7 +114,11 @@ fn arguments(options: &Options, json: Option<String>) -> Vec<String> {
         (kinds, _) if store => kinds.to_vec(),
         _ => Vec::new(),
     };
-    for (name, values) in [("--sizes", sizes), ("--kinds", kinds)] {
+    let events = match options.subject {
+        Subject::Handoff => options.events.clone(),
+        _ => Vec::new(),
+    };
+    for (name, values) in [("--sizes", sizes), ("--kinds", kinds), ("--events", events)] {
         if !values.is_empty() {
             arguments.extend([name.to_owned(), values.join(",")]);
         }

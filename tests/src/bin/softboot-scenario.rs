@@ -14,7 +14,8 @@ Runs as root, in a service that survives soft-reboots, inside the system under t
 Each check is a line; the exit code is 0 if all hold, 1 if one does not, 2 for wrong usage.
 
   --count N        how many soft-reboots or re-execs in a row (default 10)
-  --measure WHAT   no scenario: figures of PID 1 as JSON: idle, reexec, crash
+  --measure WHAT   no scenario: figures of PID 1 as JSON: idle, reexec, crash, soft-reboot
+  --stored N       soft-reboot: with so many descriptors of a service in the fd store (default 0)
   --out DIRECTORY  write the lines to DIRECTORY/output and the exit code to DIRECTORY/status
 
 scenarios:";
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Error> {
     let (mut options, mut out, mut name) = (Options::default(), None::<PathBuf>, None);
-    let mut subject = None;
+    let (mut subject, mut stored) = (None, 0);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || {
@@ -57,13 +58,17 @@ fn run() -> Result<(), Error> {
             "--store" => return softboot_tests::guest::store(),
             // The services of soak.
             "--serve" => return softboot_tests::guest::serve(),
+            // The floor of measurements.
+            "--serve-stdin" => return softboot_tests::guest::serve_stdin(),
+            "--hold" => {
+                let count = number(&value()?)?;
+                return softboot_tests::guest::hold(count);
+            }
+            "--stored" => stored = number(&value()?)?,
             // The service of stages.
             "--stage" => return softboot_tests::guest::stage(),
             "--count" => {
-                let text = value()?;
-                options.count = text
-                    .parse()
-                    .map_err(|_| Error::Usage(format!("not a number: {text}")))?;
+                options.count = number(&value()?)?;
             }
             "--measure" => subject = Some(value()?),
             "--out" => out = Some(value()?.into()),
@@ -71,7 +76,7 @@ fn run() -> Result<(), Error> {
         }
     }
     if let Some(subject) = subject {
-        return figures(&subject, options.count, out.as_deref());
+        return figures(&subject, options.count, stored, out.as_deref());
     }
     let scenario = scenario(&name.ok_or_else(|| Error::Usage("which scenario? see --help".to_owned()))?)?;
     let mut output = match &out {
@@ -90,8 +95,13 @@ fn run() -> Result<(), Error> {
     result
 }
 
-fn figures(subject: &str, count: u32, out: Option<&Path>) -> Result<(), Error> {
-    let figures = measure(subject, count);
+fn number<N: std::str::FromStr>(text: &str) -> Result<N, Error> {
+    text.parse()
+        .map_err(|_| Error::Usage(format!("not a number: {text}")))
+}
+
+fn figures(subject: &str, count: u32, stored: usize, out: Option<&Path>) -> Result<(), Error> {
+    let figures = measure(subject, count, stored);
     let text = match &figures {
         Ok(figures) => figures.to_string(),
         Err(error) => format!("FAILED: {error}"),

@@ -8,6 +8,7 @@ mod check;
 mod clients;
 mod control;
 mod crash;
+mod cycles;
 mod defer;
 mod devices;
 mod doublings;
@@ -44,8 +45,8 @@ mod versions;
 
 pub use check::Output;
 pub use fd_store::store;
-pub use measure::measure;
-pub use soak::serve;
+pub use measure::{hold, measure};
+pub use soak::{serve, serve_stdin};
 pub use stages::stage;
 
 use crate::error::Error;
@@ -347,6 +348,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: survivors::run,
+    },
+    Scenario {
+        name: "cycles",
+        holds: "softbootd says where the time of a soft-reboot, a re-exec and a crash went, and who held it up",
+        in_container: true,
+        in_vm: false,
+        farewell: &[],
+        packages: &[],
+        run: cycles::run,
     },
     Scenario {
         name: "environment",

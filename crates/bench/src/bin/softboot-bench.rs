@@ -65,8 +65,16 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
-    /// Replacing PID 1: how long nobody is answered in a re-exec, and after a crash
+    /// Replacing PID 1: how long nobody is answered in a re-exec, after a crash, and in a soft-reboot
     Handoff {
+        /// Which
+        #[arg(
+            long,
+            value_enum,
+            value_delimiter = ',',
+            default_value = "reexec,crash,soft-reboot"
+        )]
+        events: Vec<pid1::HandoffEvent>,
         /// Numbers of idle socket units
         #[arg(long, value_delimiter = ',', default_value = "10,100,500,5000")]
         sizes: Vec<usize>,
@@ -180,6 +188,7 @@ fn run(command: Command) -> Result<(), Error> {
             report(&records, json.as_deref())
         }
         Command::Handoff {
+            events,
             sizes,
             runs,
             root,
@@ -193,7 +202,7 @@ fn run(command: Command) -> Result<(), Error> {
                 root,
                 programs,
             };
-            report(&pid1::handoff(&plan, &mut progress)?, json.as_deref())
+            report(&pid1::handoff(&plan, &events, &mut progress)?, json.as_deref())
         }
         Command::Greyout {
             programs,

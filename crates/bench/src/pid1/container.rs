@@ -53,12 +53,18 @@ impl Container {
 
     /// Boots it and takes the figures of `subject` inside, `count` times.
     pub fn measure(&self, subject: &str, count: usize) -> Result<Value, Error> {
+        self.measure_with(subject, count, 0)
+    }
+
+    /// The same with so many descriptors of a service in the fd store.
+    pub fn measure_with(&self, subject: &str, count: usize, stored: usize) -> Result<Value, Error> {
         let program = |name: &str| -> PathBuf { Path::new(&self.programs).join(name) };
         let output = Command::new(program("softboot-container"))
             .arg("run")
             .arg(&self.root)
             .arg(program("softboot-scenario"))
             .args(["--measure", subject, "--count", &count.to_string()])
+            .args(["--stored", &stored.to_string()])
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
             .output()

@@ -5,6 +5,7 @@
 
 mod container;
 mod floor;
+mod soft_reboot;
 
 use std::path::PathBuf;
 
@@ -70,50 +71,77 @@ pub fn idle(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Record>, 
     Ok(records)
 }
 
-/// Replacing PID 1: by a re-exec, and after a crash.
-pub fn handoff(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Record>, Error> {
+/// A way to replace PID 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum HandoffEvent {
+    /// By the same program.
+    Reexec,
+    /// After a crash.
+    Crash,
+    /// With all of userspace.
+    SoftReboot,
+}
+
+/// Replacing PID 1.
+pub fn handoff(
+    plan: &Plan,
+    events: &[HandoffEvent],
+    progress: &mut dyn FnMut(&str),
+) -> Result<Vec<Record>, Error> {
+    let mut records = Vec::new();
+    for (event, name) in [(HandoffEvent::Reexec, "reexec"), (HandoffEvent::Crash, "crash")] {
+        if events.contains(&event) {
+            records.extend(manager_alone(plan, name, progress)?);
+        }
+    }
+    if events.contains(&HandoffEvent::SoftReboot) {
+        records.extend(soft_reboot::soft_reboot(plan, progress)?);
+    }
+    Ok(records)
+}
+
+/// The manager without its services.
+fn manager_alone(plan: &Plan, event: &str, progress: &mut dyn FnMut(&str)) -> Result<Vec<Record>, Error> {
     let mut records = Vec::new();
     for &size in &plan.sizes {
         let container = Container::with_units(plan, size)?;
-        for event in ["reexec", "crash"] {
-            progress(&format!("{event} with {size} idle socket units"));
-            let figures = container.measure(event, plan.runs)?;
-            let descriptors = number(&figures, "descriptors")?;
-            let bytes = number(&figures, "state_bytes")?;
-            let floor = (0..plan.runs)
-                .map(|_| floor::spawn(descriptors, bytes))
-                .collect::<Result<Vec<f64>, Error>>()?;
-            for (name, field, quiet) in [
-                ("control", "control_us", "quiet_control_us"),
-                ("accept", "accept_us", "quiet_accept_us"),
-            ] {
-                let values = numbers(&figures, field)?;
-                let record = Record::new(format!("{event}/{name}/{size}"), "gap", "us", &values, &floor);
-                let record = if event == "reexec" {
-                    record.aim(3.0)
-                } else {
-                    record
-                };
-                records.push(record);
-                let values = numbers(&figures, quiet)?;
-                records.push(Record::new(
-                    format!("{event}/{name}/{size}/quiet"),
-                    "gap",
-                    "us",
-                    &values,
-                    &[],
-                ));
-            }
-            let values = numbers(&figures, "total_us")?;
+        progress(&format!("{event} with {size} idle socket units"));
+        let figures = container.measure(event, plan.runs)?;
+        let descriptors = number(&figures, "descriptors")?;
+        let bytes = number(&figures, "state_bytes")?;
+        let floor = (0..plan.runs)
+            .map(|_| floor::spawn(descriptors, bytes))
+            .collect::<Result<Vec<f64>, Error>>()?;
+        for (name, field, quiet) in [
+            ("control", "control_us", "quiet_control_us"),
+            ("accept", "accept_us", "quiet_accept_us"),
+        ] {
+            let values = numbers(&figures, field)?;
+            let record = Record::new(format!("{event}/{name}/{size}"), "gap", "us", &values, &floor);
+            let record = if event == "reexec" {
+                record.aim(3.0)
+            } else {
+                record
+            };
+            records.push(record);
+            let values = numbers(&figures, quiet)?;
             records.push(Record::new(
-                format!("{event}/call/{size}"),
-                "time",
+                format!("{event}/{name}/{size}/quiet"),
+                "gap",
                 "us",
                 &values,
-                &floor,
+                &[],
             ));
-            records.extend(phases(&figures, &format!("{event}/phase/{size}"))?);
         }
+        let values = numbers(&figures, "total_us")?;
+        records.push(Record::new(
+            format!("{event}/call/{size}"),
+            "time",
+            "us",
+            &values,
+            &floor,
+        ));
+        records.extend(phases(&figures, &format!("{event}/phase/{size}"))?);
     }
     Ok(records)
 }

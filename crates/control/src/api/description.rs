@@ -48,9 +48,9 @@ pub fn introspect(request: &Request) -> Result<Value, MethodError> {
 mod tests {
     use super::super::request::METHODS;
     use super::super::{
-        ChainLink, DroppedJob, EventReply, ExplainReply, InstalledJob, JobEvent, ManagerInfo, PlannedJob,
-        Refusal, Setting, TimelineReply, TransientReply, TransientRequest, UnitDetail, UnitInfo, UnitNode,
-        UnitTimeline, UnitTimes,
+        ChainLink, Cycle, CyclePhase, DroppedJob, EventReply, ExplainReply, InstalledJob, JobEvent,
+        ManagerInfo, PlannedJob, Refusal, Setting, TimelineReply, TransientReply, TransientRequest,
+        UnitCycle, UnitDetail, UnitInfo, UnitNode, UnitTimeline, UnitTimes,
     };
     use super::*;
 
@@ -118,6 +118,9 @@ mod tests {
             ),
             ("type UnitTimes", keys(&UnitTimes::default())),
             ("type UnitTimeline", keys(&UnitTimeline::default())),
+            ("type Cycle ", keys(&Cycle::default())),
+            ("type CyclePhase", keys(&CyclePhase::default())),
+            ("type UnitCycle", keys(&UnitCycle::default())),
             ("type Setting", keys(&Setting::default())),
             ("type JobEvent", keys(&JobEvent::default())),
             ("method Timeline() ->", keys(&TimelineReply::default())),

@@ -3,6 +3,7 @@
 //! Names are the interface's own: a method is a variant of [`Request`], its parameters are the variant's fields in
 //! camel case. Unknown parameters are ignored, so a newer client can talk to an older manager.
 
+mod cycle;
 mod description;
 mod error;
 mod graph;
@@ -12,6 +13,7 @@ mod reply;
 mod request;
 mod suggest;
 
+pub use cycle::*;
 pub use description::{DESCRIPTION, introspect};
 pub use error::{ApiError, MethodError};
 pub use graph::*;

@@ -95,6 +95,10 @@ pub enum Request {
         relations: Vec<String>,
     },
     Timeline {},
+    Greyout {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last: Option<u32>,
+    },
     Kill(KillRequest),
     Clean {
         name: String,
@@ -176,6 +180,7 @@ impl Request {
                 | Request::GetProperties { .. }
                 | Request::ListDependencies { .. }
                 | Request::Timeline {}
+                | Request::Greyout { .. }
                 | Request::Subscribe(_)
         )
     }
@@ -194,7 +199,7 @@ impl Request {
 }
 
 /// Every method of the interface.
-pub(super) const METHODS: [&str; 26] = [
+pub(super) const METHODS: [&str; 27] = [
     "Ping",
     "Describe",
     "ListUnits",
@@ -217,6 +222,7 @@ pub(super) const METHODS: [&str; 26] = [
     "GetProperties",
     "ListDependencies",
     "Timeline",
+    "Greyout",
     "Kill",
     "Clean",
     "StartTransient",
@@ -308,6 +314,7 @@ mod tests {
                 relations: vec!["After".to_owned()],
             },
             Request::Timeline {},
+            Request::Greyout { last: Some(2) },
             Request::Kill(KillRequest {
                 name: "a.service".to_owned(),
                 whom: "main".to_owned(),

@@ -96,6 +96,10 @@ impl Manager {
             Request::GetProperties { name } => self.get_properties(client, name.as_deref(), root),
             Request::ListDependencies { relations } => self.list_dependencies(client, &relations),
             Request::Timeline {} => self.show_timeline(client),
+            Request::Greyout { last } => {
+                let reply = self.greyout(last.unwrap_or(1));
+                self.reply(client, &reply);
+            }
             Request::Kill(kill) => self.kill_unit(client, &kill),
             Request::Clean { name, what } => self.clean_unit(client, &name, &what),
             Request::StartTransient(transient) => self.start_transient(client, &transient),

@@ -36,7 +36,8 @@ impl Manager {
 
     /// A unit's status changed.
     pub(crate) fn unit_changed(&mut self, unit: UnitId) {
-        let now = clock::monotonic().0;
+        // One step may end the stop of a unit and begin that of another, whichever of them is told first.
+        let now = self.step_at.0;
         self.note_times(unit, now);
         self.sweep_transients();
         let Some(name) = self.engine.name(unit).map(ToString::to_string) else {

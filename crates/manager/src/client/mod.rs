@@ -32,7 +32,7 @@ use crate::owner;
 use crate::run::{Manager, Source};
 use crate::tracked::Tracked;
 
-use timeline::Timeline;
+pub(crate) use timeline::Timeline;
 use transient::Transients;
 
 /// More clients than this are turned away: a connection that waits costs memory in PID 1.

@@ -19,6 +19,12 @@ pub(crate) struct Timeline {
     /// With so many, those that are gone are looked for.
     #[serde(default)]
     limit: usize,
+    /// Sockets with a client that nobody takes yet, and when it was seen.
+    #[serde(default)]
+    waiting: BTreeMap<UnitName, u64>,
+    /// How long such a client waited, since the last cycle began.
+    #[serde(default)]
+    waited: BTreeMap<UnitName, u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -56,8 +62,41 @@ impl Timeline {
     }
 
     /// When a unit changed.
-    pub(super) fn of(&self, unit: &UnitName) -> UnitTimes {
+    pub(crate) fn of(&self, unit: &UnitName) -> UnitTimes {
         self.units.get(unit).map(|entry| entry.times).unwrap_or_default()
+    }
+
+    /// All of them.
+    pub(crate) fn times(&self) -> impl Iterator<Item = (&UnitName, &UnitTimes)> {
+        self.units.iter().map(|(name, entry)| (name, &entry.times))
+    }
+
+    /// There is a client for this socket, and no service that would take it.
+    pub(crate) fn client_seen(&mut self, socket: &UnitName, now: u64) {
+        if !self.waiting.contains_key(socket) {
+            self.waiting.insert(socket.clone(), now);
+        }
+    }
+
+    /// Somebody takes the clients of this socket now, or nobody ever will.
+    fn client_taken(&mut self, socket: &UnitName, taken: bool, now: u64) {
+        if let Some(since) = self.waiting.remove(socket)
+            && taken
+        {
+            let took = now.saturating_sub(since);
+            let longest = self.waited.entry(socket.clone()).or_default();
+            *longest = took.max(*longest);
+        }
+    }
+
+    /// How long the client of a socket waited that was seen first.
+    pub(crate) fn waited(&self, socket: &UnitName) -> Option<u64> {
+        self.waited.get(socket).copied()
+    }
+
+    /// A cycle begins.
+    pub(crate) fn forget_waits(&mut self) {
+        self.waited.clear();
     }
 }
 
@@ -69,6 +108,19 @@ impl Manager {
         };
         let timeline = &mut self.clients.timeline;
         timeline.note(&status.name, status.active, now);
+        if !timeline.waiting.is_empty() {
+            let (up, down) = (status.active.is_active_ish(), status.active.is_inactive_ish());
+            if down {
+                timeline.client_taken(&status.name, false, now);
+            }
+            if up || down {
+                for socket in self.engine.sockets_of(unit) {
+                    if let Some(name) = self.engine.name(socket) {
+                        timeline.client_taken(name, up, now);
+                    }
+                }
+            }
+        }
         // Instances come and go; what the engine has forgotten is forgotten here too. The next look is due when there
         // are twice as many, so that a change costs the same however many units there are.
         if timeline.units.len() > timeline.limit.max(SLACK) {
@@ -117,6 +169,24 @@ impl Manager {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_client_that_was_seen_first_counts_and_one_that_nobody_takes_does_not() {
+        let socket = UnitName::new("a.socket").unwrap();
+        let mut timeline = Timeline::default();
+        timeline.client_seen(&socket, 10);
+        timeline.client_seen(&socket, 15);
+        timeline.client_taken(&socket, true, 40);
+        assert_eq!(timeline.waited(&socket), Some(30));
+        // A shorter wait after it changes nothing.
+        timeline.client_seen(&socket, 50);
+        timeline.client_taken(&socket, true, 51);
+        assert_eq!(timeline.waited(&socket), Some(30));
+        timeline.forget_waits();
+        timeline.client_seen(&socket, 60);
+        timeline.client_taken(&socket, false, 90);
+        assert_eq!(timeline.waited(&socket), None);
+    }
 
     #[test]
     fn each_change_has_its_time_and_the_last_one_counts() {

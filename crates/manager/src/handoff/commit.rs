@@ -103,8 +103,7 @@ impl Manager {
         crate::fault::place("commit");
         info!("handing over ({:?})", handoff.kind);
         if handoff.kind == Kind::SoftReboot {
-            // What is written here is not what the next userspace will have read.
-            self.all_definitions_changed();
+            self.use_plan();
         }
         let result: Result<(), String> = self.with_snapshot(handoff.kind, |manager| {
             let previous = rustix::fs::open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
@@ -185,6 +184,7 @@ impl Manager {
     /// All of them may be different: the next handoff writes them anew.
     pub(crate) fn all_definitions_changed(&mut self) {
         self.definitions_since.clear();
+        self.drop_plan();
         if let Some(entry) = self.manager_entry(DEFINITIONS) {
             self.drop_entry(None, entry);
         }

@@ -15,6 +15,7 @@ mod commit;
 mod golden;
 #[cfg(feature = "next-version")]
 mod next_version;
+mod plan;
 mod resume;
 mod state;
 mod stopwatch;
@@ -40,6 +41,7 @@ use tracing::{error, info};
 
 use crate::client::Waiting;
 use crate::clock;
+use crate::cycles::Mark;
 use crate::root::{RootChange, RootWish};
 use crate::run::{Alarm, Manager, Source};
 
@@ -111,6 +113,12 @@ impl Manager {
         if self.handoff.is_some() {
             self.refuse_handoff(client, vec!["another handoff is under way".to_owned()]);
             return;
+        }
+        if !check_only {
+            self.mark(kind, Mark::Verifying);
+        }
+        if kind == Kind::SoftReboot {
+            self.offer_plan();
         }
         let started = match self.wanted_root(kind, wish) {
             Some(path) => self
@@ -227,6 +235,7 @@ impl Manager {
         let client = handoff.client;
         if handoff.check_only {
             let handoff = self.handoff.take();
+            self.drop_plan();
             if let (Some(client), Some(handoff)) = (client, handoff) {
                 let reply = self.check_reply(handoff.kind, handoff.root.as_ref(), plan);
                 self.finish(client, &reply);
@@ -250,6 +259,7 @@ impl Manager {
         let Ok(unit) = UnitName::new("soft-reboot.target") else {
             return;
         };
+        self.mark(Kind::SoftReboot, Mark::Stopping);
         self.load_units(std::slice::from_ref(&unit));
         let request = self.start_own(unit, JobMode::ReplaceIrreversibly);
         let Some(handoff) = &mut self.handoff else { return };
@@ -280,6 +290,7 @@ impl Manager {
         if let Err(error) = outcome {
             error!("soft-reboot refused: {error}");
             self.handoff = None;
+            self.drop_plan();
         }
     }
 
@@ -297,6 +308,7 @@ impl Manager {
         }
         info!("the soft-reboot was cancelled");
         self.handoff = None;
+        self.drop_plan();
         let waiting = self
             .clients
             .waiting_for(|waiting| *waiting == Waiting::SoftReboot);
@@ -375,6 +387,9 @@ impl Manager {
     }
 
     fn refuse_handoff(&mut self, client: Option<u64>, reasons: Vec<String>) {
+        if self.handoff.is_none() {
+            self.drop_plan();
+        }
         error!(
             "handoff refused, the running manager is unchanged: {}",
             reasons.join("; ")
@@ -441,6 +456,8 @@ impl Manager {
             );
         }
         if handoff.kind == Kind::SoftReboot {
+            // The definitions are those of the next userspace.
+            self.all_definitions_changed();
             if handoff.root.as_ref().is_some_and(RootChange::is_done) {
                 // What goes on here goes on in the next root, by its unit files.
                 self.reload();

@@ -11,19 +11,20 @@ use softboot_engine::{Engine, Event, Resume};
 use softboot_reexec::{snapshot, unknown};
 use softboot_sys::crash;
 use softboot_sys::signals::SignalFd;
-use softboot_unit::{Definition, UnitName};
+use softboot_unit::{Definition, UnitName, closure_of};
 use tracing::{error, info, warn};
 
 use super::commit::{
     DEFINITIONS, DEFINITIONS_FD, PREVIOUS, PREVIOUS_PROGRAM, SNAPSHOT, WRITER, command_line,
 };
 use super::state::Snapshot;
-use super::{Kind, Stopwatch};
+use super::{Kind, Stopwatch, plan};
+use crate::clock;
 use crate::journal::Start;
+use crate::load::{self, Sources};
 use crate::owner::{self, Role};
 use crate::process::Processes;
 use crate::run::{Facts, Manager, Parts, Source, boot_units};
-use crate::{clock, load};
 
 /// The definitions of a very large manager; what is longer is not ours.
 const DEFINITIONS_MAX: u64 = 1 << 30;
@@ -35,6 +36,8 @@ pub(crate) struct Taken {
     pub(crate) definitions: Vec<Definition>,
     /// Those of them that are newer than what is written beside the snapshot.
     pub(crate) newer: BTreeSet<UnitName>,
+    /// Of a soft-reboot: from what they were read here; `None`: the verifying child had read them.
+    pub(crate) sources: Option<Sources>,
     pub(crate) quarantined: Vec<String>,
     /// How long it took, and goes on taking.
     pub(crate) stopwatch: Stopwatch,
@@ -61,9 +64,17 @@ pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>, mut stopwatch: Stopwatch) 
     stopwatch.began_at(snapshot.manager.written, "writing and exec");
     stopwatch.lap("reading");
     let newer = snapshot.definitions.iter().map(|d| d.name.clone()).collect();
+    let mut sources = None;
     let definitions = match snapshot.kind {
         Kind::Reexec => current(reader.read(&store)?, &mut snapshot),
-        Kind::SoftReboot => next_definitions(&snapshot),
+        Kind::SoftReboot => match reader.planned(&next_units(&snapshot)) {
+            Some(definitions) => definitions,
+            None => {
+                let (definitions, from) = load::closure_with_sources(&next_units(&snapshot));
+                sources = Some(from);
+                definitions
+            }
+        },
     };
     stopwatch.lap("definitions");
     Ok(Taken {
@@ -72,6 +83,7 @@ pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>, mut stopwatch: Stopwatch) 
         snapshot,
         definitions,
         newer,
+        sources,
         quarantined,
     })
 }
@@ -128,7 +140,14 @@ pub(crate) fn current(written: Vec<Definition>, snapshot: &mut Snapshot) -> Vec<
 
 /// Reads the definitions on a thread of its own while the descriptors are looked at: each takes a few milliseconds, and
 /// nobody is answered meanwhile.
-struct DefinitionsReader(Option<JoinHandle<Result<Vec<Definition>, String>>>);
+struct DefinitionsReader(Option<JoinHandle<Result<Read, String>>>);
+
+/// The definitions that came over.
+struct Read {
+    definitions: Vec<Definition>,
+    /// The verifying child made them from what is on the disk now.
+    current: bool,
+}
 
 impl DefinitionsReader {
     /// The program before says which descriptor they are, as it says which is the manifest.
@@ -139,34 +158,53 @@ impl DefinitionsReader {
         let fd = number.and_then(|number| inherited.get(&number)?.try_clone().ok());
         let thread = fd.and_then(|fd| {
             let thread = std::thread::Builder::new().name("definitions".to_owned());
-            thread.spawn(move || decode_definitions(fd)).ok()
+            let work = move || {
+                let (definitions, made) = decode_made(fd)?;
+                let current = made.is_some_and(|made| made.is_current());
+                Ok(Read { definitions, current })
+            };
+            thread.spawn(work).ok()
         });
         DefinitionsReader(thread)
     }
 
     fn read(self, store: &FdStore) -> Result<Vec<Definition>, String> {
         if let Some(thread) = self.0
-            && let Ok(Ok(definitions)) = thread.join()
+            && let Ok(Ok(read)) = thread.join()
         {
-            return Ok(definitions);
+            return Ok(read.definitions);
         }
         // Nobody said which they are, or something is wrong with them: then this says what.
         let entry = own_entry(store, DEFINITIONS)?;
         decode_definitions(store.fd(entry).ok_or("the definitions are gone")?)
     }
+
+    /// Those that these units lead to, if the verifying child has read all of them and they are still right.
+    fn planned(self, names: &[UnitName]) -> Option<Vec<Definition>> {
+        let read = self.0?.join().ok()?.ok()?;
+        if !read.current {
+            return None;
+        }
+        let (definitions, missing) = closure_of(names, read.definitions);
+        missing.is_empty().then_some(definitions)
+    }
 }
 
 /// The unit definitions in their sealed memfd.
 pub(crate) fn decode_definitions(fd: impl AsFd) -> Result<Vec<Definition>, String> {
+    decode_made(fd).map(|(definitions, _)| definitions)
+}
+
+fn decode_made(fd: impl AsFd) -> Result<(Vec<Definition>, Option<plan::Made>), String> {
     let bytes = fdstore::memfd::read_sealed(fd, DEFINITIONS_MAX).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&bytes).map_err(|error| format!("unit definitions: {error}"))
+    plan::decode(&bytes)
 }
 
 /// A new userspace reads its own unit files: for the boot, and for what lives on.
-fn next_definitions(snapshot: &Snapshot) -> Vec<Definition> {
+fn next_units(snapshot: &Snapshot) -> Vec<UnitName> {
     let mut names: Vec<UnitName> = boot_units(&crate::run::boot_facts());
     names.extend(snapshot.manager.units.iter().cloned());
-    load::closure(&names, &|_| false)
+    names
 }
 
 /// What to go back to until this program is in charge: the program before, with the same snapshot.
@@ -214,6 +252,7 @@ pub(crate) fn resume(
         snapshot,
         definitions,
         newer,
+        sources,
         quarantined,
         mut stopwatch,
     } = taken;
@@ -251,26 +290,26 @@ pub(crate) fn resume(
         }
     };
     let now = clock::now();
-    let (engine, actions) = Engine::restore(engine, definitions, now, how);
-    stopwatch.lap("units");
-    let start = match kind {
-        Kind::Reexec => {
-            let definitions = own_entry(&store, DEFINITIONS)?;
-            let definitions = store.fd(definitions).ok_or("the definitions are gone")?;
-            let definitions = definitions
-                .try_clone_to_owned()
-                .map_err(|error| error.to_string())?;
-            let snapshot = own_entry(&store, SNAPSHOT)?;
-            let snapshot = store.fd(snapshot).ok_or("the snapshot is gone")?;
-            let snapshot = snapshot.try_clone_to_owned().map_err(|error| error.to_string())?;
+    // A journal begins with what was restored, and from what; what was read from the disk may be other now.
+    let start = match (kind, &sources) {
+        (Kind::SoftReboot, Some(_)) => Start::Image,
+        _ => {
+            let copy = |name: &str| -> Result<OwnedFd, String> {
+                let fd = store.fd(own_entry(&store, name)?);
+                let fd = fd.ok_or_else(|| format!("the {name} is gone"))?;
+                fd.try_clone_to_owned().map_err(|error| error.to_string())
+            };
             Start::Snapshot {
-                snapshot,
-                definitions,
+                snapshot: copy(SNAPSHOT)?,
+                definitions: copy(DEFINITIONS)?,
                 now,
+                units: (kind == Kind::SoftReboot)
+                    .then(|| definitions.iter().map(|one| one.name.clone()).collect()),
             }
         }
-        Kind::SoftReboot => Start::Image,
     };
+    let (engine, actions) = Engine::restore(engine, definitions, now, how);
+    stopwatch.lap("units");
     let mut manager = Manager::assemble(Parts {
         engine,
         store,
@@ -285,7 +324,12 @@ pub(crate) fn resume(
     manager.remotes = state.remotes;
     manager.start_tokens_at(state.next_token);
     manager.definitions_since = newer;
+    if sources.is_some() {
+        // What came over is not what was read.
+        manager.all_definitions_changed();
+    }
     manager.carried = state.carried;
+    manager.cycles = state.cycles;
     stopwatch.lap("manager");
     crate::fault::place("taken-over");
     // In charge: from here on this program goes on by itself. What only the handoff needed is closed after that.
@@ -306,7 +350,7 @@ pub(crate) fn resume(
     stopwatch.lap("catching up");
     let report = stopwatch.report(kind.word());
     info!("taking over took {} us", report.took_usec);
-    manager.taken_over = Some(report);
+    manager.note_taken_over(report);
     if changed {
         manager.say_which_nodes_are_gone();
     }

@@ -10,6 +10,7 @@ use softboot_unit::{Definition, UnitName, Usec};
 use super::Kind;
 use crate::client::Clients;
 use crate::clock;
+use crate::cycles::Cycles;
 use crate::environment::Remote;
 use crate::process::Process;
 use crate::run::Manager;
@@ -60,6 +61,8 @@ pub(crate) struct ManagerState {
     pub(crate) service_nofile: (u64, u64),
     /// CLOCK_MONOTONIC when this was written.
     pub(crate) written: Usec,
+    /// What the last handoffs and crashes cost, and this one so far.
+    pub(crate) cycles: Cycles,
     /// What another version wrote and this one does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) carried: Option<Value>,
@@ -89,6 +92,7 @@ pub(crate) struct ManagerStateRef<'a> {
     reexecs: u32,
     service_nofile: (u64, u64),
     written: Usec,
+    cycles: &'a Cycles,
     #[serde(skip_serializing_if = "Option::is_none")]
     carried: &'a Option<Value>,
 }
@@ -143,6 +147,7 @@ impl Manager {
             reexecs: self.facts.reexecs,
             service_nofile: self.facts.service_nofile,
             written: clock::monotonic(),
+            cycles: &self.cycles,
             carried: &self.carried,
         }
     }
@@ -169,6 +174,7 @@ mod tests {
             reexecs: 3,
             service_nofile: (4, 5),
             written: Usec(6),
+            cycles: Cycles::default(),
             carried: Some(Value::Bool(true)),
         };
         let borrowed = ManagerStateRef {
@@ -185,6 +191,7 @@ mod tests {
             reexecs: owned.reexecs,
             service_nofile: owned.service_nofile,
             written: owned.written,
+            cycles: &owned.cycles,
             carried: &owned.carried,
         };
         assert_eq!(

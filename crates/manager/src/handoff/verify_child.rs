@@ -12,7 +12,7 @@ use softboot_engine::{Action, Engine, Event, JobKind, JobMode, RequestId, Resume
 use softboot_unit::UnitKind;
 
 use super::resume::{Taken, take};
-use super::{Kind, Stopwatch};
+use super::{Kind, Stopwatch, plan};
 use crate::clock;
 
 /// With names of up to 255 bytes a quarter of what an answer may be.
@@ -63,6 +63,9 @@ fn check(taken: Taken) -> Result<serde_json::Value, String> {
         Resume::SoftReboot
     };
     let units = taken.definitions.len();
+    if let Some(sources) = taken.sources {
+        plan::write(&taken.store, &taken.definitions, sources);
+    }
     let (mut engine, _) = Engine::restore(taken.snapshot.engine, taken.definitions, clock::now(), how);
     let mut starts: Option<Vec<String>> = None;
     if kind == Kind::SoftReboot {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use fdstore::Change;
 use serde::{Deserialize, Serialize};
+use softboot_control::api::Cycle;
 use softboot_engine::{Action, Event, FdToken, Now, Objective, ProcId, RequestId};
 use softboot_unit::{UnitName, Usec};
 
@@ -56,6 +57,8 @@ pub(crate) enum Entry<'a> {
     Token(u64),
     /// The boot was complete at this moment.
     BootFinished(Usec),
+    /// A handoff or a crash that is over, or of which more is known now.
+    Cycle(Cow<'a, Cycle>),
     /// The child that verifies a handoff, or none.
     Verifier(Option<i32>),
 }
@@ -87,7 +90,7 @@ pub(crate) struct Begin {
 pub(crate) enum Base {
     /// A boot: nothing.
     Nothing,
-    /// What a re-exec brought: the snapshot, the definitions, and the clocks when they were read.
+    /// What a handoff brought: the snapshot, the definitions, and the clocks when they were read.
     Snapshot {
         /// The sealed snapshot.
         snapshot: i32,
@@ -95,6 +98,9 @@ pub(crate) enum Base {
         definitions: i32,
         /// Restoring an engine is a function of the clocks too.
         now: Now,
+        /// After a soft-reboot: the units among the definitions that were loaded, in their order.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        units: Option<Vec<UnitName>>,
     },
     /// An exact copy: [`super::image::Image`].
     Image(i32),

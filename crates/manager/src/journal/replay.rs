@@ -1,12 +1,12 @@
 //! From a journal to the state that was lost.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::OwnedFd;
 
 use fdstore::Change;
 use softboot_engine::{Action, Engine, Event, Now, Resume, UnitId};
-use softboot_unit::Usec;
+use softboot_unit::{Definition, UnitName, Usec};
 
 use super::image::Image;
 use super::record::{Base, Begin, Entry, Unfinished};
@@ -136,11 +136,22 @@ fn base(base: &Base, held: &mut impl FnMut(i32) -> Result<OwnedFd, String>) -> R
             snapshot,
             definitions,
             now,
+            units,
         } => {
             let mut snapshot = decode_snapshot(&held(*snapshot)?)?;
-            let definitions = current(decode_definitions(&held(*definitions)?)?, &mut snapshot);
-            let Snapshot { engine, manager, .. } = snapshot;
-            let (engine, actions) = Engine::restore(engine, definitions, *now, Resume::Reexec);
+            let definitions = decode_definitions(&held(*definitions)?)?;
+            let (definitions, how) = match units {
+                None => (current(definitions, &mut snapshot), Resume::Reexec),
+                Some(units) => (chosen(units, definitions), Resume::SoftReboot),
+            };
+            let Snapshot {
+                engine, mut manager, ..
+            } = snapshot;
+            if how == Resume::SoftReboot {
+                // That was the userspace before.
+                manager.boot_finished = None;
+            }
+            let (engine, actions) = Engine::restore(engine, definitions, *now, how);
             Ok((engine, manager, Unfinished::default(), Some(actions)))
         }
         Base::Image(number) => {
@@ -148,6 +159,15 @@ fn base(base: &Base, held: &mut impl FnMut(i32) -> Result<OwnedFd, String>) -> R
             Ok((image.engine, image.manager, image.unfinished, None))
         }
     }
+}
+
+/// These, in this order.
+fn chosen(units: &[UnitName], definitions: Vec<Definition>) -> Vec<Definition> {
+    let mut by_name: BTreeMap<UnitName, Definition> = definitions
+        .into_iter()
+        .map(|definition| (definition.name.clone(), definition))
+        .collect();
+    units.iter().filter_map(|name| by_name.remove(name)).collect()
 }
 
 struct Walk {
@@ -197,6 +217,7 @@ impl Walk {
             Entry::Written(unit, bytes) => state.logs.written.set(unit, bytes),
             Entry::Token(next) => state.next_token = next,
             Entry::BootFinished(at) => state.boot_finished = Some(at),
+            Entry::Cycle(cycle) => state.cycles.keep(cycle.into_owned()),
             Entry::Verifier(pid) => self.verifier = pid,
             // Taken out before, or never in the middle.
             Entry::Begin(_) | Entry::Resumed | Entry::Replayed | Entry::Store(_) => {}

@@ -153,6 +153,7 @@ pub(crate) fn resume(
     manager.remotes = state.remotes;
     manager.start_tokens_at(state.next_token);
     manager.carried = state.carried;
+    manager.cycles = state.cycles;
     stopwatch.lap("manager");
     let now = clock::monotonic();
     crashes.retain(|crash| now.minus(*crash) < CRASH_TIME);
@@ -172,7 +173,7 @@ pub(crate) fn resume(
     stopwatch.lap("going on");
     let report = stopwatch.report("crash");
     info!("going on took {} us", report.took_usec);
-    manager.taken_over = Some(report);
+    manager.note_taken_over(report);
     Ok(manager)
 }
 
@@ -277,6 +278,12 @@ impl Manager {
         }
         crate::fault::place("gone-on");
         self.catch_up();
+        let asked = |event: &Event| matches!(event, Event::Request { .. });
+        let begun = self.engine.boot_requested() || self.pending_events().iter().any(asked);
+        if !begun && self.objective.is_none() && self.final_kill.is_none() {
+            // The program before was about to.
+            self.request_default();
+        }
         if self.recorder.safe_mode {
             self.enter_safe_mode();
         }

@@ -7,10 +7,11 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
+use softboot_control::api::Cycle;
 use softboot_engine::{Action, Event, Now};
 use softboot_reexec::journal::Journal;
 use softboot_sys::crash;
-use softboot_unit::Usec;
+use softboot_unit::{UnitName, Usec};
 use tracing::error;
 
 use super::record::{Base, Begin, Entry, Unfinished};
@@ -65,6 +66,8 @@ pub(crate) enum Start {
         definitions: OwnedFd,
         /// When it was.
         now: Now,
+        /// After a soft-reboot: the units among the definitions that were loaded, in their order.
+        units: Option<Vec<UnitName>>,
     },
     /// A copy of everything as it is.
     Image,
@@ -106,11 +109,13 @@ impl Manager {
                 snapshot,
                 definitions,
                 now,
+                units,
             } => {
                 let base = Base::Snapshot {
                     snapshot: snapshot.as_raw_fd(),
                     definitions: definitions.as_raw_fd(),
                     now,
+                    units,
                 };
                 held.extend([snapshot, definitions]);
                 (base, SMALL)
@@ -213,6 +218,11 @@ impl Manager {
     /// The boot is complete.
     pub(crate) fn journal_boot_finished(&mut self, at: Usec) {
         self.write_entry(Some(Entry::BootFinished(at)));
+    }
+
+    /// What a handoff or a crash cost.
+    pub(crate) fn journal_cycle(&mut self, cycle: &Cycle) {
+        self.write_entry(Some(Entry::Cycle(Cow::Borrowed(cycle))));
     }
 
     /// There is a child that verifies a handoff, or there is none any more.

@@ -16,6 +16,7 @@ use tracing::{error, info};
 use super::enter::Way;
 use super::{NEXT_ROOT_FD, NEXTROOT, OLD_ROOT, Order, Outcome, Question, Report, Survivor, talk};
 use crate::clock;
+use crate::cycles::Mark;
 use crate::handoff::{Kind, command_line};
 use crate::owner::{self, Role};
 use crate::process::signal_process;
@@ -245,6 +246,7 @@ impl Manager {
         let Some((tree, _)) = &held.descriptors else {
             return Err("there is no next root".to_owned());
         };
+        self.mark(Kind::SoftReboot, Mark::Switching);
         // The change of the root takes along who is in the old one's top directory.
         chdir("/").map_err(|error| format!("entering /: {error}"))?;
         let own = open_own_program()?;

@@ -326,6 +326,8 @@ impl Manager {
             definitions_since: BTreeSet::new(),
             carried: None,
             taken_over: None,
+            cycles: crate::cycles::Cycles::default(),
+            step_at: clock::monotonic(),
             handoff: None,
             recorder: journal::Recorder::default(),
             facts,

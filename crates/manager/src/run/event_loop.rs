@@ -52,6 +52,7 @@ impl Manager {
         let mut stepped = false;
         while let Some(event) = self.pending.pop_front() {
             let now = clock::now();
+            self.step_at = now.monotonic;
             self.journal_step(now);
             fault::place("step");
             let actions = self.engine.step(now, event);
@@ -65,6 +66,7 @@ impl Manager {
 
     /// Does what the engine wants after a step that the journal knows.
     pub(crate) fn obey_step(&mut self, actions: Vec<Action>) {
+        self.step_at = clock::monotonic();
         self.obey_each(actions);
         self.journal_done();
     }
@@ -86,6 +88,7 @@ impl Manager {
         self.look_at_devices();
         self.look_at_mounts();
         self.drain();
+        self.watch_cycle();
         self.pursue_objective();
         self.handoff_progress();
         if self.facts.boot_finished.is_none() && self.engine.boot_finished() {
@@ -93,6 +96,7 @@ impl Manager {
             self.facts.boot_finished = Some(now);
             self.journal_boot_finished(now);
             self.close_adoptable();
+            self.complete_cycle();
             info!(
                 "boot finished in {} ({}, soft-reboots: {})",
                 now.minus(self.facts.started),

@@ -24,6 +24,7 @@ use softboot_unit::{UnitName, Usec};
 
 use crate::cgroup::Cgroups;
 use crate::client::Clients;
+use crate::cycles::Cycles;
 use crate::devices::Devices;
 use crate::environment::Remote;
 use crate::fault;
@@ -107,6 +108,8 @@ pub(crate) struct Manager {
     pub(crate) carried: Option<serde_json::Value>,
     /// How this program took over from the one before.
     pub(crate) taken_over: Option<TakingOver>,
+    /// What the last handoffs and crashes cost.
+    pub(crate) cycles: Cycles,
     /// A handoff, from its request to the exec.
     pub(crate) handoff: Option<Handoff>,
     /// Ready for a crash.
@@ -115,6 +118,8 @@ pub(crate) struct Manager {
     pub(crate) facts: Facts,
     /// Much memory was used for a short time: what is free goes back to the kernel at the end of the turn.
     pub(crate) gives_back: bool,
+    /// CLOCK_MONOTONIC of the engine's last step: all that follows from it happened then.
+    pub(crate) step_at: Usec,
     pending: VecDeque<Event>,
     next_token: u64,
 }

@@ -19,6 +19,8 @@ use super::settings;
 use super::survivors::Marked;
 use crate::cgroup;
 use crate::clock;
+use crate::cycles::Mark;
+use crate::handoff::Kind;
 use crate::process::signal_process;
 use crate::run::{Alarm, Manager, Source};
 
@@ -66,6 +68,9 @@ impl FinalKill {
 impl Manager {
     /// Sends SIGTERM to everyone but the spared units.
     pub(crate) fn begin_final_kill(&mut self, spare: &[UnitId]) {
+        if self.engine.is_soft_rebooting() {
+            self.mark(Kind::SoftReboot, Mark::Ending);
+        }
         let marked = Marked::look(self.cgroups.root(), self.engine.is_soft_rebooting());
         let by_setting = |unit: &&UnitId| {
             let definition = self.engine.definition(**unit);

@@ -156,6 +156,10 @@ impl Manager {
         if accept {
             self.accept_connection(unit, id);
         } else {
+            if let Some(name) = self.engine.name(unit) {
+                let now = crate::clock::monotonic().0;
+                self.clients.timeline.client_seen(name, now);
+            }
             self.feed(Event::SocketReadable { unit });
         }
     }

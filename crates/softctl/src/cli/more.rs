@@ -186,6 +186,14 @@ pub(crate) struct CriticalChain {
     pub(crate) unit: String,
 }
 
+/// `greyout`.
+#[derive(Debug, Args)]
+pub(crate) struct Greyout {
+    /// How many, the last of them last; softbootd keeps eight
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) last: u32,
+}
+
 /// `events`.
 #[derive(Debug, Args)]
 pub(crate) struct Events {

@@ -1,12 +1,12 @@
-//! `blame` and `critical-chain`.
+//! `blame`, `critical-chain` and `greyout`.
 
-use softboot_control::api::{DependenciesReply, Request, TimelineReply};
+use softboot_control::api::{DependenciesReply, GreyoutReply, Request, TimelineReply};
 
 use super::session::Session;
 use super::single;
 use crate::error::Error;
 use crate::exit;
-use crate::view::boot_time as view;
+use crate::view::{boot_time as view, greyout as greyout_view};
 
 pub(super) fn blame(session: &mut Session) -> Result<u8, Error> {
     let timeline = timeline(session)?;
@@ -43,6 +43,15 @@ pub(super) fn critical_chain(session: &mut Session, word: &str) -> Result<u8, Er
             .out
             .show(&(), |shown| view::critical_chain(&chain, shown))?;
     }
+    Ok(exit::OK)
+}
+
+pub(super) fn greyout(session: &mut Session, last: u32) -> Result<u8, Error> {
+    let request = Request::Greyout { last: Some(last) };
+    let reply: GreyoutReply = session.call("looking at the last soft-reboots", &request)?;
+    session
+        .out
+        .show(&reply.cycles, |shown| greyout_view::cycles(&reply.cycles, shown))?;
     Ok(exit::OK)
 }
 

@@ -67,6 +67,7 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         Verb::Dot(dot) => graph::dot(session, dot),
         Verb::Blame => boot_time::blame(session),
         Verb::CriticalChain(chain) => boot_time::critical_chain(session, &chain.unit),
+        Verb::Greyout(greyout) => boot_time::greyout(session, greyout.last),
         Verb::Events(events) => events::events(session, events),
         // Done above.
         Verb::Verify(_)

@@ -3,6 +3,7 @@
 pub(crate) mod boot_time;
 pub(crate) mod dot;
 pub(crate) mod events;
+pub(crate) mod greyout;
 pub(crate) mod lists;
 pub(crate) mod logs;
 pub(crate) mod outcome;

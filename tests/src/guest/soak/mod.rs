@@ -3,7 +3,7 @@
 mod load;
 mod serve;
 
-pub use serve::serve;
+pub use serve::{serve, serve_stdin};
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -21,13 +21,32 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`Error::Check`] if none was passed; [`Error::Io`] if it cannot be served.
 pub fn serve() -> Result<(), Error> {
-    let (ended, end) = UnixStream::pair().doing("making a socket pair for SIGTERM")?;
-    signal_hook::low_level::pipe::register(SIGTERM, end).doing("catching SIGTERM")?;
+    let ended = catch_sigterm()?;
     let passed = ListenFds::from_env().map_err(|error| Error::Check(error.to_string()))?;
     let (_, listener) = passed
         .into_iter()
         .next()
         .ok_or_else(|| Error::Check("no socket was passed".to_owned()))?;
+    serve_until(listener, &ended)
+}
+
+/// Serves the socket that is its standard input: what passes it need not follow any protocol.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be served.
+pub fn serve_stdin() -> Result<(), Error> {
+    let ended = catch_sigterm()?;
+    let listener = std::io::stdin().as_fd().try_clone_to_owned();
+    serve_until(listener.doing("taking the socket")?, &ended)
+}
+
+fn catch_sigterm() -> Result<UnixStream, Error> {
+    let (ended, end) = UnixStream::pair().doing("making a socket pair for SIGTERM")?;
+    signal_hook::low_level::pipe::register(SIGTERM, end).doing("catching SIGTERM")?;
+    Ok(ended)
+}
+
+fn serve_until(listener: OwnedFd, ended: &UnixStream) -> Result<(), Error> {
     let listener = Listener::new(listener)?;
     loop {
         let (socket, signal) = (listener.as_fd(), ended.as_fd());

@@ -1,6 +1,10 @@
 //! Figures of PID 1 as only a process inside can take them. What it prints is JSON for `softboot-bench`; nothing here
 //! judges a time.
 
+mod soft_reboot;
+
+pub use soft_reboot::hold;
+
 use std::fs;
 use std::io::Read as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,21 +13,21 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::control::{self, call};
-use super::net::{HELLO, connect};
 use crate::error::{Context as _, Error};
+use crate::guest::control::{self, call};
+use crate::guest::net::{HELLO, connect};
 
 /// What can be measured.
-const SUBJECTS: [&str; 3] = ["idle", "reexec", "crash"];
+const SUBJECTS: [&str; 4] = ["idle", "reexec", "crash", "soft-reboot"];
 
 /// How long a quiet period is, beside which an event stands.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// Measures it `count` times.
+/// Measures it `count` times; a soft-reboot with `stored` descriptors of a service in the fd store.
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown subject, and whatever keeps PID 1 from being measured.
-pub fn measure(subject: &str, count: u32) -> Result<Value, Error> {
+pub fn measure(subject: &str, count: u32, stored: usize) -> Result<Value, Error> {
     control::wait_running()?;
     match subject {
         "idle" => idle(),
@@ -33,6 +37,7 @@ pub fn measure(subject: &str, count: u32) -> Result<Value, Error> {
             kill_process(init, Signal::SEGV).doing("sending SIGSEGV to PID 1")?;
             control::wait_running().map(drop)
         }),
+        "soft-reboot" => soft_reboot::soft_reboots(count, stored),
         other => Err(Error::Usage(format!(
             "{other:?} cannot be measured; one of {} can",
             SUBJECTS.join(", ")
