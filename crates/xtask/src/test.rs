@@ -6,18 +6,16 @@ use std::time::Instant;
 
 use softboot_initrd::compress::Compression;
 use softboot_initrd::image::Devices;
-use softboot_initrd::packages::Trust;
-use softboot_initrd::reference::{Form as RootForm, ReferenceRoot};
 use softboot_qemu::accel::{self, Wish};
 use softboot_qemu::machine::Machine;
-use softboot_tests::suite::{ContainerForm, Form, Reference, Report, Selection, run_suite};
+use softboot_tests::suite::{ContainerForm, Form, Report, Selection, run_suite};
 
 use crate::exit::Failure;
 use crate::guest;
 use crate::places::Places;
 use crate::progress::Reporter;
 use crate::provision::{self, Demo};
-use crate::reference;
+use crate::reference::{self, Reason};
 use crate::tidy;
 
 /// What `--help` adds.
@@ -25,8 +23,8 @@ pub(crate) const HELP: &str = "\
 Scenarios, in container and VM: page, soft-reboots, reexec-queue, crash, defer, environment, next-root, stages,
 survivors, packages; in the VM only: status-exit, stubborn, bad-input, ending; in a container only: clients,
 refused-handoff, faults, soak, versions, pid1-signals, unit-log, fd-store, doublings, services, verbs, bad-calls,
-forking, ports, devices, mounts, varlinkctl (which fetches the newest systemd of a suite, and is skipped where that
-cannot be had).
+forking, ports, devices, mounts, varlinkctl and reference (which fetch the newest systemd of a suite, and are
+skipped where that cannot be had).
 --scenario runs any of them in either. Each runs in a system of its own. Without root the
 container step is skipped and said to be; everything else runs.
 
@@ -80,6 +78,9 @@ const ALL: [Step; 8] = [
     Step::Container,
     Step::Vm,
 ];
+
+/// Not a scenario inside the system, but a look at the reference from outside.
+const REFERENCE: &str = "reference";
 
 /// How long each fuzz target explores in the test command.
 const FUZZ_SECONDS: u32 = 6;
@@ -228,22 +229,26 @@ fn container(options: &Options, places: &Places, tally: &mut Tally) -> Result<()
         harness: programs.join("softboot-container"),
         scenario: programs.join("softboot-scenario"),
         faulty: guest::build_faulty(places)?,
-        reference: &|| varlinkctl(places),
+        reference: &|| reference::varlinkctl(places),
     });
-    suite("container", options, &form, tally)
-}
-
-/// systemd's own client with all it needs to run.
-fn varlinkctl(places: &Places) -> Result<Reference, String> {
-    let request = reference::request(places, reference::SUITE, Trust::Signed);
-    match ReferenceRoot::build(&request, RootForm::Stripped, &mut Reporter::new()) {
-        Ok(root) => {
-            let tool = root.tool("/usr/bin/varlinkctl");
-            Ok(Reference::Files(tool.map_err(|error| error.to_string())?.files()))
-        }
-        Err(error) if error.is_unreachable() => Ok(Reference::Unreachable(error.to_string())),
-        Err(error) => Err(error.to_string()),
+    if options.scenario.iter().any(|name| name != REFERENCE) || options.scenario.is_empty() {
+        suite("container", options, &form, tally)?;
     }
+    if options.scenario.is_empty() || options.scenario.iter().any(|name| name == REFERENCE) {
+        let begun = Instant::now();
+        match reference::check(places, &|to| unpack(to, &[]))? {
+            Ok(what) => {
+                println!("   ok   {what}, {:.1} s", begun.elapsed().as_secs_f64());
+                tally.count("container reference", true);
+            }
+            Err(Reason::Skipped(reason)) => tally.skipped.push(format!("container reference: {reason}")),
+            Err(Reason::Failed(reason)) => {
+                println!("   FAIL reference: {reason}");
+                tally.count("container reference", false);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn vm(options: &Options, places: &Places, tally: &mut Tally) -> Result<(), Failure> {
@@ -269,7 +274,8 @@ fn vm(options: &Options, places: &Places, tally: &mut Tally) -> Result<(), Failu
 }
 
 fn suite(name: &str, options: &Options, form: &Form<'_>, tally: &mut Tally) -> Result<(), Failure> {
-    let names: Vec<&str> = options.scenario.iter().map(String::as_str).collect();
+    let names = options.scenario.iter().map(String::as_str);
+    let names: Vec<&str> = names.filter(|name| *name != REFERENCE).collect();
     let selection = Selection {
         names: &names,
         rounds: options.rounds,

@@ -13,6 +13,11 @@ pub enum Error {
     /// A program of the root.
     #[error(transparent)]
     Elf(#[from] elf::Error),
+    /// It would be a path, or more than one word.
+    #[error(
+        "{0:?} is no name of a suite: letters, digits, '-', '_' and '.' only, and no '.' at its beginning"
+    )]
+    BadSuite(String),
     /// The suite has no systemd.
     #[error("the suite {suite} has no systemd in its component main; name another suite")]
     NoSystemd {
@@ -59,7 +64,7 @@ impl Error {
                     | Of::Unsigned { .. }
                     | Of::Download { .. }
             ),
-            Self::Elf(_) | Self::File { .. } | Self::Program { .. } => false,
+            Self::BadSuite(_) | Self::Elf(_) | Self::File { .. } | Self::Program { .. } => false,
         }
     }
 

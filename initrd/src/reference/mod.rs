@@ -103,9 +103,12 @@ impl ReferenceRoot {
     /// have a newer one.
     ///
     /// # Errors
-    /// A suite that cannot be had ([`Error::is_unreachable`]); one whose systemd is older than [`OLDEST`]; a cache that
+    /// A bad name; a suite that cannot be had ([`Error::is_unreachable`]); one whose systemd is older than [`OLDEST`]; a cache that
     /// cannot be written; a program of the root that fails.
     pub fn build(request: &Request, form: Form, progress: &mut dyn Progress) -> Result<Self, Error> {
+        if !is_name(&request.suite) {
+            return Err(Error::BadSuite(request.suite.clone()));
+        }
         let home = request.cache.join("reference").join(&request.suite);
         let path = home.join(form.name());
         let stamp_path = home.join(format!("{}.json", form.name()));
@@ -186,6 +189,12 @@ impl Stamp {
     }
 }
 
+/// It becomes a directory's name and a word of apt's sources.
+fn is_name(suite: &str) -> bool {
+    let allowed = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    !suite.is_empty() && !suite.starts_with('.') && suite.chars().all(allowed)
+}
+
 fn read_stamp(path: &Path) -> Option<Stamp> {
     let text = std::fs::read(path).ok()?;
     let stamp: Stamp = serde_json::from_slice(&text).ok()?;
@@ -235,6 +244,20 @@ mod tests {
                 .to_string()
                 .contains("no systemd")
         );
+    }
+
+    #[test]
+    fn a_suite_is_one_word_and_no_path() {
+        for bad in ["", "../x", ".", "a/b", "a b", "a\nb"] {
+            let request = Request {
+                cache: "/nowhere".into(),
+                suite: bad.into(),
+                trust: Trust::Signed,
+            };
+            let built = ReferenceRoot::build(&request, Form::Stock, &mut crate::progress::Silent);
+            assert!(matches!(built, Err(Error::BadSuite(_))), "{bad:?}");
+        }
+        assert!(is_name("bookworm-backports") && is_name("sid"));
     }
 
     #[test]

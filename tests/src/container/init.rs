@@ -11,7 +11,7 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change,
     mount_remount, unmount,
 };
-use rustix::process::{chdir, pivot_root, setsid};
+use rustix::process::{Signal, chdir, pivot_root, set_parent_process_death_signal, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use crate::container::unit;
@@ -26,6 +26,8 @@ const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 /// [`Error::Io`] if the cgroup cannot be entered or unshare(1) cannot be run. It does not return otherwise.
 pub fn enter(cgroup: &Path, root: &Path, shared: &Path, console: &Path) -> Result<(), Error> {
     fs::write(cgroup.join("cgroup.procs"), "0").doing(format!("entering {}", cgroup.display()))?;
+    // unshare(1) shrugs off what Ctrl-C sends; its end is that of the container (--kill-child).
+    set_parent_process_death_signal(Some(Signal::KILL)).doing("tying the container to the harness")?;
     let own = std::env::current_exe().doing("finding the own program")?;
     let error = Command::new("unshare")
         .args([

@@ -87,6 +87,11 @@ impl Running {
         self.init
     }
 
+    /// Its cgroup on the host.
+    pub fn cgroup(&self) -> &Path {
+        self.cgroup.as_ref().map_or(Path::new(""), Cgroup::path)
+    }
+
     /// Where a path of the container is on the host, sockets included.
     pub fn path(&self, inside: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{inside}", self.init))

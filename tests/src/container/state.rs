@@ -15,7 +15,7 @@ use super::Running;
 use crate::error::Error;
 
 /// Where both listen.
-const SOCKET: &str = "/run/systemd/io.systemd.Manager";
+pub const SOCKET: &str = "/run/systemd/io.systemd.Manager";
 const CALL: &[u8] = b"{\"method\":\"io.systemd.Manager.Describe\",\"parameters\":{}}\0";
 /// How long one answer may take; a manager that is being replaced gives none.
 const PATIENCE: Duration = Duration::from_secs(2);

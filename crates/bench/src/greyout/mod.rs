@@ -10,7 +10,10 @@ mod table;
 mod workload;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use signal_hook::consts::{SIGINT, SIGTERM};
 use softboot_tests::container::Running;
 
 use crate::error::{Context as _, Error};
@@ -87,6 +90,11 @@ struct System {
 /// # Errors
 /// A system that does not boot, or does not come back.
 pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Outcome>, Error> {
+    // Caught, so that containers and roots are taken away again.
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted)).context("catching signals")?;
+    }
     let mut outcomes = Vec::new();
     for &case in &plan.cases {
         let mut systems = Vec::new();
@@ -103,6 +111,12 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Outcome>, 
                 plan.cycles
             ));
             for system in &mut systems {
+                if interrupted.load(Ordering::Relaxed) {
+                    return Err(Error {
+                        what: "measuring".to_owned(),
+                        reason: "interrupted; the containers are removed".to_owned(),
+                    });
+                }
                 let cycle = system.cycle()?;
                 // The first brings everything into the state that all others find.
                 if number > 0 {
