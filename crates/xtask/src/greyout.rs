@@ -21,6 +21,7 @@ outside and makes one connection a millisecond through the service's unix socket
   control    the same in the 300 ms before it: what probe and machine add by themselves
   failed     attempts of a cycle without a good reply, median
   ratio      how many times softbootd's median
+  floor      the same service under a holder that only keeps the socket, ends the service and starts it again
 
   cargo xtask greyout                                     softbootd alone
   cargo xtask greyout --against systemd                   beside the newest systemd, stripped and stock

@@ -62,34 +62,49 @@ impl Cycle {
     }
 }
 
+/// Probes an endpoint before, during and after an event.
+pub(super) fn observe(
+    endpoint: Endpoint,
+    what: &str,
+    event: impl FnOnce() -> Result<(), Error>,
+) -> Result<Cycle, Error> {
+    // Ready before it is measured.
+    endpoint
+        .attempt(PATIENCE)
+        .context(&format!("{what}: the service"))?;
+    let prober = Prober::start(endpoint, INTERVAL, ATTEMPT);
+    std::thread::sleep(CONTROL_PERIOD);
+    let begun = clock::now();
+    let result = event();
+    if result.is_ok() {
+        std::thread::sleep(CONTROL_PERIOD);
+    }
+    let attempts = prober.stop();
+    result?;
+    Cycle::of(&attempts, begun).context(&format!("{what}: good replies before and after"))
+}
+
 impl System {
     /// One soft-reboot.
     pub(super) fn cycle(&mut self) -> Result<Cycle, Error> {
         let what = format!("soft-reboot {} of {}", self.reboots.saturating_add(1), self.name);
         let endpoint = Endpoint::UnixEcho(self.container.path(SOCKET));
-        // Ready before it is measured.
-        endpoint
-            .attempt(PATIENCE)
-            .context(&format!("{what}: the service"))?;
-        let prober = Prober::start(endpoint, INTERVAL, ATTEMPT);
-        std::thread::sleep(CONTROL_PERIOD);
-        let event = clock::now();
-        let asked = self
-            .container
-            .exec(&self.client.command(), PATIENCE)
-            .context(&what)?;
-        if !asked.status.success() {
-            return Err(Error {
-                what,
-                reason: String::from_utf8_lossy(&asked.stderr).into_owned(),
-            });
-        }
-        self.reboots = self.reboots.saturating_add(1);
-        let state = self.container.wait_up(self.reboots, PATIENCE).context(&what)?;
-        self.reboots = state.soft_reboots;
-        std::thread::sleep(CONTROL_PERIOD);
-        let attempts = prober.stop();
-        Cycle::of(&attempts, event).context(&format!("{what}: good replies before and after"))
+        observe(endpoint, &what, || {
+            let asked = self
+                .container
+                .exec(&self.client.command(), PATIENCE)
+                .context(&what)?;
+            if !asked.status.success() {
+                return Err(Error {
+                    what: what.clone(),
+                    reason: String::from_utf8_lossy(&asked.stderr).into_owned(),
+                });
+            }
+            let wanted = self.reboots.saturating_add(1);
+            let state = self.container.wait_up(wanted, PATIENCE).context(&what)?;
+            self.reboots = state.soft_reboots;
+            Ok(())
+        })
     }
 }
 

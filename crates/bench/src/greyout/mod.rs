@@ -5,6 +5,7 @@
 //! reaches the service's socket through `/proc/PID/root`: whatever happens inside, it goes on.
 
 mod cycle;
+mod floor;
 mod root;
 mod table;
 mod workload;
@@ -52,7 +53,7 @@ pub struct Plan {
 pub struct Outcome {
     /// The case.
     pub case: Case,
-    /// `softbootd VERSION`, or the peer's name.
+    /// `softbootd VERSION`, the peer's name, or the floor's.
     pub system: String,
     /// One for each soft-reboot.
     pub cycles: Vec<Cycle>,
@@ -90,6 +91,7 @@ struct System {
 /// # Errors
 /// A system that does not boot, or does not come back.
 pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Outcome>, Error> {
+    let service = plan.programs.join("softboot-scenario");
     // Caught, so that containers and roots are taken away again.
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -98,6 +100,8 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Outcome>, 
     let mut outcomes = Vec::new();
     for &case in &plan.cases {
         let mut systems = Vec::new();
+        let mut holder = floor::Holder::start(&service)?;
+        let mut floor = Vec::new();
         progress(&format!("{}: booting softbootd", case.name()));
         systems.push(boot(plan, case, None)?);
         for peer in &plan.peers {
@@ -123,6 +127,10 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Outcome>, 
                     system.cycles.push(cycle);
                 }
             }
+            let cycle = holder.cycle()?;
+            if number > 0 {
+                floor.push(cycle);
+            }
         }
         for system in systems {
             system.container.remove().context("removing a container")?;
@@ -132,6 +140,11 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Outcome>, 
                 cycles: system.cycles,
             });
         }
+        outcomes.push(Outcome {
+            case,
+            system: floor::NAME.to_owned(),
+            cycles: floor,
+        });
     }
     Ok(outcomes)
 }
@@ -168,13 +181,15 @@ fn boot(plan: &Plan, case: Case, peer: Option<&Peer>) -> Result<System, Error> {
     })
 }
 
-/// As the list of figures that every benchmark gives out. softbootd's have the first peer beside them.
+/// As the list of figures that every benchmark gives out: each beside the floor, softbootd's beside the first peer too.
 pub fn records(outcomes: &[Outcome]) -> Vec<Record> {
     let mut records = Vec::new();
-    for outcome in outcomes {
-        let peer = outcomes
-            .iter()
-            .find(|other| other.case == outcome.case && !is_ours(other))
+    for outcome in outcomes.iter().filter(|outcome| outcome.system != floor::NAME) {
+        let others = outcomes.iter().filter(|other| other.case == outcome.case);
+        let floor = others.clone().find(|other| other.system == floor::NAME);
+        let peer = others
+            .clone()
+            .find(|other| !is_ours(other) && other.system != floor::NAME)
             .filter(|_| is_ours(outcome));
         for (metric, unit, value) in [
             ("grey-out", "ms", Cycle::grey_out_ms as fn(&Cycle) -> f64),
@@ -187,7 +202,8 @@ pub fn records(outcomes: &[Outcome]) -> Vec<Record> {
                 outcome.case.name(),
                 outcome.system.replace(' ', "-")
             );
-            let mut record = Record::new(case, metric, unit, &values(outcome), &[]);
+            let floor = floor.map(values).unwrap_or_default();
+            let mut record = Record::new(case, metric, unit, &values(outcome), &floor);
             if let Some(peer) = peer {
                 record = record.peer(&peer.system, &values(peer));
             }
@@ -235,11 +251,12 @@ mod tests {
     }
 
     #[test]
-    fn ours_has_the_first_peer_beside_it_and_a_peer_has_none() {
+    fn ours_has_the_first_peer_beside_it_and_all_have_the_floor() {
         let outcomes = [
             outcome("softbootd 0.1.0", 4_000_000),
             outcome("systemd 262-1 stripped", 150_000_000),
             outcome("systemd 262-1 stock", 400_000_000),
+            outcome(floor::NAME, 2_000_000),
         ];
         let records = records(&outcomes);
         assert_eq!(records.len(), 9);
@@ -249,7 +266,10 @@ mod tests {
             ("greyout/kept/softbootd-0.1.0", 4.0)
         );
         assert_eq!(first.peer.as_deref(), Some("systemd 262-1 stripped"));
-        assert_eq!(first.peer_value, Some(150.0));
+        assert_eq!(
+            (first.peer_value, first.floor, first.ratio),
+            (Some(150.0), Some(2.0), Some(2.0))
+        );
         assert!(records.get(3).unwrap().peer.is_none());
     }
 }

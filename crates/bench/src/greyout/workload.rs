@@ -41,14 +41,15 @@ impl Case {
         }
     }
 
-    fn socket(self) -> &'static str {
-        match self {
+    fn socket(self) -> String {
+        let (unit, defer) = match self {
             // Without DeferTrigger= a connection that comes while everything stops fails the socket.
-            Case::Kept => {
-                "[Unit]\nDefaultDependencies=no\n\n[Socket]\nListenStream=/run/echo.sock\nDeferTrigger=yes\n"
-            }
-            Case::Stopped => "[Socket]\nListenStream=/run/echo.sock\n",
-        }
+            Case::Kept => ("[Unit]\nDefaultDependencies=no\n\n", "DeferTrigger=yes\n"),
+            Case::Stopped => ("", ""),
+        };
+        format!(
+            "{unit}[Socket]\nListenStream={SOCKET}\nTriggerLimitIntervalSec=0\nPollLimitIntervalSec=0\n{defer}"
+        )
     }
 }
 
@@ -58,7 +59,7 @@ pub(super) fn install(root: &Path, case: Case, program: &Path) -> Result<(), Err
     fs::copy(program, &to).context(&format!("copying {} to {}", shown(program), shown(&to)))?;
     let units = root.join(UNITS);
     for (unit, text, wanted_by) in [
-        ("echo.socket", case.socket(), "sockets.target"),
+        ("echo.socket", case.socket().as_str(), "sockets.target"),
         ("echo.service", SERVICE, "multi-user.target"),
     ] {
         let wants = units.join(format!("{wanted_by}.wants"));
