@@ -31,6 +31,19 @@ const DIRECTORIES: [&str; 13] = [
     "var/tmp",
 ];
 
+/// What the maintainer scripts of the stock form's packages enable when they are installed. Presets would enable more.
+const ENABLED: [&str; 9] = [
+    "apt-daily-upgrade.timer",
+    "apt-daily.timer",
+    "fstrim.timer",
+    "getty@.service",
+    "remote-fs.target",
+    "systemd-pstore.service",
+    "systemd-timesyncd.service",
+    "systemd-userdbd.socket",
+    "tpm-udev.path",
+];
+
 /// Any will do; that there is one says that this is not the first boot.
 const MACHINE_ID: &str = "5f0e1d2c3b4a49588776655443322110\n";
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n";
@@ -82,7 +95,8 @@ pub(super) fn as_installed(root: &Path) -> Result<(), Error> {
         checked(command.arg(&option).args(arguments))
     };
     run("/usr/bin/systemd-sysusers", &[])?;
-    run("/usr/bin/systemctl", &["preset-all"])
+    let enable: Vec<&str> = std::iter::once("enable").chain(ENABLED).collect();
+    run("/usr/bin/systemctl", &enable)
 }
 
 pub(super) fn write(root: &Path, name: &str, text: &str) -> Result<(), Error> {

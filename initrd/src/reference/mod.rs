@@ -2,7 +2,7 @@
 //! installed on the host; it is built from packages of a suite, below a cache directory.
 //!
 //! It comes in two forms. [`Form::Stock`] is what the distribution would install: what is recommended comes along, and
-//! presets are applied. [`Form::Stripped`] is the fastest fair configuration: nothing runs but PID 1 and what it is
+//! what installing enables is enabled. [`Form::Stripped`] is the fastest fair configuration: nothing runs but PID 1 and what it is
 //! given. `docs/reference.md` lists every difference of the two from an installed system.
 
 mod error;
@@ -23,7 +23,7 @@ use std::process::Command;
 pub const OLDEST: u32 = 258;
 
 /// Changes with every change of what is built, so that no root of before is taken for one of now.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 
 /// How much of the distribution comes along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
