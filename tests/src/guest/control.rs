@@ -19,12 +19,17 @@ const INTERFACE: &str = "io.softboot.Manager";
 
 /// One request and its answer.
 pub(super) fn call(method: &str, parameters: Value) -> Result<Value, Error> {
+    call_of(INTERFACE, method, parameters)
+}
+
+/// The same of another interface.
+pub(super) fn call_of(interface: &str, method: &str, parameters: Value) -> Result<Value, Error> {
     let stream = UnixStream::connect(SOCKET).doing(format!("connecting to {SOCKET}"))?;
     stream
         .set_read_timeout(Some(PATIENCE))
         .doing("setting a time-out")?;
     let mut request =
-        json!({ "method": format!("{INTERFACE}.{method}"), "parameters": parameters }).to_string();
+        json!({ "method": format!("{interface}.{method}"), "parameters": parameters }).to_string();
     request.push('\0');
     (&stream)
         .write_all(request.as_bytes())

@@ -1,6 +1,7 @@
 //! The scenarios, one file each, and what they share. They run as root inside the system under test, in a service that
 //! survives soft-reboots.
 
+mod actions;
 mod bad_calls;
 mod bad_input;
 mod census;
@@ -17,6 +18,7 @@ mod environment;
 mod faults;
 mod fd_store;
 mod forking;
+mod handoff_state;
 mod measure;
 mod mounts;
 mod net;
@@ -357,6 +359,24 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: cycles::run,
+    },
+    Scenario {
+        name: "actions",
+        holds: "units, targets and systemd's interface soft-reboot, once each",
+        in_container: true,
+        in_vm: false,
+        farewell: &[],
+        packages: &[],
+        run: actions::run,
+    },
+    Scenario {
+        name: "handoff-state",
+        holds: "deadlines, limits, counters, invocation ids and credentials go along, whichever way PID 1 is replaced",
+        in_container: true,
+        in_vm: false,
+        farewell: &[],
+        packages: &[],
+        run: handoff_state::run,
     },
     Scenario {
         name: "environment",
