@@ -33,6 +33,9 @@ pub enum Error {
         /// What came back.
         reason: String,
     },
+    /// A scenario cannot be run here, and nothing is wrong.
+    #[error("{0}")]
+    Skipped(String),
     /// The test machine failed.
     #[error(transparent)]
     Vm(#[from] softboot_qemu::error::VmError),

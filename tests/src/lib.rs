@@ -6,4 +6,5 @@
 pub mod container;
 pub mod error;
 pub mod guest;
+pub mod reference;
 pub mod suite;

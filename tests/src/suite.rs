@@ -10,7 +10,7 @@ use softboot_qemu::run::Vm;
 
 use crate::container::{self, Plan};
 use crate::error::{Context, Error};
-use crate::guest::{SCENARIOS, Scenario, scenario};
+use crate::guest::{REFERENCE, SCENARIOS, Scenario, scenario};
 
 /// How long one scenario may take; an emulated machine on a busy host is slow.
 const LIMIT: Duration = Duration::from_secs(900);
@@ -30,6 +30,15 @@ pub enum Form<'a> {
 /// Unpacks an image into an empty directory; the second argument names packages that it has to have.
 type Unpack<'a> = dyn Fn(&Path, &[&str]) -> Result<(), String> + 'a;
 
+/// Programs of the newest systemd, for the scenarios that compare with it.
+#[derive(Clone, Debug)]
+pub enum Reference {
+    /// Programs with their loader and their libraries, to lie in one directory.
+    Files(Vec<PathBuf>),
+    /// They cannot be had from here, and why: what needs them is skipped.
+    Unreachable(String),
+}
+
 /// What a container is made of.
 pub struct ContainerForm<'a> {
     /// Unpacks the image with these packages into an empty directory.
@@ -42,6 +51,8 @@ pub struct ContainerForm<'a> {
     pub scenario: PathBuf,
     /// softbootd with places at which a scenario makes it crash, static.
     pub faulty: PathBuf,
+    /// Gets the reference; called for scenarios that need it only.
+    pub reference: &'a dyn Fn() -> Result<Reference, String>,
 }
 
 /// What came of one scenario.
@@ -51,6 +62,8 @@ pub struct Verdict {
     pub scenario: &'static str,
     /// How long it took, with the boot.
     pub duration: Duration,
+    /// Why it was not run.
+    pub skipped: Option<String>,
     /// `None`: all holds. Else what does not.
     pub failure: Option<String>,
     /// What it printed.
@@ -120,7 +133,12 @@ pub fn run_suite(
                 }),
             Form::Container(parts) => in_container(scenario, selection, parts),
         };
+        let mut skipped = None;
         let (failure, output) = match result {
+            Err(Error::Skipped(reason)) => {
+                skipped = Some(reason);
+                (None, String::new())
+            }
             Ok((0, output)) => (None, output),
             Ok((code, output)) => (Some(format!("exit code {code}")), output),
             Err(error) => (Some(error.to_string()), String::new()),
@@ -128,6 +146,7 @@ pub fn run_suite(
         let verdict = Verdict {
             scenario: scenario.name,
             duration: begun.elapsed(),
+            skipped,
             failure,
             output,
             repeated,
@@ -155,6 +174,9 @@ fn select(selection: &[&str], container: bool) -> Result<Vec<&'static Scenario>,
 }
 
 fn describe(verdict: &Verdict) -> String {
+    if let Some(reason) = &verdict.skipped {
+        return format!("skip {:<15} {reason}", verdict.scenario);
+    }
     let word = if verdict.failure.is_none() { "ok  " } else { "FAIL" };
     let repeated = if verdict.repeated {
         " (repeated once: the machine's fault)"
@@ -212,6 +234,16 @@ fn in_container(
     selection: &Selection<'_>,
     parts: &ContainerForm<'_>,
 ) -> Result<(u8, String), Error> {
+    let reference = if REFERENCE.contains(&scenario.name) {
+        match (parts.reference)()
+            .map_err(|reason| Error::Check(format!("getting the reference: {reason}")))?
+        {
+            Reference::Files(files) => files,
+            Reference::Unreachable(reason) => return Err(Error::Skipped(reason)),
+        }
+    } else {
+        Vec::new()
+    };
     let root = parts
         .scratch
         .join(format!("root-{}-{}", std::process::id(), scenario.name));
@@ -224,6 +256,7 @@ fn in_container(
             harness: parts.harness.clone(),
             scenario: parts.scenario.clone(),
             beside: vec![parts.faulty.clone()],
+            reference: reference.clone(),
             arguments: selection.arguments(scenario),
             limit: selection.limit(),
         })

@@ -7,6 +7,7 @@
 pub mod engine;
 pub mod error;
 pub mod fdstore;
+pub mod greyout;
 pub mod machine;
 pub mod measure;
 pub mod pid1;

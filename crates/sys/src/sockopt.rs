@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd as _};
 
 use rustix::io::Errno;
 
-use crate::recv::SO_PASSPIDFD;
+use crate::recv::{Credentials, SO_PASSPIDFD};
 
 /// An option whose value is an int. Reference: socket(7), ip(7), ipv6(7), tcp(7), packet(7), netlink(7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,10 +132,46 @@ pub fn peer_pidfd_id(socket: impl AsFd) -> Option<u64> {
     crate::pidfd::id(&pidfd)
 }
 
+/// Who is at the other end of a connected AF_UNIX socket: SO_PEERCRED.
+///
+/// rustix has it, too, but no room for process 0: a peer in no namespace below ours comes out as an error without a
+/// reason, and would be turned away.
+///
+/// References: socket(7), unix(7).
+pub fn peer_credentials(socket: impl AsFd) -> Result<Credentials, Errno> {
+    let mut found = libc::ucred {
+        pid: 0,
+        uid: libc::uid_t::MAX,
+        gid: libc::gid_t::MAX,
+    };
+    let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).map_err(|_| Errno::INVAL)?;
+    // SAFETY: the kernel writes at most `length` bytes, the size of `found`, and any bytes are a valid ucred.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut found).cast(),
+            &raw mut length,
+        )
+    };
+    match result {
+        0 => Ok(Credentials {
+            pid: found.pid,
+            uid: found.uid,
+            gid: found.gid,
+        }),
+        _ => Err(crate::exec::last_errno()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::net::{TcpListener, UdpSocket};
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::process::Command;
 
     #[test]
     fn options_take_effect() {
@@ -161,5 +197,47 @@ mod tests {
         if let Some(id) = peer_pidfd_id(&one) {
             assert_eq!(Some(id), crate::pidfd::id(&own));
         }
+    }
+
+    #[test]
+    fn a_peer_has_its_credentials() {
+        let (one, _other) = UnixStream::pair().unwrap();
+        let peer = peer_credentials(&one).unwrap();
+        assert_eq!(u32::try_from(peer.pid).unwrap(), std::process::id());
+        assert_eq!(peer.uid, rustix::process::getuid().as_raw());
+        let file = std::fs::File::open("/dev/null").unwrap();
+        assert_eq!(peer_credentials(file), Err(Errno::NOTSOCK));
+    }
+
+    #[test]
+    fn a_peer_in_no_namespace_below_ours_is_process_0_and_no_error() {
+        const INSIDE: &str = "SOFTBOOT_SYS_PEER_OUTSIDE";
+        if std::env::var_os(INSIDE).is_some() {
+            assert_eq!(peer_credentials(std::io::stdin()).unwrap().pid, 0);
+            println!("peer looked at");
+            return;
+        }
+        let (one, _other) = UnixStream::pair().unwrap();
+        let output = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--pid", "--fork", "--"])
+            .arg(std::env::current_exe().unwrap())
+            .args([
+                "--nocapture",
+                "a_peer_in_no_namespace_below_ours_is_process_0_and_no_error",
+            ])
+            .env(INSIDE, "1")
+            .stdin(OwnedFd::from(one))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let refused = String::from_utf8_lossy(&output.stderr).into_owned();
+        if refused.contains("unshare failed") || refused.contains("Operation not permitted") {
+            eprintln!("not tested: {refused}");
+            return;
+        }
+        assert!(
+            output.status.success() && said.contains("peer looked at"),
+            "{said}\n{refused}"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The exit codes of `cargo xtask`, and the error that carries one.
 
+use softboot_initrd::reference;
 use softboot_qemu::error::VmError;
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ Exit codes:
   3      something is missing that cannot be had without you: the message has the command to type
   4      the guest panicked, hung, or ended unexpectedly; the console's last lines are printed
   5      the kernel failed in its own code, twice: the machine's fault, no verdict on what was tested
+  6      what to compare with cannot be had from here (`greyout --against`); nothing is broken
   124    a time limit was reached
 With --json the last line says which of these it was, where a command's status could be mistaken for one.";
 
@@ -26,6 +28,9 @@ pub(crate) enum Failure {
     /// Something has to be installed or fetched first.
     #[error("{0}")]
     Missing(String),
+    /// What to compare with cannot be had from here.
+    #[error("there is nothing to compare with: {0}")]
+    Unreachable(String),
     /// The machine.
     #[error(transparent)]
     Vm(#[from] VmError),
@@ -42,6 +47,7 @@ impl Failure {
         match self {
             Self::Host(_) => "host",
             Self::Missing(_) => "missing",
+            Self::Unreachable(_) => "unreachable",
             Self::Vm(error) => match error {
                 VmError::Panic { .. } => "panic",
                 VmError::Hang { .. } => "hang",
@@ -61,6 +67,7 @@ impl Failure {
         match self {
             Self::Host(_) => 1,
             Self::Missing(_) => 3,
+            Self::Unreachable(_) => 6,
             Self::Vm(error) => match error {
                 VmError::Panic { .. } | VmError::Hang { .. } | VmError::UnexpectedExit { .. } => 4,
                 VmError::Agent(_) => 4,
@@ -70,6 +77,15 @@ impl Failure {
                 VmError::Share(_) => 3,
                 VmError::Io { .. } => 1,
             },
+        }
+    }
+}
+
+impl From<reference::Error> for Failure {
+    fn from(error: reference::Error) -> Self {
+        match error.is_unreachable() {
+            true => Self::Unreachable(error.to_string()),
+            false => Self::Host(error.to_string()),
         }
     }
 }
@@ -101,5 +117,10 @@ mod tests {
             code: 127,
         };
         assert_eq!(Failure::from(refused).code(), 127);
+        let old = reference::Error::TooOld {
+            suite: String::new(),
+            version: String::new(),
+        };
+        assert_eq!(Failure::from(old).code(), 6);
     }
 }

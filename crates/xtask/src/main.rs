@@ -4,12 +4,14 @@ mod bench;
 mod c;
 mod exit;
 mod fuzz;
+mod greyout;
 mod guest;
 mod initrd;
 mod man;
 mod places;
 mod progress;
 mod provision;
+mod reference;
 mod simulate;
 mod test;
 mod tidy;
@@ -28,6 +30,7 @@ Examples:
   cargo xtask test                              all checks; the same that CI runs
   cargo xtask test vm --scenario page           one scenario in the machine
   cargo xtask bench fdstore                     figures, each beside the bare kernel's
+  cargo xtask greyout --against systemd         how long clients wait in a soft-reboot, beside systemd
   cargo xtask tidy                              the repository's own rules alone
 
 Environment:
@@ -70,6 +73,9 @@ enum Task {
     /// Measure, beside the bare kernel and beside others
     #[command(after_help = bench::HELP)]
     Bench(bench::Options),
+    /// Measure how long clients wait in a soft-reboot, beside systemd
+    #[command(after_help = greyout::HELP)]
+    Greyout(greyout::Options),
     /// Write softctl's manual pages and completions
     #[command(after_help = man::HELP)]
     Man(man::Options),
@@ -88,6 +94,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Simulate(options) => simulate::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Greyout(options) => greyout::run(&options),
         Task::Man(options) => man::run(&options),
         Task::Tidy(options) => tidy::run(&options),
     };

@@ -15,6 +15,7 @@ use crate::guest;
 use crate::places::Places;
 use crate::progress::Reporter;
 use crate::provision::{self, Demo};
+use crate::reference::{self, Reason};
 use crate::tidy;
 
 /// What `--help` adds.
@@ -22,7 +23,8 @@ pub(crate) const HELP: &str = "\
 Scenarios, in container and VM: page, soft-reboots, reexec-queue, crash, defer, environment, next-root, stages,
 survivors, packages; in the VM only: status-exit, stubborn, bad-input, ending; in a container only: clients,
 refused-handoff, faults, soak, versions, pid1-signals, unit-log, fd-store, doublings, services, verbs, bad-calls,
-forking, ports, devices, mounts.
+forking, ports, devices, mounts, varlinkctl and reference (which fetch the newest systemd of a suite, and are
+skipped where that cannot be had).
 --scenario runs any of them in either. Each runs in a system of its own. Without root the
 container step is skipped and said to be; everything else runs.
 
@@ -76,6 +78,9 @@ const ALL: [Step; 8] = [
     Step::Container,
     Step::Vm,
 ];
+
+/// Not a scenario inside the system, but a look at the reference from outside.
+const REFERENCE: &str = "reference";
 
 /// How long each fuzz target explores in the test command.
 const FUZZ_SECONDS: u32 = 6;
@@ -175,6 +180,11 @@ impl Tally {
 
     fn report(&mut self, form: &str, report: &Report) {
         for verdict in &report.verdicts {
+            if let Some(reason) = &verdict.skipped {
+                self.skipped
+                    .push(format!("{form} {}: {reason}", verdict.scenario));
+                continue;
+            }
             self.count(&format!("{form} {}", verdict.scenario), verdict.failure.is_none());
         }
     }
@@ -219,8 +229,26 @@ fn container(options: &Options, places: &Places, tally: &mut Tally) -> Result<()
         harness: programs.join("softboot-container"),
         scenario: programs.join("softboot-scenario"),
         faulty: guest::build_faulty(places)?,
+        reference: &|| reference::varlinkctl(places),
     });
-    suite("container", options, &form, tally)
+    if options.scenario.iter().any(|name| name != REFERENCE) || options.scenario.is_empty() {
+        suite("container", options, &form, tally)?;
+    }
+    if options.scenario.is_empty() || options.scenario.iter().any(|name| name == REFERENCE) {
+        let begun = Instant::now();
+        match reference::check(places, &|to| unpack(to, &[]))? {
+            Ok(what) => {
+                println!("   ok   {what}, {:.1} s", begun.elapsed().as_secs_f64());
+                tally.count("container reference", true);
+            }
+            Err(Reason::Skipped(reason)) => tally.skipped.push(format!("container reference: {reason}")),
+            Err(Reason::Failed(reason)) => {
+                println!("   FAIL reference: {reason}");
+                tally.count("container reference", false);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn vm(options: &Options, places: &Places, tally: &mut Tally) -> Result<(), Failure> {
@@ -246,7 +274,8 @@ fn vm(options: &Options, places: &Places, tally: &mut Tally) -> Result<(), Failu
 }
 
 fn suite(name: &str, options: &Options, form: &Form<'_>, tally: &mut Tally) -> Result<(), Failure> {
-    let names: Vec<&str> = options.scenario.iter().map(String::as_str).collect();
+    let names = options.scenario.iter().map(String::as_str);
+    let names: Vec<&str> = names.filter(|name| *name != REFERENCE).collect();
     let selection = Selection {
         names: &names,
         rounds: options.rounds,

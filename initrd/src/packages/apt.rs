@@ -188,7 +188,7 @@ impl<'a> Apt<'a> {
 }
 
 /// Runs a tool in the language of its manual.
-fn run(command: &mut Command, what: &str) -> Result<Output, Error> {
+pub(super) fn run(command: &mut Command, what: &str) -> Result<Output, Error> {
     command
         .env("LC_ALL", "C")
         .env("DEBIAN_FRONTEND", "noninteractive")
@@ -201,14 +201,14 @@ fn run(command: &mut Command, what: &str) -> Result<Output, Error> {
 }
 
 /// A command as one would type it.
-fn text_of(command: &Command) -> String {
+pub(super) fn text_of(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
     words.join(" ")
 }
 
 /// The last lines of what a command said.
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     let text = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),

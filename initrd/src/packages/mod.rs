@@ -12,8 +12,10 @@
 mod apt;
 mod kernel;
 mod stamp;
+mod suite;
 
 pub use kernel::KernelPackage;
+pub use suite::{Suite, Trust};
 
 use crate::progress::Progress;
 use apt::Apt;
@@ -80,6 +82,38 @@ pub enum Error {
         package: String,
         /// What is missing.
         what: String,
+    },
+    /// apt's sources name no mirror.
+    #[error(
+        "apt's sources on this machine name no mirror of a distribution (`apt-get indextargets` lists none with the \
+         component main); add one to /etc/apt/sources.list.d"
+    )]
+    NoMirror,
+    /// The mirror does not give out the suite.
+    #[error(
+        "the suite {suite} cannot be had from the mirror of apt's sources: `{command}` failed; is there a network, and \
+         does the mirror have the suite? It said: {output}"
+    )]
+    Unreachable {
+        /// The suite.
+        suite: String,
+        /// The exact command, to try by hand.
+        command: String,
+        /// The end of what it printed.
+        output: String,
+    },
+    /// The suite is signed by none of the keys of this machine.
+    #[error(
+        "the suite {suite} is signed by no key that this machine has. Install a newer debian-archive-keyring \
+         (`apt-get install debian-archive-keyring`), or allow packages that nobody vouches for. `{command}` said: {output}"
+    )]
+    Unsigned {
+        /// The suite.
+        suite: String,
+        /// The exact command, to try by hand.
+        command: String,
+        /// The end of what it printed.
+        output: String,
     },
     /// No kernel package is known for this machine.
     #[error("no kernel package is known for the architecture {0}; give a kernel with --kernel")]

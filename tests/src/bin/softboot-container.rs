@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use softboot_tests::container::{Plan, init, run};
+use softboot_tests::container::{Plan, init, run, state};
 use softboot_tests::error::{Context, Error};
 
 const USAGE: &str = "\
@@ -40,6 +40,7 @@ fn dispatch(words: &[&str]) -> Result<u8, Error> {
                 harness: std::env::current_exe().doing("finding the own program")?,
                 scenario: PathBuf::from(scenario),
                 beside: Vec::new(),
+                reference: Vec::new(),
                 arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
                 limit: LIMIT,
             })?;
@@ -48,6 +49,12 @@ fn dispatch(words: &[&str]) -> Result<u8, Error> {
                 print!("--- console ---\n{}", outcome.console);
             }
             Ok(outcome.code)
+        }
+        // The harness in the container's PID namespace, which asks its manager.
+        ["describe", socket] => {
+            let answer = state::ask(Path::new(socket)).doing(format!("asking at {socket}"))?;
+            println!("{answer}");
+            Ok(0)
         }
         // The two stages that the harness goes through itself.
         ["stage", cgroup, root, shared, console] => {

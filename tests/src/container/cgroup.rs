@@ -25,7 +25,11 @@ impl Cgroup {
         let mount = find_cgroup2(&table).ok_or_else(|| {
             Error::Usage("no cgroup2 file system is mounted; the container needs one".to_owned())
         })?;
-        let path = Path::new(mount).join(format!("softboot-test-{}", std::process::id()));
+        let path = Path::new(mount).join(format!(
+            "softboot-test-{}-{}",
+            std::process::id(),
+            super::running::next_number()
+        ));
         fs::create_dir(&path).doing(format!("making {}", path.display()))?;
         Ok(Cgroup { path })
     }

@@ -11,7 +11,7 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change,
     mount_remount, unmount,
 };
-use rustix::process::{chdir, pivot_root, setsid};
+use rustix::process::{Signal, chdir, pivot_root, set_parent_process_death_signal, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use crate::container::unit;
@@ -26,6 +26,8 @@ const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 /// [`Error::Io`] if the cgroup cannot be entered or unshare(1) cannot be run. It does not return otherwise.
 pub fn enter(cgroup: &Path, root: &Path, shared: &Path, console: &Path) -> Result<(), Error> {
     fs::write(cgroup.join("cgroup.procs"), "0").doing(format!("entering {}", cgroup.display()))?;
+    // unshare(1) shrugs off what Ctrl-C sends; its end is that of the container (--kill-child).
+    set_parent_process_death_signal(Some(Signal::KILL)).doing("tying the container to the harness")?;
     let own = std::env::current_exe().doing("finding the own program")?;
     let error = Command::new("unshare")
         .args([
@@ -71,7 +73,10 @@ pub fn become_init(root: &Path, shared: &Path, console: &Path) -> Result<(), Err
     dup2_stdout(&terminal).doing("setting standard output")?;
     dup2_stderr(&terminal).doing("setting standard error")?;
     drop(terminal);
-    leave_a_socket_open()?;
+    // The scenarios' own; any other container gets nothing but its root.
+    if Path::new(SHARED).join(unit::NAME).exists() {
+        leave_a_socket_open()?;
+    }
     let error = Command::new("/sbin/init")
         .env_clear()
         .env("container", "softboot")
@@ -83,6 +88,8 @@ pub fn become_init(root: &Path, shared: &Path, console: &Path) -> Result<(), Err
     Err(error).doing("running /sbin/init")
 }
 
+/// The directory that is shared with the host, as the container sees it.
+const SHARED: &str = "/run/host";
 /// Where hello.socket of the image listens, so that PID 1 finds that open.
 const LEFT_OPEN: &str = "[::]:7001";
 /// Below the directory that is shared with the host: SO_COOKIE of that socket.
@@ -183,6 +190,9 @@ fn run_directory(root: &Path, shared: &Path) -> Result<(), Error> {
     let host = root.join("run/host");
     fs::create_dir(&host).doing("making /run/host")?;
     mount_bind(shared, &host).doing("mounting /run/host")?;
+    if !shared.join(unit::NAME).exists() {
+        return Ok(());
+    }
     let units = root.join("run/systemd/system");
     let wants = units.join("multi-user.target.wants");
     fs::create_dir_all(&wants).doing(format!("making {}", wants.display()))?;

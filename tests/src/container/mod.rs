@@ -8,16 +8,16 @@
 pub mod cgroup;
 pub mod console;
 pub mod init;
+pub mod running;
+pub mod state;
 mod unit;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error};
-use cgroup::Cgroup;
-use console::Console;
+pub use running::Running;
 
 /// The time between two looks at the status file.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -33,6 +33,8 @@ pub struct Plan {
     pub scenario: PathBuf,
     /// Other programs that it finds beside itself.
     pub beside: Vec<PathBuf>,
+    /// Programs and libraries of the reference, which it finds in a directory of that name.
+    pub reference: Vec<PathBuf>,
     /// Its arguments.
     pub arguments: Vec<String>,
     /// How long it may take.
@@ -56,34 +58,20 @@ pub struct Outcome {
 /// [`Error::Io`] if the container cannot be made; [`Error::Check`] if it ends before the scenario does;
 /// [`Error::Timeout`]. The last two carry the console's text.
 pub fn run(plan: &Plan) -> Result<Outcome, Error> {
-    if !rustix::process::geteuid().is_root() {
-        return Err(Error::Usage("a container needs root".to_owned()));
-    }
-    let shared = Scratch::new()?;
-    let program = shared.0.join("softboot-scenario");
-    fs::copy(&plan.scenario, &program).doing(format!("copying {}", plan.scenario.display()))?;
-    for other in &plan.beside {
-        let name = other.file_name().unwrap_or_default();
-        fs::copy(other, shared.0.join(name)).doing(format!("copying {}", other.display()))?;
-    }
-    fs::write(shared.0.join(unit::NAME), unit::text(&plan.arguments)).doing("writing the scenario's unit")?;
-    let console = Console::open()?;
-    let cgroup = Cgroup::create()?;
-    let child = Command::new(&plan.harness)
-        .arg("stage")
-        .args([cgroup.path(), &plan.root, &shared.0, console.path()])
-        .stdin(Stdio::null())
-        .spawn()
-        .doing(format!("starting {}", plan.harness.display()));
-    let child = match child {
-        Ok(child) => child,
-        Err(error) => return cgroup.remove().and(Err(error)),
-    };
-    let mut container = Container { child, cgroup };
-    let ended = container.wait(&shared.0.join("status"), plan.limit);
+    let mut container = Running::start(&plan.harness, &plan.root, |shared| {
+        let program = shared.join("softboot-scenario");
+        fs::copy(&plan.scenario, &program).doing(format!("copying {}", plan.scenario.display()))?;
+        copy_all(&plan.beside, shared)?;
+        let reference = shared.join("reference");
+        fs::create_dir(&reference).doing(format!("making {}", reference.display()))?;
+        copy_all(&plan.reference, &reference)?;
+        fs::write(shared.join(unit::NAME), unit::text(&plan.arguments)).doing("writing the scenario's unit")
+    })?;
+    let status = container.shared().join("status");
+    let ended = wait(&mut container, &status, plan.limit);
+    let output = fs::read_to_string(container.shared().join("output")).unwrap_or_default();
+    let console = container.console();
     let removed = container.remove();
-    let console = console.text();
-    let output = fs::read_to_string(shared.0.join("output")).unwrap_or_default();
     match ended {
         Ok(code) => removed.map(|()| Outcome {
             code,
@@ -96,61 +84,28 @@ pub fn run(plan: &Plan) -> Result<Outcome, Error> {
     }
 }
 
-/// A running container.
-#[derive(Debug)]
-struct Container {
-    child: Child,
-    cgroup: Cgroup,
-}
-
-impl Container {
-    fn wait(&mut self, status: &Path, limit: Duration) -> Result<u8, Error> {
-        let begun = Instant::now();
-        while begun.elapsed() < limit {
-            if let Ok(text) = fs::read_to_string(status) {
-                return text
-                    .trim()
-                    .parse()
-                    .map_err(|_| Error::Check(format!("not an exit code: {text:?}")));
-            }
-            if let Some(ended) = self.child.try_wait().doing("waiting for the container")? {
-                return Err(Error::Check(format!(
-                    "the container ended before the scenario did: {ended}"
-                )));
-            }
-            std::thread::sleep(PAUSE);
+fn wait(container: &mut Running, status: &Path, limit: Duration) -> Result<u8, Error> {
+    let begun = Instant::now();
+    while begun.elapsed() < limit {
+        if let Ok(text) = fs::read_to_string(status) {
+            return text
+                .trim()
+                .parse()
+                .map_err(|_| Error::Check(format!("not an exit code: {text:?}")));
         }
-        Err(Error::Timeout {
-            what: "the end of the scenario".to_owned(),
-            limit,
-        })
+        container.check_alive()?;
+        std::thread::sleep(PAUSE);
     }
-
-    /// Ends everything that lives in it. The end of its PID 1 ends its other processes, and with the last of them go
-    /// the namespaces and their mounts.
-    fn remove(mut self) -> Result<(), Error> {
-        self.cgroup.kill()?;
-        self.child.wait().doing("waiting for the end of the container")?;
-        self.cgroup.remove()
-    }
+    Err(Error::Timeout {
+        what: "the end of the scenario".to_owned(),
+        limit,
+    })
 }
 
-/// A directory that is gone when this is.
-#[derive(Debug)]
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Scratch, Error> {
-        let path = std::env::temp_dir().join(format!("softboot-container-{}", std::process::id()));
-        fs::create_dir(&path).doing(format!("making {}", path.display()))?;
-        Ok(Scratch(path))
+fn copy_all(files: &[PathBuf], to: &Path) -> Result<(), Error> {
+    for file in files {
+        let name = file.file_name().unwrap_or_default();
+        fs::copy(file, to.join(name)).doing(format!("copying {}", file.display()))?;
     }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("removing {}: {error}", self.0.display());
-        }
-    }
+    Ok(())
 }

@@ -42,6 +42,7 @@ mod stubborn;
 mod survivors;
 mod unit_log;
 mod units;
+mod varlinkctl;
 mod verbs;
 mod versions;
 
@@ -93,6 +94,9 @@ impl Scenario {
         (self.run)(output, options)
     }
 }
+
+/// Scenarios that run programs of the reference, which only a container has.
+pub const REFERENCE: &[&str] = &["varlinkctl"];
 
 /// All scenarios, in the order in which they are worth running.
 pub const SCENARIOS: &[Scenario] = &[
@@ -401,6 +405,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: packages::PACKAGES,
         run: packages::run,
+    },
+    Scenario {
+        name: "varlinkctl",
+        holds: "the newest systemd's own client can read, describe and call the control sockets",
+        in_container: true,
+        in_vm: false,
+        farewell: &[],
+        packages: &[],
+        run: varlinkctl::run,
     },
 ];
 

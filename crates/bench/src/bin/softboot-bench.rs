@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use softboot_bench::engine;
 use softboot_bench::error::{Context as _, Error};
 use softboot_bench::fdstore::{self, Kind, Role};
+use softboot_bench::greyout::{self, Case, Peer};
 use softboot_bench::{machine::Machine, record::Record, table};
 use softboot_bench::{pid1, spawn};
 
@@ -86,6 +87,27 @@ enum Command {
         /// Where softboot-container and softboot-scenario are
         #[arg(long, value_name = "DIRECTORY")]
         programs: PathBuf,
+        /// Write the figures as JSON; `-` is standard output
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Soft-reboots: how long nobody answers, beside systemd
+    Greyout {
+        /// Where softboot-container, softboot-scenario, softbootd and softctl are
+        #[arg(long, value_name = "DIRECTORY")]
+        programs: PathBuf,
+        /// A root to compare with, and its name; may be given several times
+        #[arg(long, value_name = "NAME=DIRECTORY", value_parser = peer)]
+        peer: Vec<Peer>,
+        /// What happens to the service's socket
+        #[arg(long, value_enum, value_delimiter = ',', default_value = "kept,stopped")]
+        cases: Vec<Case>,
+        /// How many soft-reboots of each
+        #[arg(long, default_value_t = 10)]
+        cycles: usize,
+        /// An existing directory for the roots
+        #[arg(long, value_name = "DIRECTORY")]
+        scratch: PathBuf,
         /// Write the figures as JSON; `-` is standard output
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
@@ -182,13 +204,50 @@ fn run(command: Command) -> Result<(), Error> {
             };
             report(&pid1::handoff(&plan, &events, &mut progress)?, json.as_deref())
         }
+        Command::Greyout {
+            programs,
+            peer,
+            cases,
+            cycles,
+            scratch,
+            json,
+        } => {
+            let plan = greyout::Plan {
+                programs,
+                peers: peer,
+                cases,
+                cycles,
+                scratch,
+            };
+            let outcomes = greyout::run(&plan, &mut progress)?;
+            write_json(&greyout::records(&outcomes), json.as_deref())?;
+            eprintln!("{}", Machine::current());
+            eprint!("{}", greyout::render(&outcomes));
+            Ok(())
+        }
         Command::SpawnIn { mib, runs, program } => spawn::in_process_of(mib, runs, &program),
         Command::ExecAndRead { descriptors, bytes } => pid1::exec_and_read(descriptors, bytes),
     }
 }
 
+/// `NAME=DIRECTORY`.
+fn peer(text: &str) -> Result<Peer, String> {
+    let (name, root) = text.split_once('=').ok_or("it is not NAME=DIRECTORY")?;
+    Ok(Peer {
+        name: name.to_owned(),
+        root: root.into(),
+    })
+}
+
 /// The table for a person, and the file.
 fn report(records: &[Record], json: Option<&Path>) -> Result<(), Error> {
+    write_json(records, json)?;
+    eprintln!("{}", Machine::current());
+    eprint!("{}", table::render(records));
+    Ok(())
+}
+
+fn write_json(records: &[Record], json: Option<&Path>) -> Result<(), Error> {
     if std::io::stderr().is_terminal() {
         eprint!("\r\x1b[K");
     }
@@ -198,8 +257,6 @@ fn report(records: &[Record], json: Option<&Path>) -> Result<(), Error> {
         Some(path) => std::fs::write(path, text).context(&format!("writing {}", path.display()))?,
         None => {}
     }
-    eprintln!("{}", Machine::current());
-    eprint!("{}", table::render(records));
     Ok(())
 }
 

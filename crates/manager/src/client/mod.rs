@@ -20,7 +20,7 @@ use std::os::fd::AsFd as _;
 use fdstore::EntryId;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
-use rustix::net::{SocketFlags, accept_with, sockopt};
+use rustix::net::{SocketFlags, accept_with};
 use serde::{Deserialize, Serialize};
 use softboot_control::api::SubscribeRequest;
 use softboot_control::connection::{Connection, Peer, ReadOutcome};
@@ -167,14 +167,18 @@ impl Manager {
                 return;
             }
         };
-        let Ok(credentials) = sockopt::socket_peercred(&fd) else {
-            return;
+        let credentials = match softboot_sys::sockopt::peer_credentials(&fd) {
+            Ok(credentials) => credentials,
+            Err(error) => {
+                warn!("cannot find out who a control client is: {error}");
+                return;
+            }
         };
         if self.clients.by_id.len() >= MAX_CLIENTS {
             warn!("too many control clients ({MAX_CLIENTS}); one more is turned away");
             return;
         }
-        if !credentials.uid.is_root() && self.clients.unprivileged() >= MAX_UNPRIVILEGED {
+        if credentials.uid != 0 && self.clients.unprivileged() >= MAX_UNPRIVILEGED {
             // Not worth a line in the kernel log, which the same user could fill with it.
             debug!(
                 "too many control clients of others than root ({MAX_UNPRIVILEGED}); one more is turned away"
@@ -182,9 +186,9 @@ impl Manager {
             return;
         }
         let peer = Peer {
-            pid: rustix::process::Pid::as_raw(Some(credentials.pid)),
-            uid: credentials.uid.as_raw(),
-            gid: credentials.gid.as_raw(),
+            pid: credentials.pid,
+            uid: credentials.uid,
+            gid: credentials.gid,
         };
         let id = self.next_token();
         match self.keep(owner::CLIENTS, &id.to_string(), fd) {

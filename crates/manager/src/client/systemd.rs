@@ -112,7 +112,12 @@ impl Manager {
         };
         let runtime = ManagerRuntime {
             version: info.version,
-            architecture: std::env::consts::ARCH.to_owned(),
+            architecture: match std::env::consts::ARCH {
+                // As systemd names them (semantics 5.7); the others are named alike.
+                "x86_64" => "x86-64".to_owned(),
+                "aarch64" => "arm64".to_owned(),
+                other => other.to_owned(),
+            },
             unit_path: softboot_unit::default_paths(),
             userspace_timestamp: moment(Some(info.started_usec)),
             finish_timestamp: moment(info.boot_finished_usec),

@@ -123,11 +123,10 @@ fn describe_peer(connection: &OwnedFd) -> Result<(Peer, Remote, String), Errno> 
     };
     let family = sockopt::socket_domain(connection)?;
     if family == AddressFamily::UNIX {
-        let Ok(credentials) = sockopt::socket_peercred(connection) else {
+        let Ok(credentials) = softboot_sys::sockopt::peer_credentials(connection) else {
             return Ok((Peer::Unknown { cookie }, remote, "unknown".to_owned()));
         };
-        let uid = credentials.uid.as_raw();
-        let pid = rustix::process::Pid::as_raw(Some(credentials.pid));
+        let (pid, uid) = (credentials.pid, credentials.uid);
         remote.address = unix_peer_name(connection);
         let peer = Peer::Unix {
             cookie,

@@ -44,7 +44,14 @@ pub(super) const TABLE: &[Row] = &[
     // It measures what the others do, and nothing depends on it.
     (
         "softboot-bench",
-        &["fdstore", "softboot-engine", "softboot-sys", "softboot-unit"],
+        &[
+            "fdstore",
+            "softboot-engine",
+            "softboot-greyout",
+            "softboot-sys",
+            "softboot-tests",
+            "softboot-unit",
+        ],
     ),
     ("softboot-initrd", &[]),
     (

@@ -13,7 +13,7 @@ use std::os::fd::AsFd as _;
 use fdstore::boottime_usec;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
-use rustix::net::{SendFlags, SocketFlags, accept_with, send, sockopt};
+use rustix::net::{SendFlags, SocketFlags, accept_with, send};
 use softboot_varlink::connection::{ConnectionError, IO_STEP, Peer, ReadOutcome};
 
 use super::Daemon;
@@ -40,11 +40,11 @@ impl Daemon {
                     return;
                 }
             };
-            let peer = match sockopt::socket_peercred(&socket) {
+            let peer = match softboot_sys::sockopt::peer_credentials(&socket) {
                 Ok(peer) => Peer {
-                    pid: peer.pid.as_raw_nonzero().get(),
-                    uid: peer.uid.as_raw(),
-                    gid: peer.gid.as_raw(),
+                    pid: peer.pid,
+                    uid: peer.uid,
+                    gid: peer.gid,
                 },
                 Err(error) => {
                     self.complaints

@@ -1,0 +1,157 @@
+//! One soft-reboot, with the probe at work before, during and after it.
+
+use std::time::Duration;
+
+use softboot_greyout::endpoint::Client;
+use softboot_greyout::{Attempt, Endpoint, Outcome, Prober, clock};
+
+use super::System;
+use super::workload::SOCKET;
+use crate::error::{Context as _, Error};
+
+/// How long a boot may take before it counts as failed.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+/// How long the probe runs before the event and after it.
+const CONTROL_PERIOD: Duration = Duration::from_millis(300);
+/// One connection a millisecond.
+const INTERVAL: Duration = Duration::from_millis(1);
+/// One attempt may wait as long as a boot.
+const ATTEMPT: Duration = PATIENCE;
+
+/// What the probe saw. Times in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cycle {
+    /// The longest time between two good replies, from the request of the soft-reboot on.
+    pub grey_out: u64,
+    /// The same before it: what probe and machine add by themselves.
+    pub quiet: u64,
+    /// Attempts without a good reply.
+    pub failed: usize,
+}
+
+impl Cycle {
+    /// In milliseconds.
+    pub fn grey_out_ms(&self) -> f64 {
+        self.grey_out as f64 / 1e6
+    }
+
+    /// In milliseconds.
+    pub fn quiet_ms(&self) -> f64 {
+        self.quiet as f64 / 1e6
+    }
+
+    /// For a [`crate::record::Record`].
+    pub fn failed_count(&self) -> f64 {
+        self.failed as f64
+    }
+
+    /// From the probe's record, and the instant of the request. `None` if the service was not answering before and
+    /// after.
+    fn of(attempts: &[Attempt], event: u64) -> Option<Cycle> {
+        let (before, after): (Vec<Attempt>, Vec<Attempt>) =
+            attempts.iter().partition(|attempt| attempt.finished <= event);
+        let last_before = before.iter().rfind(|attempt| attempt.is_good()).copied();
+        // The gap may begin with a reply before the request.
+        let from_request: Vec<Attempt> = last_before.into_iter().chain(after.iter().copied()).collect();
+        after.iter().rfind(|attempt| attempt.is_good())?;
+        last_before?;
+        Some(Cycle {
+            grey_out: softboot_greyout::measure::longest_silence(&from_request)?,
+            quiet: softboot_greyout::measure::longest_silence(&before)?,
+            failed: after.iter().filter(|attempt| !attempt.is_good()).count(),
+        })
+    }
+}
+
+/// Probes an endpoint before, during and after an event.
+pub(super) fn observe(
+    endpoint: Endpoint,
+    what: &str,
+    event: impl FnOnce() -> Result<(), Error>,
+) -> Result<Cycle, Error> {
+    // Ready before it is measured.
+    let first = Client::new(endpoint.clone(), PATIENCE).attempt();
+    if first != Outcome::Good {
+        return Err(Error {
+            what: format!("{what}: the service"),
+            reason: format!("{first:?}"),
+        });
+    }
+    let prober = Prober::start(endpoint, INTERVAL, ATTEMPT);
+    std::thread::sleep(CONTROL_PERIOD);
+    let begun = clock::now();
+    let result = event();
+    if result.is_ok() {
+        std::thread::sleep(CONTROL_PERIOD);
+    }
+    let attempts = prober.stop();
+    result?;
+    Cycle::of(&attempts, begun).context(&format!("{what}: good replies before and after"))
+}
+
+impl System {
+    /// One soft-reboot.
+    pub(super) fn cycle(&mut self) -> Result<Cycle, Error> {
+        let what = format!("soft-reboot {} of {}", self.reboots.saturating_add(1), self.name);
+        let endpoint = Endpoint::UnixEcho(self.container.path(SOCKET));
+        observe(endpoint, &what, || {
+            let asked = self
+                .container
+                .exec(&self.client.command(), PATIENCE)
+                .context(&what)?;
+            if !asked.status.success() {
+                return Err(Error {
+                    what: what.clone(),
+                    reason: String::from_utf8_lossy(&asked.stderr).into_owned(),
+                });
+            }
+            let wanted = self.reboots.saturating_add(1);
+            let state = self.container.wait_up(wanted, PATIENCE).context(&what)?;
+            self.reboots = state.soft_reboots;
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+
+    fn attempt(finished: u64, outcome: Outcome) -> Attempt {
+        Attempt {
+            due: finished,
+            started: finished,
+            finished,
+            outcome,
+        }
+    }
+
+    #[test]
+    fn the_longest_silence_after_the_request_counts_and_not_the_first() {
+        let good = |at| attempt(at, Outcome::Good);
+        let refused = |at| attempt(at, Outcome::Refused);
+        // Asked at 25; still answering at 30, away until 90.
+        let record = [
+            good(10),
+            good(20),
+            good(30),
+            refused(40),
+            refused(50),
+            good(90),
+            good(100),
+        ];
+        let cycle = Cycle::of(&record, 25).unwrap();
+        assert_eq!((cycle.grey_out, cycle.quiet, cycle.failed), (60, 10, 2));
+    }
+
+    #[test]
+    fn a_service_that_does_not_come_back_has_no_figure() {
+        let record = [
+            attempt(10, Outcome::Good),
+            attempt(20, Outcome::Good),
+            attempt(40, Outcome::Refused),
+        ];
+        assert_eq!(Cycle::of(&record, 25), None);
+    }
+}
