@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use softboot_control::api::{ApiError, PropertiesReply};
+use softboot_control::systemd::RELATIONS;
 use softboot_engine::{ExitStatus, UnitId, UnitStatus};
 use softboot_unit::{
     Definition, ExecCommand, KindSection, LoadState, ServiceSection, SocketSection, UnitName,
@@ -65,6 +66,9 @@ impl Manager {
         };
         self.put_state(&mut sheet, unit, &status, definition);
         put_settings(&mut sheet, definition);
+        for relation in RELATIONS {
+            sheet.put(relation, Vec::<String>::new());
+        }
         for (relation, names) in self.engine.dependencies(unit) {
             sheet.put(&relation, texts(&names));
         }
