@@ -87,6 +87,12 @@ pub enum Action {
         /// Its files below /run go too (RuntimeDirectoryPreserve=no).
         runtime_directories: bool,
     },
+    /// Another run follows by itself: the unit's files below /run go (semantics 4.7, RuntimeDirectoryPreserve=no), and
+    /// nothing else does.
+    RemoveRuntimeDirectories {
+        /// Whose.
+        unit: UnitId,
+    },
     /// A unit's status changed: tell subscribers. The new status is [`crate::Engine::status`].
     Changed {
         /// Whose.
@@ -190,6 +196,21 @@ pub struct Spawn {
     pub new_invocation: bool,
     /// The socket unit that an Accept=yes instance belongs to.
     pub socket: Option<UnitName>,
+    /// MONITOR_UNIT and the variables beside it, for ExecStartPre= and ExecStart= of what exactly one service starts by
+    /// OnFailure= or OnSuccess= (semantics 4.5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitored: Option<Monitored>,
+}
+
+/// How the service ended whose OnFailure= or OnSuccess= names this unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Monitored {
+    /// Its name; the manager knows the id of its run.
+    pub unit: UnitName,
+    /// Its result.
+    pub result: ServiceResult,
+    /// How its main process ended, where it has.
+    pub main_status: Option<crate::event::ExitStatus>,
 }
 
 /// Which command of which list.

@@ -70,6 +70,7 @@ impl Engine {
             main_status: None,
             new_invocation: false,
             socket: None,
+            monitored: None,
         }));
     }
 

@@ -186,6 +186,9 @@ impl Engine {
                 status.main_pid = service.main.and_then(|main| main.pid);
                 status.control_pid = service.control.and_then(|control| control.pid);
                 status.main_status = service.main_status;
+                status.last_main_pid = service.main_pid;
+                status.main_started = service.main_started;
+                status.main_ended = service.main_ended;
                 status.status_text = service.status_text.clone();
                 status.errno = service.errno;
                 status.error_name = service.error_name.clone();
@@ -229,6 +232,9 @@ fn plain_status(unit: &Unit) -> UnitStatus {
         main_pid: None,
         control_pid: None,
         main_status: None,
+        last_main_pid: None,
+        main_started: None,
+        main_ended: None,
         status_text: None,
         errno: None,
         error_name: None,

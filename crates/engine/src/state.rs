@@ -142,6 +142,15 @@ pub struct UnitStatus {
     pub control_pid: Option<i32>,
     /// How the main process ended.
     pub main_status: Option<crate::event::ExitStatus>,
+    /// The last main process, alive or not.
+    #[serde(default)]
+    pub last_main_pid: Option<i32>,
+    /// CLOCK_MONOTONIC of its start.
+    #[serde(default)]
+    pub main_started: Option<Usec>,
+    /// CLOCK_MONOTONIC of its end.
+    #[serde(default)]
+    pub main_ended: Option<Usec>,
     /// STATUS= text.
     pub status_text: Option<String>,
     /// ERRNO= that it reported.

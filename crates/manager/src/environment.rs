@@ -21,6 +21,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) user: Option<&'a User>,
     pub(crate) fd_names: &'a [String],
     pub(crate) remote: Option<&'a Remote>,
+    /// The run of the service that `spawn.monitored` is about.
+    pub(crate) monitored_invocation: Option<&'a str>,
 }
 
 /// Who is on the other side of an accepted connection.
@@ -37,7 +39,10 @@ pub(crate) fn build(facts: &Facts<'_>) -> Result<Vec<(String, String)>, String> 
     let mut env = Environment::default();
     env.set("PATH", crate::process::PATH);
     env.set("INVOCATION_ID", facts.invocation);
-    if let Some(user) = facts.user {
+    let login = service.exec.set_login_environment;
+    let root = (login == Some(true) && facts.user.is_none()).then(|| crate::users::user("root"));
+    let root = root.transpose()?;
+    if let Some(user) = facts.user.or(root.as_ref()).filter(|_| login != Some(false)) {
         env.set("USER", &user.name);
         env.set("LOGNAME", &user.name);
         env.set("HOME", &user.home);
@@ -72,6 +77,7 @@ pub(crate) fn build(facts: &Facts<'_>) -> Result<Vec<(String, String)>, String> 
         env.set("LISTEN_FDNAMES", &facts.fd_names.join(":"));
     }
     result(&mut env, spawn);
+    monitored(&mut env, facts);
     if let Some(remote) = facts.remote {
         env.set_some("REMOTE_ADDR", remote.address.clone());
         env.set_some("REMOTE_PORT", remote.port.map(|port| port.to_string()));
@@ -85,13 +91,36 @@ fn result(env: &mut Environment, spawn: &Spawn) {
     let Some(result) = spawn.result else { return };
     env.set("SERVICE_RESULT", result_word(result));
     let Some(status) = spawn.main_status else { return };
-    let (code, value) = match status {
+    let (code, value) = exit_words(status);
+    env.set("EXIT_CODE", code);
+    env.set("EXIT_STATUS", &value);
+}
+
+/// How the service ended that started this one by OnFailure= or OnSuccess=.
+fn monitored(env: &mut Environment, facts: &Facts<'_>) {
+    let Some(monitored) = &facts.spawn.monitored else {
+        return;
+    };
+    env.set("MONITOR_SERVICE_RESULT", result_word(monitored.result));
+    if let Some(status) = monitored.main_status {
+        let (code, value) = exit_words(status);
+        env.set("MONITOR_EXIT_CODE", code);
+        env.set("MONITOR_EXIT_STATUS", &value);
+    }
+    env.set_some(
+        "MONITOR_INVOCATION_ID",
+        facts.monitored_invocation.map(str::to_owned),
+    );
+    env.set("MONITOR_UNIT", monitored.unit.as_str());
+}
+
+/// How a process ended, and with what: a number, or the name of a signal.
+fn exit_words(status: ExitStatus) -> (&'static str, String) {
+    match status {
         ExitStatus::Exited(code) => ("exited", code.to_string()),
         ExitStatus::Signaled(signal) => ("killed", signal_name(signal)),
         ExitStatus::Dumped(signal) => ("dumped", signal_name(signal)),
-    };
-    env.set("EXIT_CODE", code);
-    env.set("EXIT_STATUS", &value);
+    }
 }
 
 /// The reference's word for a service's result.

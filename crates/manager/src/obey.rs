@@ -5,7 +5,7 @@ use softboot_unit::UnitName;
 use tracing::{error, info, warn};
 
 use crate::owner::Role;
-use crate::process::{credentials, directories};
+use crate::process::{commands, credentials, directories};
 use crate::run::{Alarm, Manager, Source};
 
 impl Manager {
@@ -34,6 +34,7 @@ impl Manager {
                 unit,
                 runtime_directories,
             } => self.release(unit, runtime_directories),
+            Action::RemoveRuntimeDirectories { unit } => self.remove_runtime_directories(unit),
             Action::Changed { unit } => self.unit_changed(unit),
             Action::JobNew { job, unit, kind } => self.job_changed("job-new", job, unit, kind, None),
             Action::JobDone {
@@ -91,24 +92,45 @@ impl Manager {
             info!("cgroup {relative} stays: {error}");
         }
         self.release_log(unit, &name);
-        self.invocations.remove(&name);
+        // A service's id stays known until its next run: what OnFailure= starts is told it. Instances are forgotten.
+        if self.service_of(&name).is_none() || name.is_instance() {
+            self.invocations.remove(&name);
+        }
         self.remove_files_of(&name, runtime_directories);
     }
 
     /// What the unit's processes had below /run.
     fn remove_files_of(&self, name: &UnitName, runtime_directories: bool) {
-        let Some(service) = self.service_of(name) else {
+        let definition = self
+            .engine
+            .unit(name)
+            .and_then(|unit| self.engine.definition(unit));
+        let Some(exec) = definition.and_then(commands::context_of) else {
             return;
         };
         let mut stay = Vec::new();
-        if credentials::any(&service.exec) {
+        if credentials::any(exec) {
             stay.extend(credentials::remove(name));
         }
         if runtime_directories {
-            stay.extend(directories::remove_runtime_directories(&service.exec));
+            stay.extend(directories::remove_runtime_directories(exec));
         }
         for line in stay {
             warn!("{name}: {line}");
+        }
+    }
+
+    /// Between two runs of a service.
+    fn remove_runtime_directories(&self, unit: UnitId) {
+        let Some(definition) = self.engine.definition(unit) else {
+            return;
+        };
+        let exec = commands::context_of(definition);
+        for line in exec
+            .map(directories::remove_runtime_directories)
+            .unwrap_or_default()
+        {
+            warn!("{}: {line}", definition.name);
         }
     }
 

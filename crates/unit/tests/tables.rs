@@ -238,6 +238,11 @@ fn prefixes_of_commands() {
         ];
         assert_eq!((found.path.as_str(), set), ("/x", flags), "{text}");
     }
+    let notices = |text: &str| load("a.service", &format!("[Service]\nExecStart={text}\n")).diagnostics;
+    let [notice] = notices("-!!/x").try_into().unwrap();
+    assert_eq!(notice.severity, Severity::Unsupported);
+    assert!(notice.message.contains("!!"), "{notice}");
+    assert_eq!(notices("!/x !!"), []);
     assert_eq!(command("@/x y z").unwrap().argv, ["y", "z"]);
     for bad in ["--/x", "+!/x", "!!!/x", "rel/x", "-"] {
         assert_eq!(command(bad), None, "{bad}");

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -22,6 +23,10 @@ const CHANGING: &str = "changing.service";
 const CHANGES: usize = 600;
 /// Subscribers that never read.
 const DEAF: usize = 20;
+/// So many units that their list is longer than what a client may leave unread.
+const UNITS: usize = 6000;
+/// Readers of that list; all of it for each of them would be many times the memory of PID 1.
+const SLOW: usize = 10;
 
 /// One call on a connection of its own: the error's name, or nothing.
 fn error_of(call: &Value) -> Result<String, Error> {
@@ -215,6 +220,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     }
     without_rights(output)?;
     deaf_subscribers(output)?;
+    slow_reader(output)?;
     output.same(
         &processes::process(1).map(|process| process.start),
         &init,
@@ -306,4 +312,71 @@ fn deaf_subscribers(output: &mut Output) -> Result<(), Error> {
         "{} subscribers that never read are kept",
         deaf.len()
     )))
+}
+
+/// A list that is longer than what a client may leave unread comes in pieces, and nobody waits for who reads it.
+fn slow_reader(output: &mut Output) -> Result<(), Error> {
+    // Mentioned, and not there: still a unit. The names make the list long.
+    let long = "x".repeat(225);
+    let names: Vec<String> = (0..UNITS)
+        .map(|number| format!("slow-{number}-{long}.target"))
+        .collect();
+    let wants: Vec<String> = names.iter().map(|name| format!("Wants={name}\n")).collect();
+    let _unit = UnitFile::install("slow.target", &format!("[Unit]\n{}", wants.concat()))?;
+    control::call("GetUnit", json!({ "name": "slow.target" }))?;
+    let known = control::unit_names()?.len();
+    let memory = resident()?;
+    let list = json!({ "method": "io.systemd.Unit.List", "more": true, "parameters": {} });
+    let mut slow = Vec::new();
+    for _ in 0..SLOW {
+        let mut client = UnixStream::connect(SYSTEMD).doing("connecting")?;
+        client
+            .set_read_timeout(Some(PATIENCE))
+            .doing("setting a time-out")?;
+        client
+            .write_all(format!("{list}\0").as_bytes())
+            .doing("asking for all units")?;
+        slow.push(BufReader::new(client));
+    }
+    let mut readers = slow.into_iter();
+    let Some(mut reader) = readers.next() else {
+        return Err(Error::Check("there is no reader".to_owned()));
+    };
+    let (mut replies, mut bytes) = (0, 0);
+    loop {
+        let mut reply = Vec::new();
+        reader
+            .read_until(0, &mut reply)
+            .doing("reading a list of units")?;
+        if reply.pop() != Some(0) {
+            return Err(Error::Check(format!("the list ends after {replies} replies")));
+        }
+        let value: Value = serde_json::from_slice(&reply)
+            .map_err(|error| Error::Check(format!("the answer is no JSON: {error}")))?;
+        (replies, bytes) = (replies + 1, bytes + reply.len());
+        if replies == 100 {
+            let began = Instant::now();
+            control::call("Ping", json!({}))?;
+            let grown = resident()?.saturating_sub(memory);
+            output.check(
+                began.elapsed() < Duration::from_secs(5) && grown < 24 * 1024,
+                format!("with {SLOW} slow readers PID 1 answers, and is {grown} KiB larger"),
+            )?;
+        }
+        if value.get("continues") != Some(&Value::Bool(true)) {
+            break;
+        }
+    }
+    output.check(
+        replies >= known.min(UNITS) && bytes > 8 * 1024 * 1024,
+        format!("a list of {replies} units and {bytes} bytes comes whole"),
+    )
+}
+
+/// Memory of PID 1 in KiB.
+fn resident() -> Result<usize, Error> {
+    let status = std::fs::read_to_string("/proc/1/status").doing("reading the status of PID 1")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| Error::Check("PID 1 has no VmRSS".to_owned()))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::check::Output;
+use super::check::{Output, wait_for};
 use super::softctl::softctl;
 use super::units::UnitFile;
 use super::{Options, control};
@@ -258,7 +258,67 @@ fn directories(output: &mut Output) -> Result<(), Error> {
         )?;
         drop(unit);
     }
-    fs::remove_dir_all("/run/inside").doing("removing what was kept")
+    fs::remove_dir_all("/run/inside").doing("removing what was kept")?;
+    between_runs(output)?;
+    of_a_socket(output)
+}
+
+/// RuntimeDirectoryPreserve= where Restart= brings the next run.
+fn between_runs(output: &mut Output) -> Result<(), Error> {
+    for (preserve, kept) in [("no", false), ("restart", true)] {
+        let script = "if busybox test $(busybox wc -l </run/inside-runs) -ge 2; then exec busybox sleep \
+             1000; fi; echo run >>/run/inside-runs; busybox ls $RUNTIME_DIRECTORY; busybox touch $RUNTIME_DIRECTORY/mark; \
+             exit 1";
+        fs::write("/run/inside-runs", "").doing("counting the runs")?;
+        let settings = format!(
+            "Type=simple\nRestart=on-failure\nRestartSec=0\nRuntimeDirectory=inside\nRuntimeDirectoryPreserve={preserve}"
+        );
+        let unit = install(&settings, &shell(script))?;
+        control::start(UNIT)?;
+        wait_for("the third run", || {
+            let unit = control::Unit::get(UNIT)?;
+            let runs = fs::read_to_string("/run/inside-runs").unwrap_or_default();
+            Ok((runs.lines().count() == 2 && unit.sub() == "running").then_some(()))
+        })?;
+        output.same(
+            &(seen_lines()? == "mark\n"),
+            &kept,
+            format!("RuntimeDirectoryPreserve={preserve} over an automatic restart"),
+        )?;
+        control::stop(UNIT)?;
+        output.check(
+            !Path::new("/run/inside").exists(),
+            format!("with RuntimeDirectoryPreserve={preserve} the directory is gone after a stop"),
+        )?;
+        drop(unit);
+    }
+    Ok(())
+}
+
+/// What the commands of a socket had below /run.
+fn of_a_socket(output: &mut Output) -> Result<(), Error> {
+    fs::write(SEEN, "").doing("emptying what was seen")?;
+    let _service = UnitFile::write(
+        "of-a-socket.service",
+        "[Service]\nExecStart=/bin/busybox sleep 1000\n",
+    )?;
+    let script = "busybox ls -d $RUNTIME_DIRECTORY; busybox cat $CREDENTIALS_DIRECTORY/a";
+    let text = format!(
+        "[Socket]\nListenStream=/run/of-a-socket.s\nRuntimeDirectory=of-a-socket\nSetCredential=a:text\nExecStartPre={}\n",
+        shell(script)
+    );
+    let _socket = UnitFile::install("of-a-socket.socket", &text)?;
+    control::start("of-a-socket.socket")?;
+    output.same(
+        &seen_lines()?.as_str(),
+        &"/run/of-a-socket\ntext",
+        "a socket's commands have a directory and credentials",
+    )?;
+    control::stop("of-a-socket.socket")?;
+    output.check(
+        !Path::new("/run/of-a-socket").exists() && !Path::new("/run/credentials/of-a-socket.socket").exists(),
+        "and both are gone when it has stopped",
+    )
 }
 
 fn credentials(output: &mut Output) -> Result<(), Error> {
@@ -285,7 +345,18 @@ fn credentials(output: &mut Output) -> Result<(), Error> {
         !Path::new("/run/credentials/inside.service").exists(),
         "and gone after the service",
     )?;
-    refused(output, "LoadCredential=a:/no/such/file", 243, "the credentials")
+    refused(output, "LoadCredential=a:/no/such/file", 243, "the credentials")?;
+    fs::create_dir_all("/run/credentials/@system").doing("making the machine's credentials")?;
+    fs::write("/run/credentials/@system/inside.a", "imported\n").doing("writing one")?;
+    let seen = inside(
+        "ImportCredential=inside.*:mine.\nImportCredential=no-such.*",
+        "cd $CREDENTIALS_DIRECTORY; busybox ls; busybox cat mine.a",
+    )?;
+    output.same(
+        &seen.as_str(),
+        &"mine.a\nimported\n",
+        "credentials of the machine are imported under another name",
+    )
 }
 
 fn variables(output: &mut Output) -> Result<(), Error> {
@@ -302,6 +373,18 @@ fn variables(output: &mut Output) -> Result<(), Error> {
         &"file   goes on,x\ny,,3,/run/inside.pid\nitself\n",
         "variables come from the unit, its files and PID 1, in this order",
     )?;
+    for (settings, expected) in [
+        ("", ",,\n"),
+        ("SetLoginEnvironment=yes", "root,root,/root\n"),
+        ("User=nobody\nSetLoginEnvironment=no", ",,\n"),
+    ] {
+        let seen = inside(settings, "echo $USER,$LOGNAME,$HOME")?;
+        output.same(
+            &seen.as_str(),
+            &expected,
+            format!("with {settings:?} the variables of a login are {expected:?}"),
+        )?;
+    }
     refused(
         output,
         "EnvironmentFile=-/run/no-such-*.conf",

@@ -40,6 +40,7 @@ mod stages;
 mod status_exit;
 mod stubborn;
 mod survivors;
+mod told;
 mod unit_log;
 mod units;
 mod varlinkctl;

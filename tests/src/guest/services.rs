@@ -19,6 +19,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     control::wait_running()?;
     start_limit(output)?;
     of_its_cgroup(output)?;
+    super::told::run(output)?;
     for (setting, code, what) in [
         ("ExecStart=/no/such/program", 203, "a missing program"),
         (

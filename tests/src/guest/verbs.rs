@@ -90,6 +90,7 @@ fn shown(output: &mut Output) -> Result<(), Error> {
         &(0, "not-found\n"),
         "show says that a unit does not exist, and does not fail",
     )?;
+    properties(output, main)?;
     prints(output, &["show"], 0, "SystemState=running")?;
     prints(output, &["cat", "survivor"], 0, "# /")?;
     prints(output, &["cat", "survivor"], 0, "[Service]")?;
@@ -99,6 +100,48 @@ fn shown(output: &mut Output) -> Result<(), Error> {
     output.check(
         nobody.code == 0 && nobody.stdout.contains("MainPID=") && !nobody.stdout.contains("Environment="),
         "nobody sees a unit's properties, but not its environment",
+    )
+}
+
+/// What people ask of units most (semantics 8.3).
+fn properties(output: &mut Output, main: i32) -> Result<(), Error> {
+    let names = |unit: &str| -> Result<Vec<String>, Error> {
+        let lines = softctl(&["show", "--all", unit])?.stdout;
+        let names = lines.lines().filter_map(|line| line.split_once('='));
+        Ok(names.map(|(name, _)| name.to_owned()).collect())
+    };
+    let common = "Id Names Description LoadState ActiveState SubState FragmentPath DropInPaths UnitFileState Result \
+         InvocationID StateChangeTimestampMonotonic ActiveEnterTimestampMonotonic InactiveEnterTimestampMonotonic \
+         ControlGroup MemoryCurrent TasksCurrent CPUUsageNSec Requires After Before Conflicts";
+    let service = "MainPID ExecMainPID ExecMainStartTimestampMonotonic ExecMainExitTimestampMonotonic ExecMainStatus \
+         ExecMainCode NRestarts NFileDescriptorStore FileDescriptorStoreMax";
+    let socket = "Triggers NAccepted NConnections NRefused Listen";
+    for (unit, own) in [("survivor.service", service), ("lighttpd.socket", socket)] {
+        let found = names(unit)?;
+        let missing: Vec<&str> = common
+            .split_whitespace()
+            .chain(own.split_whitespace())
+            .filter(|name| !found.iter().any(|known| known == name))
+            .collect();
+        output.same(
+            &missing,
+            &Vec::new(),
+            format!("show {unit} has what people ask for"),
+        )?;
+    }
+    let value = |name: &str| -> Result<String, Error> {
+        let ran = softctl(&["show", "-P", name, "survivor"])?;
+        Ok(ran.stdout.trim().to_owned())
+    };
+    let started: u64 = value("ExecMainStartTimestampMonotonic")?.parse().unwrap_or(0);
+    let active: u64 = value("ActiveEnterTimestampMonotonic")?.parse().unwrap_or(0);
+    output.check(
+        value("ExecMainPID")? == main.to_string() && started > 0 && started <= active,
+        format!("its main process began at {started}, before it was active at {active}"),
+    )?;
+    output.check(
+        value("TasksCurrent")? != "0" && value("ControlGroup")?.ends_with("/survivor.service"),
+        "and its cgroup is counted",
     )
 }
 

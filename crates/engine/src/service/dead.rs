@@ -66,8 +66,9 @@ impl Engine {
             .job
             .and_then(|id| self.jobs.get(id))
             .is_some_and(|job| job.kind == JobKind::Restart);
-        let keep_directories =
-            section.exec.runtime_directory_preserve || (kept == DirectoryPreserve::Restart && restart_job);
+        let keep_directories = section.exec.runtime_directory_preserve
+            || (kept == DirectoryPreserve::Restart && (restart_job || restart));
+        let has_directories = !section.exec.runtime_directory.is_empty();
         let Some(service) = self.service_mut(unit) else {
             return;
         };
@@ -87,6 +88,9 @@ impl Engine {
             self.act(Action::ReleaseFdStore { unit });
         }
         if restart {
+            if has_directories && !keep_directories {
+                self.act(Action::RemoveRuntimeDirectories { unit });
+            }
             let before = if failed {
                 ServiceState::FailedBeforeAutoRestart
             } else {

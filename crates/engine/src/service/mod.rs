@@ -195,6 +195,10 @@ pub(crate) struct Service {
     pub(crate) main_known: bool,
     pub(crate) control: Option<Process>,
     pub(crate) main_status: Option<ExitStatus>,
+    /// Of the last main process, alive or not: its number, and CLOCK_MONOTONIC of its start and its end.
+    pub(crate) main_pid: Option<i32>,
+    pub(crate) main_started: Option<Usec>,
+    pub(crate) main_ended: Option<Usec>,
     /// A stop job, or the end of userspace: no automatic restart after this run.
     pub(crate) forbid_restart: bool,
     pub(crate) restarts: u32,
@@ -231,6 +235,9 @@ impl Default for Service {
             main_known: false,
             control: None,
             main_status: None,
+            main_pid: None,
+            main_started: None,
+            main_ended: None,
             forbid_restart: false,
             restarts: 0,
             idles: false,

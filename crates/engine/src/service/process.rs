@@ -2,12 +2,12 @@
 
 use softboot_unit::{ExecCommand, NotifyAccess, ServiceSection, ServiceType, Usec};
 
-use crate::action::{Action, CommandRef, ExecList, Level, Spawn};
+use crate::action::{Action, CommandRef, ExecList, Level, Monitored, Spawn};
 use crate::engine::Engine;
 use crate::event::{ExitStatus, ProcId, UnitId};
 use crate::service::{Process, ServiceState};
 use crate::state::ServiceResult;
-use crate::units::Machine;
+use crate::units::{Machine, Relation};
 
 /// The commands of a list.
 pub(super) fn list_of(section: &ServiceSection, list: ExecList) -> &[ExecCommand] {
@@ -100,6 +100,9 @@ impl Engine {
         let watchdog = self.watchdog_interval(unit);
         let main = list == ExecList::Start;
         let last = matches!(list, ExecList::Stop | ExecList::StopPost);
+        let monitored = matches!(list, ExecList::StartPre | ExecList::Start)
+            .then(|| self.monitored(unit))
+            .flatten();
         self.processes.insert(id, unit);
         let process = Process { id, pid: None, index };
         let Some(service) = self.service_mut(unit) else {
@@ -127,9 +130,27 @@ impl Engine {
             main_status: service.main_status.filter(|_| last),
             new_invocation: std::mem::take(&mut service.new_run),
             socket: service.accepted_by.as_ref().map(|(socket, _)| socket.clone()),
+            monitored,
         };
         self.act(Action::Spawn(spawn));
         process
+    }
+
+    /// The one service that names this unit in OnFailure= or OnSuccess=. With several nobody could say whose end is meant.
+    fn monitored(&self, unit: UnitId) -> Option<Monitored> {
+        let known = &self.units[unit];
+        let failed = known.partners(Relation::OnFailureOf).iter();
+        let mut triggers = failed.chain(known.partners(Relation::OnSuccessOf));
+        let first = *triggers.next()?;
+        if triggers.any(|other| *other != first) {
+            return None;
+        }
+        let service = self.service(first)?;
+        Some(Monitored {
+            unit: self.name(first)?.clone(),
+            result: service.result,
+            main_status: service.main_status,
+        })
     }
 
     pub(crate) fn allocate_process(&mut self) -> ProcId {
@@ -146,12 +167,16 @@ impl Engine {
         if self.control_spawned(unit, process, pid) {
             return;
         }
+        let now = self.now.monotonic;
         let Some(service) = self.service_mut(unit) else {
             return;
         };
         let mut is_main = false;
         if let Some(main) = service.main.as_mut().filter(|main| main.id == process) {
             main.pid = Some(pid);
+            service.main_pid = Some(pid);
+            service.main_started = Some(now);
+            service.main_ended = None;
             is_main = true;
         }
         if let Some(control) = service.control.as_mut().filter(|control| control.id == process) {
@@ -211,12 +236,14 @@ impl Engine {
         }
         let state = self.service_state(unit);
         let oneshot = self.service_type(unit) == ServiceType::Oneshot;
+        let now = self.now.monotonic;
         let Some(service) = self.service_mut(unit) else {
             return;
         };
         if let Some(main) = service.main.filter(|main| main.id == process) {
             service.main = None;
             service.main_status = Some(status);
+            service.main_ended = Some(now);
             let mut result = self.judge(unit, status, !oneshot);
             if result != ServiceResult::Success && self.ignores_failure(unit, ExecList::Start, main.index) {
                 result = ServiceResult::Success;

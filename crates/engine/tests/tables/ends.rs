@@ -265,3 +265,57 @@ fn when_a_start_is_over() {
         assert_eq!(world.done.get(&request), Some(&Ok(JobResult::Done)), "{kind:?}");
     }
 }
+
+/// Semantics 4.5: what OnFailure= and OnSuccess= start is told about the one service that names it.
+#[test]
+fn what_one_service_starts_by_its_end_is_told_how_it_ended() {
+    use DependencyKind as D;
+    for (relation, code, found) in [
+        (D::OnFailure, 3, ServiceResult::ExitCode),
+        (D::OnSuccess, 0, ServiceResult::Success),
+    ] {
+        for others in [0, 1] {
+            let mut units = vec![
+                service(UNIT).dep(relation, "next.service").done(),
+                service("next.service")
+                    .service(|s| {
+                        s.exec_start_pre = vec![command("/pre")];
+                        s.exec_start_post = vec![command("/post")];
+                    })
+                    .done(),
+            ];
+            if others == 1 {
+                units.push(service("b.service").dep(D::OnFailure, "next.service").done());
+            }
+            let mut world = World::new(units);
+            world.start(UNIT);
+            world.trace.clear();
+            world.exit_main(UNIT, ExitStatus::Exited(code));
+            let next = world.id("next.service");
+            let told: Vec<(ExecList, Option<Monitored>)> = world
+                .trace
+                .iter()
+                .filter_map(|action| match action {
+                    Action::Spawn(spawn) if spawn.unit == next => {
+                        Some((spawn.command.list, spawn.monitored.clone()))
+                    }
+                    _ => None,
+                })
+                .collect();
+            let monitored = (others == 0).then(|| Monitored {
+                unit: common::name(UNIT),
+                result: found,
+                main_status: Some(ExitStatus::Exited(code)),
+            });
+            assert_eq!(
+                told,
+                [
+                    (ExecList::StartPre, monitored.clone()),
+                    (ExecList::Start, monitored),
+                    (ExecList::StartPost, None)
+                ],
+                "{relation:?}, {others} others"
+            );
+        }
+    }
+}

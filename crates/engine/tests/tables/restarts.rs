@@ -142,3 +142,35 @@ fn what_an_end_does_to_the_machine() {
         assert_eq!(world.objective, Some(expected), "{code}");
     }
 }
+
+/// RuntimeDirectoryPreserve= between two runs, after which nobody stopped the service (systemd.exec(5)).
+#[test]
+fn runtime_directories_go_between_two_runs_unless_they_are_preserved() {
+    for (kept, gone, gone_at_the_end) in [
+        (DirectoryPreserve::No, true, true),
+        (DirectoryPreserve::Restart, false, true),
+        (DirectoryPreserve::Yes, false, false),
+    ] {
+        let mut world = World::new(vec![
+            service(UNIT)
+                .service(|s| {
+                    s.restart = RestartPolicy::Always;
+                    s.exec.runtime_directory = vec!["a".to_owned()];
+                    s.exec.runtime_directory_kept = kept;
+                    s.exec.runtime_directory_preserve = kept == DirectoryPreserve::Yes;
+                })
+                .done(),
+        ]);
+        world.start(UNIT);
+        world.exit_main(UNIT, ExitStatus::Exited(1));
+        assert_eq!(world.sub(UNIT), "auto-restart");
+        let removed = Action::RemoveRuntimeDirectories { unit: world.id(UNIT) };
+        assert_eq!(world.trace.contains(&removed), gone, "{kept:?}");
+        world.stop(UNIT);
+        let released = Action::Release {
+            unit: world.id(UNIT),
+            runtime_directories: gone_at_the_end,
+        };
+        assert!(world.trace.contains(&released), "{kept:?}");
+    }
+}

@@ -10,6 +10,7 @@ mod describe;
 mod events;
 mod explain;
 mod kill;
+mod list;
 mod properties;
 mod systemd;
 mod timeline;
@@ -24,7 +25,7 @@ use rustix::net::{SocketFlags, accept_with};
 use serde::{Deserialize, Serialize};
 use softboot_control::api::SubscribeRequest;
 use softboot_control::connection::{Connection, Peer, ReadOutcome};
-use softboot_engine::{JobId, RequestId};
+use softboot_engine::{JobId, RequestId, UnitId};
 use softboot_unit::{UnitName, Usec};
 use tracing::{debug, warn};
 
@@ -96,6 +97,8 @@ pub(crate) enum Waiting {
     Boot,
     /// Lines of a unit's log after the first `position` bytes that were ever written to it.
     Follow { unit: UnitName, position: u64 },
+    /// Room for the rest of a list of all units: those after this one, whose entry is not sent yet either.
+    Units { after: UnitId, held: serde_json::Value },
     /// Events.
     Events(SubscribeRequest),
 }
@@ -236,6 +239,7 @@ impl Manager {
         }
         self.serve(id);
         self.feed_follower(id);
+        self.feed_unit_list(id);
     }
 
     /// False when the client is gone or talks nonsense.
@@ -308,7 +312,9 @@ impl Manager {
         // Calls that were left for the next turn have no event of their own; room for their answers is one.
         flags.set(
             EventFlags::OUT,
-            client.connection.wants_write() || client.connection.has_call(),
+            client.connection.wants_write()
+                || client.connection.has_call()
+                || matches!(client.waiting, Some(Waiting::Units { .. })),
         );
         self.watch_entry(Source::Client(id), client.entry, flags);
     }

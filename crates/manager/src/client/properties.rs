@@ -2,10 +2,14 @@
 
 use serde_json::{Map, Value, json};
 use softboot_control::api::{ApiError, PropertiesReply};
+use softboot_control::systemd::RELATIONS;
 use softboot_engine::{ExitStatus, UnitId, UnitStatus};
-use softboot_unit::{Definition, ExecCommand, KindSection, LoadState, ServiceSection, SocketSection};
+use softboot_unit::{
+    Definition, ExecCommand, KindSection, LoadState, ServiceSection, SocketSection, UnitName,
+};
 
 use super::describe::word;
+use crate::clock;
 use crate::run::Manager;
 use crate::socket::describe_port;
 
@@ -62,15 +66,14 @@ impl Manager {
         };
         self.put_state(&mut sheet, unit, &status, definition);
         put_settings(&mut sheet, definition);
+        for relation in RELATIONS {
+            sheet.put(relation, Vec::<String>::new());
+        }
         for (relation, names) in self.engine.dependencies(unit) {
             sheet.put(&relation, texts(&names));
         }
         match &definition.kind {
-            KindSection::Service(service) => {
-                put_service(&mut sheet, &status, service, privileged);
-                let group = self.cgroup_of(&definition.name).map(|group| format!("/{group}"));
-                sheet.put("ControlGroup", group.unwrap_or_default());
-            }
+            KindSection::Service(service) => put_service(&mut sheet, &status, service, privileged),
             KindSection::Socket(socket) => {
                 put_socket(&mut sheet, &status, socket);
                 let fd_name = self.socket_fd_name(&definition.name);
@@ -78,7 +81,29 @@ impl Manager {
             }
             _ => {}
         }
+        if crate::process::commands::slice_of(definition).is_some() {
+            self.put_group(&mut sheet, &definition.name);
+        }
         Ok(sheet.0)
+    }
+
+    /// The unit's cgroup, and what is used in it: no number where the kernel says none.
+    fn put_group(&self, sheet: &mut Sheet, name: &UnitName) {
+        let relative = self.cgroup_of(name);
+        let read = |file: &str| {
+            let group = self.cgroups.path(relative.as_deref()?);
+            std::fs::read_to_string(group.join(file)).ok()
+        };
+        let number = |file: &str| read(file)?.trim().parse::<u64>().ok();
+        sheet.put("MemoryCurrent", number("memory.current"));
+        sheet.put("TasksCurrent", number("pids.current"));
+        let used = read("cpu.stat").and_then(|text| {
+            let line = text.lines().find_map(|line| line.strip_prefix("usage_usec "))?;
+            line.trim().parse::<u64>().ok()?.checked_mul(1000)
+        });
+        sheet.put("CPUUsageNSec", used);
+        let path = relative.as_ref().map(|group| format!("/{group}"));
+        sheet.put("ControlGroup", path.unwrap_or_default());
     }
 
     fn put_state(&self, sheet: &mut Sheet, unit: UnitId, status: &UnitStatus, definition: &Definition) {
@@ -165,6 +190,7 @@ fn put_service(sheet: &mut Sheet, status: &UnitStatus, service: &ServiceSection,
     sheet.put("NRestarts", status.restarts);
     sheet.put("MainPID", status.main_pid.unwrap_or(0));
     sheet.put("ControlPID", status.control_pid.unwrap_or(0));
+    let now = clock::now();
     let (code, number) = match status.main_status {
         Some(ExitStatus::Exited(number)) => (EXITED, number),
         Some(ExitStatus::Signaled(number)) => (KILLED, number),
@@ -173,6 +199,16 @@ fn put_service(sheet: &mut Sheet, status: &UnitStatus, service: &ServiceSection,
     };
     sheet.put("ExecMainCode", code);
     sheet.put("ExecMainStatus", number);
+    sheet.put("ExecMainPID", status.last_main_pid.unwrap_or(0));
+    for (name, at) in [
+        ("ExecMainStart", status.main_started),
+        ("ExecMainExit", status.main_ended),
+    ] {
+        let at = at.map(|at| at.0).filter(|at| *at > 0);
+        let realtime = at.map(|at| now.realtime.0.saturating_add(at).saturating_sub(now.monotonic.0));
+        sheet.put(&format!("{name}Timestamp"), realtime.unwrap_or(0));
+        sheet.put(&format!("{name}TimestampMonotonic"), at.unwrap_or(0));
+    }
     for (name, list) in [
         ("ExecCondition", &service.exec_condition),
         ("ExecStartPre", &service.exec_start_pre),

@@ -40,6 +40,8 @@ impl Manager {
                     self.method_error(client, &MethodError::InvalidParameter { parameter });
                 }
             },
+            SystemdRequest::ListUnits(filter)
+                if more && filter == UnitFilter::default() && self.begin_unit_list(client) => {}
             SystemdRequest::ListUnits(filter) => {
                 let entries = self.unit_entries(client, &filter);
                 self.reply_all(client, more, entries, "io.systemd.Unit.NoSuchUnit");
@@ -169,7 +171,7 @@ impl Manager {
         self.engine.unit(&name)
     }
 
-    fn unit_entry(&self, unit: UnitId) -> Option<UnitEntry> {
+    pub(super) fn unit_entry(&self, unit: UnitId) -> Option<UnitEntry> {
         let status = self.engine.status(unit)?;
         let definition = self.engine.definition(unit)?;
         let section = &definition.unit;

@@ -1,7 +1,7 @@
 //! The commands of units that are no services, as if they were: sockets have lists of their own, mounts run mount(8).
 
 use softboot_unit::{
-    Definition, ExecCommand, KindSection, MountSection, ServiceSection, SocketSection, UnitName,
+    Definition, ExecCommand, ExecContext, KindSection, MountSection, ServiceSection, SocketSection, UnitName,
 };
 
 /// The commands of a unit, and how they are run; `None` for a unit without any.
@@ -20,6 +20,16 @@ pub(crate) fn slice_of(definition: &Definition) -> Option<&UnitName> {
         KindSection::Service(service) => Some(&service.slice),
         KindSection::Socket(socket) => Some(&socket.slice),
         KindSection::Mount(mount) => Some(&mount.slice),
+        _ => None,
+    }
+}
+
+/// What the commands of a unit run in.
+pub(crate) fn context_of(definition: &Definition) -> Option<&ExecContext> {
+    match &definition.kind {
+        KindSection::Service(service) => Some(&service.exec),
+        KindSection::Socket(socket) => Some(&socket.exec),
+        KindSection::Mount(mount) => Some(&mount.exec),
         _ => None,
     }
 }

@@ -5,8 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Gid, Mode, Uid};
+use softboot_control::api::glob_match;
 use softboot_sys::spawn::{Credential, Preparation, Step, Task};
-use softboot_unit::{CredentialSource, ExecContext, UnitName};
+use softboot_unit::{CredentialImport, CredentialSource, ExecContext, UnitName};
 
 use super::account::Account;
 use super::refused::{Refused, c_string, code, path_text};
@@ -17,7 +18,9 @@ const SYSTEM: &str = "/run/credentials/@system";
 
 /// Whether the unit has any.
 pub(crate) fn any(exec: &ExecContext) -> bool {
-    !exec.load_credentials.is_empty() || !exec.set_credentials.is_empty()
+    !exec.load_credentials.is_empty()
+        || !exec.set_credentials.is_empty()
+        || !exec.credential_imports.is_empty()
 }
 
 /// `$CREDENTIALS_DIRECTORY`.
@@ -47,7 +50,7 @@ pub(super) fn prepare(
         code: code::CREDENTIALS,
     })?;
     let mut list = Vec::new();
-    for (id, source, fallback, optional) in sources(exec) {
+    for (id, source, fallback, optional) in sources(exec, &of_the_machine(exec)) {
         list.push(Preparation {
             step: Step::Credentials,
             task: Task::Credential(Credential {
@@ -55,7 +58,7 @@ pub(super) fn prepare(
                 fallback: fallback.map(String::into_bytes),
                 optional,
                 draft: c_string(path_text(&place.join(format!(".{id}.new")))?)?,
-                path: c_string(path_text(&place.join(id))?)?,
+                path: c_string(path_text(&place.join(&id))?)?,
                 owner: (uid, gid),
             }),
         });
@@ -63,20 +66,63 @@ pub(super) fn prepare(
     Ok(list)
 }
 
-/// Name, file, contents without it, and whether neither is no error. A later setting of a name takes its place.
-fn sources(exec: &ExecContext) -> Vec<(&str, Option<String>, Option<String>, bool)> {
-    let mut found: Vec<(&str, Option<String>, Option<String>, bool)> = Vec::new();
-    for credential in exec.set_credentials.iter().chain(&exec.load_credentials) {
-        let id = credential.id.as_str();
-        let index = found.iter().position(|(known, ..)| *known == id);
-        let fallback = index.and_then(|index| found.remove(index).2);
-        found.push(match &credential.source {
-            CredentialSource::Text(text) => (id, None, Some(text.clone()), true),
-            CredentialSource::Path(path) => (id, Some(path.clone()), fallback, false),
-            CredentialSource::Manager(name) => (id, Some(format!("{SYSTEM}/{name}")), fallback, true),
+/// Name, file, contents without it, and whether neither is no error.
+type Source = (String, Option<String>, Option<String>, bool);
+
+/// A later setting of a name takes its place; LoadCredential= stands above ImportCredential=, and that above
+/// SetCredential=, whose text is what there is without a file. `machine` is what ImportCredential= chooses from.
+fn sources(exec: &ExecContext, machine: &[String]) -> Vec<Source> {
+    let mut found: Vec<Source> = Vec::new();
+    let mut add = |id: &str, path: Option<String>, text: Option<&String>, optional: bool| {
+        let index = found.iter().position(|(known, ..)| known == id);
+        let before = index.and_then(|index| found.remove(index).2);
+        found.push((id.to_owned(), path, text.cloned().or(before), optional));
+    };
+    let imported = exec.credential_imports.iter().flat_map(|import| {
+        let names = machine.iter().filter(|name| glob_match(&import.pattern, name));
+        names.map(|name| (new_name(import, name), name))
+    });
+    let (set, load) = (exec.set_credentials.iter(), exec.load_credentials.iter());
+    let mut one = |credential: &softboot_unit::Credential| match &credential.source {
+        CredentialSource::Text(text) => add(&credential.id, None, Some(text), true),
+        CredentialSource::Path(path) => add(&credential.id, Some(path.clone()), None, false),
+        CredentialSource::Manager(name) => add(&credential.id, Some(format!("{SYSTEM}/{name}")), None, true),
+    };
+    set.for_each(&mut one);
+    for (id, name) in imported {
+        one(&softboot_unit::Credential {
+            id,
+            source: CredentialSource::Manager(name.clone()),
         });
     }
+    load.for_each(&mut one);
     found
+}
+
+/// `a.*:b.` makes b.x of a.x, `a:b` b of a.
+fn new_name(import: &CredentialImport, name: &str) -> String {
+    let Some(rename) = &import.rename else {
+        return name.to_owned();
+    };
+    let rest = import
+        .pattern
+        .strip_suffix('*')
+        .and_then(|prefix| name.strip_prefix(prefix));
+    format!("{rename}{}", rest.unwrap_or_default())
+}
+
+/// The names of the machine's credentials, where the unit imports any.
+fn of_the_machine(exec: &ExecContext) -> Vec<String> {
+    if exec.credential_imports.is_empty() {
+        return Vec::new();
+    }
+    // Without the directory the machine has none.
+    let entries = std::fs::read_dir(SYSTEM).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
 }
 
 /// Removes what a unit had; a sentence if it stays.
@@ -116,13 +162,49 @@ mod tests {
             ..ExecContext::default()
         };
         let text = |text: &str| Some(text.to_owned());
+        let id = |id: &str| id.to_owned();
         assert_eq!(
-            sources(&exec),
+            sources(&exec, &[]),
             [
-                ("d", None, text("alone"), true),
-                ("a", text("/a"), text("text"), false),
-                ("b", text("/b"), None, false),
-                ("c", text("/run/credentials/@system/x"), None, true),
+                (id("d"), None, text("alone"), true),
+                (id("a"), text("/a"), text("text"), false),
+                (id("b"), text("/b"), None, false),
+                (id("c"), text("/run/credentials/@system/x"), None, true),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_imported_stands_between_a_text_and_a_file() {
+        let import = |pattern: &str, rename: Option<&str>| CredentialImport {
+            pattern: pattern.to_owned(),
+            rename: rename.map(str::to_owned),
+        };
+        let exec = ExecContext {
+            credential_imports: vec![
+                import("a.*", Some("b.")),
+                import("one", Some("two")),
+                import("c*", None),
+            ],
+            set_credentials: vec![Setting {
+                id: "two".to_owned(),
+                source: CredentialSource::Text("text".to_owned()),
+            }],
+            load_credentials: vec![Setting {
+                id: "c2".to_owned(),
+                source: CredentialSource::Path("/c2".to_owned()),
+            }],
+            ..ExecContext::default()
+        };
+        let machine = ["a.x", "c1", "c2", "d", "one"].map(str::to_owned);
+        let system = |name: &str| Some(format!("{SYSTEM}/{name}"));
+        assert_eq!(
+            sources(&exec, &machine),
+            [
+                ("b.x".to_owned(), system("a.x"), None, true),
+                ("two".to_owned(), system("one"), Some("text".to_owned()), true),
+                ("c1".to_owned(), system("c1"), None, true),
+                ("c2".to_owned(), Some("/c2".to_owned()), None, false),
             ]
         );
     }

@@ -96,6 +96,11 @@ impl Manager {
             // With files to open only the child can say how many there are.
             fd_names: if open_files.is_empty() { &names } else { &[] },
             remote: remote.as_ref(),
+            monitored_invocation: wish
+                .monitored
+                .as_ref()
+                .and_then(|monitored| self.invocations.get(&monitored.unit))
+                .map(String::as_str),
         })
         .map_err(refused(code::EXEC))?;
 

@@ -4,10 +4,14 @@ use serde_json::{Map, Value, json};
 use softboot_control::api::{ApiError, PropertiesReply, Request};
 
 use super::session::Session;
+use super::unit_files;
 use crate::cli::Show;
 use crate::error::Error;
 use crate::exit;
 use crate::view::show as show_view;
+
+/// Whether a unit is enabled: not softbootd's to say.
+const FILE_STATE: &str = "UnitFileState";
 
 pub(super) fn show(session: &mut Session, show: &Show) -> Result<u8, Error> {
     let (names, all_found) = session.expand(&show.units)?;
@@ -17,15 +21,21 @@ pub(super) fn show(session: &mut Session, show: &Show) -> Result<u8, Error> {
             session.call("looking at softbootd", &Request::GetProperties { name: None })?;
         sheets.push(reply.properties);
     }
-    for name in names {
-        sheets.push(properties(session, &name)?);
-    }
     let wanted: Vec<String> = show
         .property
         .iter()
         .chain(&show.property_value)
         .cloned()
         .collect();
+    // Only the disk knows it, and reading it costs.
+    let with_state = wanted.is_empty() || wanted.iter().any(|name| name == FILE_STATE);
+    for name in names {
+        let mut sheet = properties(session, &name)?;
+        if with_state {
+            sheet.insert(FILE_STATE.to_owned(), json!(unit_files::state_word(&name)));
+        }
+        sheets.push(sheet);
+    }
     let sheets: Vec<_> = sheets.into_iter().map(|sheet| chosen(sheet, &wanted)).collect();
     if session.out.json() {
         let objects: Vec<Map<String, Value>> = sheets

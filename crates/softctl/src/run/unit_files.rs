@@ -68,6 +68,16 @@ fn installer(disk: &Disk) -> Installer<'_> {
     Installer::new(disk, softboot_unit::default_paths(), Specifiers::default())
 }
 
+/// The property UnitFileState: nothing for a unit without a file.
+pub(super) fn state_word(name: &str) -> &'static str {
+    let disk = Disk::new(None);
+    let state = UnitName::new(name).map(|name| installer(&disk).state(&name));
+    match state {
+        Ok(UnitFileState::NotFound) | Err(_) => "",
+        Ok(state) => state.word(),
+    }
+}
+
 pub(super) fn is_enabled(out: Output, asked: &IsEnabled) -> Result<u8, Error> {
     let disk = Disk::new(asked.root.root.as_ref());
     let installer = installer(&disk);

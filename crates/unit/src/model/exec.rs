@@ -128,6 +128,8 @@ pub struct ExecContext {
     pub pass_environment: Vec<String>,
     /// `UnsetEnvironment=`: `NAME` or `NAME=value`, removed at the very end.
     pub unset_environment: Vec<String>,
+    /// `SetLoginEnvironment=`; without it the variables of a login are set with `User=` alone.
+    pub set_login_environment: Option<bool>,
     /// `LoadCredential=`.
     pub load_credentials: Vec<Credential>,
     /// `SetCredential=`: what credentials are when nothing was loaded under their names.
@@ -194,6 +196,7 @@ impl Default for ExecContext {
             root_image: None,
             pass_environment: Vec::new(),
             unset_environment: Vec::new(),
+            set_login_environment: None,
             load_credentials: Vec::new(),
             set_credentials: Vec::new(),
             credential_imports: Vec::new(),

@@ -105,6 +105,13 @@ pub(super) fn apply(exec: &mut ExecContext, key: &str, value: &str) -> Outcome {
         }
         "StandardInputData" if value.is_empty() => exec.stdin_data.clear(),
         "StandardInputData" => exec.stdin_data.extend(base64(value)?),
+        "SetLoginEnvironment" => {
+            exec.set_login_environment = if value.is_empty() {
+                None
+            } else {
+                Some(boolean(value)?)
+            };
+        }
         "TTYReset" => exec.tty_reset = boolean(value)?,
         "TTYVHangup" => exec.tty_vhangup = boolean(value)?,
         "TTYVTDisallocate" => exec.tty_vt_disallocate = boolean(value)?,

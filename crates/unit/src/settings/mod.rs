@@ -30,6 +30,8 @@ pub(crate) enum Applied {
     Done,
     /// It was understood, but nothing acts on this value of it yet.
     Later,
+    /// It was understood, and acts but for what the sentence says.
+    But(&'static str),
     /// It has no meaning in this section.
     Unknown,
 }
@@ -161,6 +163,9 @@ impl<'a> Draft<'a> {
                 let status = known::status(section, key);
                 match (applied, status) {
                     (Applied::Done, Some(Status::Acts) | None) => None,
+                    (Applied::But(what), _) => {
+                        Some(about_value(Severity::Unsupported, &Fault::from(what.to_owned())))
+                    }
                     (Applied::Unknown, None | Some(Status::Acts)) => {
                         // Comparing with every name costs; a file of nothing but mistakes gets some hints.
                         let hint = match self.hints.checked_sub(1) {

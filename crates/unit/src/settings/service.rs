@@ -160,8 +160,19 @@ pub(super) fn exec_commands(list: &mut Vec<ExecCommand>, value: &str) -> Outcome
         list.clear();
     } else {
         list.extend(commands(value)?);
+        if prefixes(value).contains("!!") {
+            return Ok(Applied::But(
+                "the prefix !! has no meaning any more (semantics 4.10); leave it out, or write ! to keep root's rights",
+            ));
+        }
     }
     Ok(Applied::Done)
+}
+
+/// What stands before the program of the first command.
+fn prefixes(value: &str) -> &str {
+    let end = value.find(|c| !"-@:+!|".contains(c)).unwrap_or(value.len());
+    value.get(..end).unwrap_or("")
 }
 
 pub(super) fn kill(kill: &mut KillSettings, key: &str, value: &str) -> Option<Outcome> {
