@@ -6,27 +6,89 @@ use crate::attempt::{Attempt, Outcome};
 
 /// The grey-out of one client on one endpoint. Times are CLOCK_MONOTONIC nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Greyout {
-    /// The last good reply before the event; `None`: there was none, and the record began too late.
+    /// The last good reply before it; `None`: there was none, and the record began too late.
     pub last_good: Option<u64>,
-    /// The first good reply after the event; `None`: there was none, and the endpoint did not come back.
+    /// The first good reply after it; `None`: there was none, and the endpoint did not come back.
     pub first_good: Option<u64>,
     /// From the one to the other; `None` while either is missing.
     pub length: Option<u64>,
-    /// The largest time from due to done among all attempts that ended after the event.
+    /// The largest time from due to done among the attempts that are counted.
     pub worst_latency: u64,
-    /// Attempts that ended after the event.
+    /// Attempts that are counted: all that the event could touch.
     pub attempts: u64,
     /// Of those: refused.
     pub refused: u64,
+    /// Of those: the path was missing.
+    pub no_entry: u64,
     /// Of those: cut.
     pub reset: u64,
+    /// Of those: closed before a reply.
+    pub eof: u64,
+    /// Of those: closed inside the reply.
+    pub short_reply: u64,
     /// Of those: given up.
     pub timed_out: u64,
     /// Of those: answered with something else than expected.
     pub wrong: u64,
     /// Of those: failed on the client's side.
     pub failed: u64,
+}
+
+impl Greyout {
+    /// Attempts that got no whole and right reply.
+    pub fn lost(&self) -> u64 {
+        Outcome::ALL.iter().map(|&outcome| self.count(outcome)).sum()
+    }
+
+    /// Attempts with this outcome, of those that failed; 0 for [`Outcome::Good`].
+    pub fn count(&self, outcome: Outcome) -> u64 {
+        match outcome {
+            Outcome::Good => 0,
+            Outcome::Refused => self.refused,
+            Outcome::NoEntry => self.no_entry,
+            Outcome::Reset => self.reset,
+            Outcome::Eof => self.eof,
+            Outcome::ShortReply => self.short_reply,
+            Outcome::TimedOut => self.timed_out,
+            Outcome::Wrong => self.wrong,
+            Outcome::Failed => self.failed,
+        }
+    }
+
+    fn add(&mut self, attempt: &Attempt) {
+        self.attempts = self.attempts.saturating_add(1);
+        self.worst_latency = self.worst_latency.max(attempt.latency());
+        let count = match attempt.outcome {
+            Outcome::Good => return,
+            Outcome::Refused => &mut self.refused,
+            Outcome::NoEntry => &mut self.no_entry,
+            Outcome::Reset => &mut self.reset,
+            Outcome::Eof => &mut self.eof,
+            Outcome::ShortReply => &mut self.short_reply,
+            Outcome::TimedOut => &mut self.timed_out,
+            Outcome::Wrong => &mut self.wrong,
+            Outcome::Failed => &mut self.failed,
+        };
+        *count = count.saturating_add(1);
+    }
+}
+
+/// From an instant to another, the second not before the first. Nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The first instant.
+    pub begin: u64,
+    /// The last instant.
+    pub end: u64,
+}
+
+impl Window {
+    /// How long it is.
+    pub fn length(&self) -> u64 {
+        self.end.saturating_sub(self.begin)
+    }
 }
 
 /// The grey-out that the event at `event` caused. The order of `attempts` does not matter.
@@ -42,36 +104,78 @@ pub fn greyout(attempts: &[Attempt], event: u64) -> Greyout {
     };
     let last_good = good().filter(|&finished| finished <= event).max();
     let first_good = good().filter(|&finished| finished > event).min();
+    counted(last_good, first_good, attempts, event, u64::MAX)
+}
+
+/// The grey-out of an event that takes a while: the longest time without a good reply that touches it. The order of
+/// `attempts` does not matter; give those from a good reply before the event on, up to the next event.
+///
+/// A manager that is asked for a soft-reboot goes on answering for a while, and some endpoints are away only later:
+/// the two good replies around the instant of the request would say nothing of them. With an event that takes no time
+/// this is [`greyout`], but that only attempts are counted that were due before it was over.
+pub fn greyout_within(attempts: &[Attempt], event: Window) -> Greyout {
+    let (last_good, first_good) = silence(&good_replies(attempts), event);
+    let until = match last_good {
+        Some(_) => event.end.max(first_good.unwrap_or(u64::MAX)),
+        None => event.end,
+    };
+    counted(last_good, first_good, attempts, event.begin, until)
+}
+
+/// The longest time between neighbouring good replies that touches a window, by its ends; `good` is in order of time.
+/// Without a beginning there was none before the window, without an end there was none after it.
+pub fn silence(good: &[u64], window: Window) -> (Option<u64>, Option<u64>) {
+    let before = good.partition_point(|&finished| finished <= window.begin);
+    let after = good.partition_point(|&finished| finished <= window.end);
+    let Some(first) = before.checked_sub(1) else {
+        return (None, good.first().copied());
+    };
+    let last = good.get(after.saturating_sub(1)).copied();
+    if after == good.len() {
+        return (last, None);
+    }
+    let touching = good.get(first..=after).unwrap_or_default();
+    let pauses = touching.iter().copied().zip(touching.iter().copied().skip(1));
+    let length = |(from, to): (u64, u64)| to.saturating_sub(from);
+    let longest = pauses.reduce(|best, pause| if length(pause) > length(best) { pause } else { best });
+    (longest.map(|pause| pause.0), longest.map(|pause| pause.1))
+}
+
+fn counted(
+    last_good: Option<u64>,
+    first_good: Option<u64>,
+    attempts: &[Attempt],
+    after: u64,
+    until: u64,
+) -> Greyout {
     let mut result = Greyout {
         last_good,
         first_good,
-        length: last_good.zip(first_good).map(|(from, to)| to - from),
+        length: last_good
+            .zip(first_good)
+            .map(|(from, to)| to.saturating_sub(from)),
         ..Greyout::default()
     };
-    for attempt in attempts.iter().filter(|attempt| attempt.finished > event) {
-        result.attempts += 1;
-        result.worst_latency = result.worst_latency.max(attempt.latency());
-        match attempt.outcome {
-            Outcome::Good => {}
-            Outcome::Refused => result.refused += 1,
-            Outcome::Reset => result.reset += 1,
-            Outcome::TimedOut => result.timed_out += 1,
-            Outcome::Wrong => result.wrong += 1,
-            Outcome::Failed => result.failed += 1,
+    for attempt in attempts {
+        if attempt.finished > after && attempt.due <= until {
+            result.add(attempt);
         }
     }
     result
 }
 
+/// When the good replies came, in order of time.
+pub fn good_replies(attempts: &[Attempt]) -> Vec<u64> {
+    let good = attempts.iter().filter(|attempt| attempt.is_good());
+    let mut good: Vec<u64> = good.map(|attempt| attempt.finished).collect();
+    good.sort_unstable();
+    good
+}
+
 /// The longest time between two neighbouring good replies of the record: what the client saw, whichever instant
 /// between request and last start one takes for "the event". `None` with fewer than two good replies.
 pub fn longest_silence(attempts: &[Attempt]) -> Option<u64> {
-    let mut good: Vec<u64> = attempts
-        .iter()
-        .filter(|attempt| attempt.is_good())
-        .map(|attempt| attempt.finished)
-        .collect();
-    good.sort_unstable();
+    let good = good_replies(attempts);
     good.iter()
         .zip(good.iter().skip(1))
         .map(|(before, after)| after - before)
@@ -79,85 +183,4 @@ pub fn longest_silence(attempts: &[Attempt]) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn attempt(due: u64, started: u64, finished: u64, outcome: Outcome) -> Attempt {
-        Attempt {
-            due,
-            started,
-            finished,
-            outcome,
-        }
-    }
-
-    #[test]
-    fn runs_from_the_last_good_reply_before_to_the_first_good_reply_after() {
-        let record = [
-            attempt(0, 0, 1, Outcome::Good),
-            attempt(10, 10, 11, Outcome::Good),
-            attempt(20, 20, 21, Outcome::Refused),
-            attempt(30, 30, 34, Outcome::Good),
-            attempt(40, 40, 41, Outcome::Good),
-        ];
-        let result = greyout(&record, 15);
-        assert_eq!(
-            (result.last_good, result.first_good, result.length),
-            (Some(11), Some(34), Some(23))
-        );
-        assert_eq!((result.refused, result.attempts), (1, 3));
-    }
-
-    #[test]
-    fn a_probe_that_the_event_stalls_counts_for_all_it_delayed() {
-        // Begun just before the event, answered 1000 later; the attempts it held up were due long before they ran.
-        let record = [
-            attempt(0, 0, 1, Outcome::Good),
-            attempt(10, 10, 1010, Outcome::Good),
-            attempt(20, 1010, 1011, Outcome::Good),
-        ];
-        let result = greyout(&record, 12);
-        assert_eq!(result.length, Some(1009));
-        assert_eq!(result.worst_latency, 1000);
-        assert_eq!(record[2].latency(), 991);
-    }
-
-    #[test]
-    fn an_endpoint_that_stays_away_has_no_length() {
-        let record = [
-            attempt(0, 0, 1, Outcome::Good),
-            attempt(10, 10, 20, Outcome::TimedOut),
-        ];
-        let result = greyout(&record, 5);
-        assert_eq!(
-            (result.first_good, result.length, result.timed_out),
-            (None, None, 1)
-        );
-    }
-
-    #[test]
-    fn a_record_that_begins_after_the_event_has_no_length() {
-        let result = greyout(&[attempt(10, 10, 11, Outcome::Good)], 5);
-        assert_eq!((result.last_good, result.length), (None, None));
-    }
-
-    #[test]
-    fn failures_before_the_event_are_not_its_doing() {
-        let record = [
-            attempt(0, 0, 1, Outcome::Reset),
-            attempt(10, 10, 11, Outcome::Reset),
-        ];
-        assert_eq!(greyout(&record, 5).reset, 1);
-    }
-
-    #[test]
-    fn the_longest_silence_is_between_neighbours_in_time_not_in_the_record() {
-        let record = [
-            attempt(0, 0, 50, Outcome::Good),
-            attempt(0, 0, 10, Outcome::Good),
-            attempt(0, 0, 30, Outcome::Refused),
-            attempt(0, 0, 20, Outcome::Good),
-        ];
-        assert_eq!(longest_silence(&record), Some(30));
-    }
-}
+mod tests;

@@ -19,6 +19,7 @@ mod faults;
 mod fd_store;
 mod forking;
 mod handoff_state;
+mod hardship;
 mod measure;
 mod mounts;
 mod net;
@@ -368,6 +369,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: actions::run,
+    },
+    Scenario {
+        name: "hardship",
+        holds: "handoffs with 10,000 stored descriptors, with a full /run and without numbers for descriptors lose nothing",
+        in_container: true,
+        in_vm: true,
+        farewell: &[],
+        packages: &[],
+        run: hardship::run,
     },
     Scenario {
         name: "handoff-state",

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use softboot_greyout::{Attempt, Endpoint, Prober, clock};
+use softboot_greyout::endpoint::Client;
+use softboot_greyout::{Attempt, Endpoint, Outcome, Prober, clock};
 
 use super::System;
 use super::workload::SOCKET;
@@ -69,9 +70,13 @@ pub(super) fn observe(
     event: impl FnOnce() -> Result<(), Error>,
 ) -> Result<Cycle, Error> {
     // Ready before it is measured.
-    endpoint
-        .attempt(PATIENCE)
-        .context(&format!("{what}: the service"))?;
+    let first = Client::new(endpoint.clone(), PATIENCE).attempt();
+    if first != Outcome::Good {
+        return Err(Error {
+            what: format!("{what}: the service"),
+            reason: format!("{first:?}"),
+        });
+    }
     let prober = Prober::start(endpoint, INTERVAL, ATTEMPT);
     std::thread::sleep(CONTROL_PERIOD);
     let begun = clock::now();
@@ -110,7 +115,6 @@ impl System {
 
 #[cfg(test)]
 mod tests {
-    use softboot_greyout::Outcome;
 
     use super::*;
 

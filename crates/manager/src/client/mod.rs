@@ -25,11 +25,12 @@ use serde::{Deserialize, Serialize};
 use softboot_control::api::SubscribeRequest;
 use softboot_control::connection::{Connection, Peer, ReadOutcome};
 use softboot_engine::{JobId, RequestId};
-use softboot_unit::UnitName;
+use softboot_unit::{UnitName, Usec};
 use tracing::{debug, warn};
 
+use crate::clock;
 use crate::owner;
-use crate::run::{Manager, Source};
+use crate::run::{Alarm, Manager, Source};
 use crate::tracked::Tracked;
 
 pub(crate) use timeline::Timeline;
@@ -39,6 +40,13 @@ use transient::Transients;
 const MAX_CLIENTS: usize = 512;
 /// Of these, so many may belong to others than root, so that nobody can lock root out.
 const MAX_UNPRIVILEGED: usize = MAX_CLIENTS / 2;
+/// Where clients come in.
+const LISTENERS: [(&str, Source); 2] = [
+    (owner::CONTROL, Source::ControlListener),
+    (owner::VARLINK, Source::VarlinkListener),
+];
+/// How long nobody is let in when PID 1 or the system is out of descriptors.
+const REST: Usec = Usec::from_millis(100);
 /// Calls of one client answered in one turn.
 const CALLS_PER_TURN: usize = 32;
 
@@ -153,7 +161,9 @@ impl Manager {
             Ok(fd) => fd,
             Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return,
             Err(error) => {
-                warn!("cannot accept a control client: {error}");
+                // The listener stays readable: without a rest nothing else would be done any more.
+                warn!("cannot accept control clients now, they wait: {error}");
+                self.rest_listeners();
                 return;
             }
         };
@@ -192,6 +202,27 @@ impl Manager {
                 self.watch_client(id);
             }
             Err(error) => warn!("cannot keep a control client: {error}"),
+        }
+    }
+
+    /// New clients wait in the backlog.
+    fn rest_listeners(&mut self) {
+        for (name, source) in LISTENERS {
+            let fd = self.manager_entry(name).and_then(|entry| self.store.fd(entry));
+            self.poll.forget(source, fd);
+        }
+        self.timers
+            .set(Alarm::ResumeListeners, clock::monotonic().plus(REST));
+    }
+
+    /// Watches for new clients, from the beginning and after a rest.
+    pub(crate) fn watch_listeners(&mut self) {
+        for (name, source) in LISTENERS {
+            if let Some(listener) = self.manager_entry(name)
+                && !self.poll.is_watched(source)
+            {
+                self.watch_entry(source, listener, EventFlags::IN);
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! The descriptors that a main process is passed.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
+use fdstore::EntryId;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use softboot_engine::{FdToken, Spawn};
 use softboot_unit::{ServiceSection, UnitName};
@@ -11,21 +12,21 @@ use crate::run::Manager;
 
 impl Manager {
     /// Sockets first, in the order of their names and ports, then the fd store, oldest first (semantics 1.1; the
-    /// order of the store is ours: `docs/differences.md`).
+    /// order of the store is ours: `docs/differences.md`). No duplicates are made: there may be thousands.
     pub(super) fn passed_fds(
         &self,
         wish: &Spawn,
         unit: &UnitName,
         service: &ServiceSection,
-    ) -> Vec<(String, OwnedFd)> {
-        let mut passed = Vec::new();
+    ) -> Vec<(String, EntryId)> {
+        let mut passed: Vec<(String, EntryId)> = Vec::new();
         if let Some(token) = wish.connection {
             let name = wish
                 .socket
                 .as_ref()
                 .and_then(|socket| self.socket_fd_name(socket));
-            if let Some(fd) = self.connection(unit, token) {
-                passed.push((name.unwrap_or_else(|| "connection".to_owned()), fd));
+            if let Some(entry) = self.connection_entry(unit, token) {
+                passed.push((name.unwrap_or_else(|| "connection".to_owned()), entry));
             }
         } else {
             // A socket's own commands get its own ports (PassFileDescriptorsToExec=).
@@ -36,36 +37,32 @@ impl Manager {
                     continue;
                 };
                 let name = self.socket_fd_name(socket).unwrap_or_else(|| socket.to_string());
-                for entry in self.ports(socket) {
-                    if let Some(fd) = self.store.fd(entry).and_then(|fd| fd.try_clone_to_owned().ok()) {
-                        passed.push((name.clone(), fd));
-                    }
-                }
+                passed.extend(self.ports(socket).into_iter().map(|entry| (name.clone(), entry)));
             }
         }
-        for (_, fd) in &passed {
-            set_nonblocking(fd, service.non_blocking);
-        }
-        for entry in self.store.entries_of(&Role::Store.of(unit)) {
-            if let Some(fd) = self
-                .store
-                .fd(entry.id())
-                .and_then(|fd| fd.try_clone_to_owned().ok())
-            {
-                passed.push((entry.name().to_string(), fd));
+        for (_, entry) in &passed {
+            if let Some(fd) = self.store.fd(*entry) {
+                set_nonblocking(fd, service.non_blocking);
             }
         }
+        let owner = Role::Store.of(unit);
+        let stored = self.store.entries_of(&owner);
+        passed.extend(stored.map(|entry| (entry.name().to_string(), entry.id())));
         passed
     }
 
     pub(super) fn connection(&self, unit: &UnitName, token: FdToken) -> Option<OwnedFd> {
-        let name = fdstore::FdName::new(&token.0.to_string()).ok()?;
-        let entry = self.store.find(&Role::Connection.of(unit), &name)?;
+        let entry = self.connection_entry(unit, token)?;
         self.store.fd(entry)?.try_clone_to_owned().ok()
+    }
+
+    fn connection_entry(&self, unit: &UnitName, token: FdToken) -> Option<EntryId> {
+        let name = fdstore::FdName::new(&token.0.to_string()).ok()?;
+        self.store.find(&Role::Connection.of(unit), &name)
     }
 }
 
-fn set_nonblocking(fd: &OwnedFd, on: bool) {
+fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) {
     let Ok(flags) = fcntl_getfl(fd) else { return };
     let wanted = if on {
         flags | OFlags::NONBLOCK

@@ -57,12 +57,18 @@ impl Manager {
             self.service_cgroup(&name, &service, wish.command.list, unit.survive_final_kill_signal)?;
         let invocation = self.invocation(&name, wish.new_invocation);
 
+        let log = self.log_pipe(wish.unit, &name).map_err(refused(209))?;
+
         // StandardInput=fd:NAME and the like mean the same descriptors in every command.
         let listed = if wish.pass_fds || streams::wants_fds(&service.exec) {
             self.passed_fds(wish, &name, &service)
         } else {
             Vec::new()
         };
+        let listed: Vec<(String, BorrowedFd<'_>)> = listed
+            .into_iter()
+            .filter_map(|(name, entry)| Some((name, self.store.fd(entry)?)))
+            .collect();
         let passed = if wish.pass_fds { listed.as_slice() } else { &[] };
         let open_files = if wish.pass_fds {
             open_files::of(&service.open_files)?
@@ -93,7 +99,6 @@ impl Manager {
         })
         .map_err(refused(code::EXEC))?;
 
-        let log = self.log_pipe(wish.unit, &name).map_err(refused(209))?;
         let connection = wish.connection.and_then(|token| self.connection(&name, token));
         let stdio = streams::open_all(
             &service.exec,
@@ -113,7 +118,7 @@ impl Manager {
         .map(|file| c_string(path_text(&file)?));
         let file = files.next().unwrap_or_else(|| c_string(command.path.clone()))?;
         let arguments = softboot_unit::expand::expand(&command, &env);
-        let fds: Vec<BorrowedFd<'_>> = passed.iter().map(|(_, fd)| fd.as_fd()).collect();
+        let fds: Vec<BorrowedFd<'_>> = passed.iter().map(|(_, fd)| *fd).collect();
         let [stdin, stdout, stderr] = &stdio;
         let mut plan = SpawnPlan::new(
             file,

@@ -1,6 +1,6 @@
 //! Standard input, output and error of a process.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
     MemfdFlags, Mode, OFlags, SealFlags, SeekFrom, fcntl_add_seals, fcntl_getfl, fcntl_setfl, memfd_create,
@@ -17,7 +17,7 @@ pub(crate) struct Available<'a> {
     /// The connection of an Accept=yes instance.
     pub(crate) connection: Option<OwnedFd>,
     /// Descriptors of sockets and of the fd store, by name.
-    pub(crate) named: &'a [(String, OwnedFd)],
+    pub(crate) named: &'a [(String, BorrowedFd<'a>)],
 }
 
 /// Opens all three. The error names the stream, the path and the exit code the reference shows (208 to 210).
@@ -190,10 +190,14 @@ mod tests {
 
     fn streams(context: &ExecContext, named: &[(String, OwnedFd)]) -> Result<[OwnedFd; 3], (String, i32)> {
         let log = File::options().write(true).open("/dev/null").unwrap().into();
+        let named: Vec<_> = named
+            .iter()
+            .map(|(name, fd)| (name.clone(), fd.as_fd()))
+            .collect();
         let available = Available {
             log: &log,
             connection: None,
-            named,
+            named: &named,
         };
         open_all(context, &available)
     }

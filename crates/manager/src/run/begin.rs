@@ -363,14 +363,7 @@ impl Manager {
         {
             warn!("tools of systemd cannot connect: {error}");
         }
-        for (name, source) in [
-            (owner::CONTROL, Source::ControlListener),
-            (owner::VARLINK, Source::VarlinkListener),
-        ] {
-            if let Some(listener) = self.manager_entry(name) {
-                self.watch_entry(source, listener, EventFlags::IN);
-            }
-        }
+        self.watch_listeners();
         Ok(())
     }
 

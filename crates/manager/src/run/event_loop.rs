@@ -194,6 +194,7 @@ impl Manager {
                 Alarm::TearDown => self.tear_down_overdue(),
                 Alarm::Watchdog => self.watchdog_due(),
                 Alarm::ResumePort(unit) => self.resume_ports(unit),
+                Alarm::ResumeListeners => self.watch_listeners(),
             }
             self.drain();
         }

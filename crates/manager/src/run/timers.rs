@@ -27,6 +27,8 @@ pub(crate) enum Alarm {
     Watchdog,
     /// A socket unit that was not watched for a moment, after accept(2) failed for lack of descriptors.
     ResumePort(softboot_engine::UnitId),
+    /// The same for the control sockets.
+    ResumeListeners,
 }
 
 /// Alarms at CLOCK_MONOTONIC instants.

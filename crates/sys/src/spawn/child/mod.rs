@@ -14,6 +14,7 @@ use std::os::fd::AsRawFd as _;
 use super::plan::SpawnPlan;
 use super::status::{REPORT_LEN, Step};
 use crate::exec::pointers;
+use descriptors::Placing;
 use variables::{ASSIGNMENT_LEN, OWN_VARIABLES};
 
 /// Everything the child needs, made by the parent. The child changes its own copy only.
@@ -27,6 +28,7 @@ pub(super) struct Prepared<'p> {
     oom: Option<CString>,
     /// Where each target's descriptor is now: 0, 1, 2, 3, …
     sources: Vec<c_int>,
+    placing: Placing,
     /// How many of them stand from 3 upwards.
     passed: u64,
     /// `LISTEN_FDNAMES=…`; room for the names of what the child opens.
@@ -49,7 +51,8 @@ impl<'p> Prepared<'p> {
         let known = [b"LISTEN_FDNAMES=", plan.fd_names.to_bytes()].concat();
         let mut names = Vec::with_capacity(known.len() + opened + 1);
         names.extend(known);
-        let mut sources = Vec::with_capacity(3 + plan.fds.len() + plan.open_files.len());
+        let targets = 3 + plan.fds.len() + plan.open_files.len();
+        let mut sources = Vec::with_capacity(targets);
         sources.extend(plan.stdio.iter().chain(&plan.fds).map(|fd| fd.as_raw_fd()));
         Prepared {
             plan,
@@ -61,6 +64,7 @@ impl<'p> Prepared<'p> {
                 .oom_score_adjust
                 .and_then(|score| CString::new(score.to_string()).ok()),
             sources,
+            placing: Placing::with_capacity(targets),
             passed: plan.fds.len() as u64,
             names,
             keep: plan.keep.iter().map(|fd| fd.as_raw_fd()).collect(),

@@ -127,6 +127,43 @@ fn sources_that_stand_on_each_others_targets_are_not_mixed_up() {
 }
 
 #[test]
+fn any_order_with_any_repetition_is_placed() {
+    let files: Vec<OwnedFd> = (0..40)
+        .map(|number| {
+            rustix::fs::memfd_create(format!("m{number}"), rustix::fs::MemfdFlags::CLOEXEC).unwrap()
+        })
+        .collect();
+    // Numbers of the files and of the targets overlap, so there are chains, circles and files that stay.
+    let mut random: u64 = 7;
+    for round in 0..40 {
+        let mut next = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(random >> 33).unwrap()
+        };
+        let mut order: Vec<usize> = (0..files.len()).collect();
+        for place in (1..order.len()).rev() {
+            order.swap(place, next() % (place + 1));
+        }
+        for _ in 0..round % 4 {
+            let (from, to) = (next() % order.len(), next() % order.len());
+            order[to] = order[from];
+        }
+        let passed: Vec<BorrowedFd<'_>> = order.iter().map(|file| files[*file].as_fd()).collect();
+        let (text, _) = shell_with("ls -l /proc/$$/fd", &passed, &[], |_| {});
+        let found: std::collections::BTreeMap<usize, usize> = text
+            .lines()
+            .filter_map(|line| {
+                let (number, file) = line.split_once(" -> /memfd:m")?;
+                let number = number.rsplit(' ').next()?.parse().ok()?;
+                Some((number, file.split(' ').next()?.parse().ok()?))
+            })
+            .collect();
+        let wanted = order.iter().enumerate().map(|(place, file)| (place + 3, *file));
+        assert_eq!(found, wanted.collect(), "{order:?}");
+    }
+}
+
+#[test]
 fn the_child_is_told_its_own_number() {
     let (text, _) = shell("echo $LISTEN_PID $$", |plan| plan.listen_pid = true);
     let (told, own) = text.trim().split_once(' ').unwrap();
