@@ -25,13 +25,15 @@ outside and makes one connection a millisecond through the service's unix socket
 
   cargo xtask greyout                                     softbootd alone
   cargo xtask greyout --against systemd                   beside the newest systemd, stripped and stock
-  cargo xtask greyout --against systemd --suite sid --cycles 20 --json FILE
+  cargo xtask greyout --against systemd --suite sid --cycles 20 --json FILE --html FILE
 
 --against systemd fetches packages of the suite from the mirror of this machine's apt sources once, and builds two
 roots below the target directory; nothing is installed, and apt's state does not change. docs/reference.md says
 what the two are.
 
-Exit codes: 0 measured, whatever came out; 1 a system failed; 6 the suite cannot be had from here.";
+Ctrl-C ends it after the cycle under way; what was measured is written.
+
+Exit codes: 0 measured, whatever came out; 1 a system failed, or it was interrupted; 6 the suite cannot be had from here.";
 
 /// Options of the task.
 #[derive(Debug, clap::Args)]
@@ -51,7 +53,10 @@ pub(crate) struct Options {
     /// What happens to the service's socket: kept, stopped [default: both]
     #[arg(long, value_delimiter = ',', value_name = "CASE")]
     cases: Vec<String>,
-    /// Write the figures there as JSON
+    /// Write there a page with everything in it: phases and units, every attempt, latencies, failures
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the result there as JSON (docs/greyout-format.md), for softboot-greyout report and compare
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -98,9 +103,12 @@ pub(crate) fn run(options: &Options) -> Result<u8, Failure> {
     if !options.cases.is_empty() {
         arguments.extend(["--cases".to_owned(), options.cases.join(",")]);
     }
-    if let Some(file) = &options.json {
-        arguments.extend(["--json".to_owned(), file.display().to_string()]);
+    for (name, file) in [("--json", &options.json), ("--html", &options.html)] {
+        if let Some(file) = file {
+            arguments.extend([name.to_owned(), file.display().to_string()]);
+        }
     }
+    arguments.extend(["--repeat".to_owned(), repeat(options)]);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // The directory is the caller's, so that a relative FILE is meant as it stands.
     let status = Command::new(cargo)
@@ -113,4 +121,17 @@ pub(crate) fn run(options: &Options) -> Result<u8, Failure> {
         .status()
         .map_err(|error| Failure::host("running cargo", error))?;
     Ok(u8::from(!status.success()))
+}
+
+/// What one types to measure the same again.
+fn repeat(options: &Options) -> String {
+    let mut words = vec!["cargo xtask greyout".to_owned()];
+    if options.against.is_some() {
+        words.push(format!("--against systemd --suite {}", options.suite));
+    }
+    words.push(format!("--cycles {}", options.cycles));
+    if !options.cases.is_empty() {
+        words.push(format!("--cases {}", options.cases.join(",")));
+    }
+    words.join(" ")
 }

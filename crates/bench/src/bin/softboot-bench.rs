@@ -108,7 +108,13 @@ enum Command {
         /// An existing directory for the roots
         #[arg(long, value_name = "DIRECTORY")]
         scratch: PathBuf,
-        /// Write the figures as JSON; `-` is standard output
+        /// Write a page that needs nothing but itself
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+        /// What repeats it, for the result
+        #[arg(long, default_value = "")]
+        repeat: String,
+        /// Write the result as JSON; `-` is standard output
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
@@ -210,6 +216,8 @@ fn run(command: Command) -> Result<(), Error> {
             cases,
             cycles,
             scratch,
+            html,
+            repeat,
             json,
         } => {
             let plan = greyout::Plan {
@@ -219,11 +227,24 @@ fn run(command: Command) -> Result<(), Error> {
                 cycles,
                 scratch,
             };
-            let outcomes = greyout::run(&plan, &mut progress)?;
-            write_json(&greyout::records(&outcomes), json.as_deref())?;
+            let measured = greyout::run(&plan, &mut progress)?;
+            let note = "The measurement was ended before all cycles were done.".to_owned();
+            let notes = measured.interrupted.then_some(note).into_iter().collect();
+            let results = greyout::results(&measured.outcomes, &repeat, notes)?;
+            write_json(&results, json.as_deref())?;
             eprintln!("{}", Machine::current());
-            eprint!("{}", greyout::render(&outcomes));
-            Ok(())
+            eprint!("{}", greyout::render(&measured.outcomes));
+            if let Some(page) = &html {
+                greyout::write_page(&results, page)?;
+                eprintln!("The page is {}.", page.display());
+            }
+            match measured.interrupted {
+                false => Ok(()),
+                true => Err(Error {
+                    what: "measuring".to_owned(),
+                    reason: "interrupted; what was measured until then is written".to_owned(),
+                }),
+            }
         }
         Command::SpawnIn { mib, runs, program } => spawn::in_process_of(mib, runs, &program),
         Command::ExecAndRead { descriptors, bytes } => pid1::exec_and_read(descriptors, bytes),
@@ -241,13 +262,13 @@ fn peer(text: &str) -> Result<Peer, String> {
 
 /// The table for a person, and the file.
 fn report(records: &[Record], json: Option<&Path>) -> Result<(), Error> {
-    write_json(records, json)?;
+    write_json(&records, json)?;
     eprintln!("{}", Machine::current());
     eprint!("{}", table::render(records));
     Ok(())
 }
 
-fn write_json(records: &[Record], json: Option<&Path>) -> Result<(), Error> {
+fn write_json(records: &impl serde::Serialize, json: Option<&Path>) -> Result<(), Error> {
     if std::io::stderr().is_terminal() {
         eprint!("\r\x1b[K");
     }

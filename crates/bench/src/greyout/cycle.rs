@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use softboot_greyout::endpoint::Client;
+use softboot_greyout::endpoint;
+use softboot_greyout::result::Span;
 use softboot_greyout::{Attempt, Endpoint, Outcome, Prober, clock};
 
-use super::System;
 use super::workload::SOCKET;
+use super::{Client, System, timeline};
 use crate::error::{Context as _, Error};
 
 /// How long a boot may take before it counts as failed.
@@ -14,12 +15,12 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// How long the probe runs before the event and after it.
 const CONTROL_PERIOD: Duration = Duration::from_millis(300);
 /// One connection a millisecond.
-const INTERVAL: Duration = Duration::from_millis(1);
+pub(super) const INTERVAL: Duration = Duration::from_millis(1);
 /// One attempt may wait as long as a boot.
-const ATTEMPT: Duration = PATIENCE;
+pub(super) const ATTEMPT: Duration = PATIENCE;
 
 /// What the probe saw. Times in nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cycle {
     /// The longest time between two good replies, from the request of the soft-reboot on.
     pub grey_out: u64,
@@ -27,6 +28,14 @@ pub struct Cycle {
     pub quiet: u64,
     /// Attempts without a good reply.
     pub failed: usize,
+    /// All of them, in order.
+    pub attempts: Vec<Attempt>,
+    /// The request.
+    pub begun: u64,
+    /// When the system was known to be up again.
+    pub ended: u64,
+    /// What the manager says of it.
+    pub spans: Vec<Span>,
 }
 
 impl Cycle {
@@ -59,6 +68,8 @@ impl Cycle {
             grey_out: softboot_greyout::measure::longest_silence(&from_request)?,
             quiet: softboot_greyout::measure::longest_silence(&before)?,
             failed: after.iter().filter(|attempt| !attempt.is_good()).count(),
+            begun: event,
+            ..Cycle::default()
         })
     }
 }
@@ -70,7 +81,7 @@ pub(super) fn observe(
     event: impl FnOnce() -> Result<(), Error>,
 ) -> Result<Cycle, Error> {
     // Ready before it is measured.
-    let first = Client::new(endpoint.clone(), PATIENCE).attempt();
+    let first = endpoint::Client::new(endpoint.clone(), PATIENCE).attempt();
     if first != Outcome::Good {
         return Err(Error {
             what: format!("{what}: the service"),
@@ -81,12 +92,18 @@ pub(super) fn observe(
     std::thread::sleep(CONTROL_PERIOD);
     let begun = clock::now();
     let result = event();
+    let ended = clock::now();
     if result.is_ok() {
         std::thread::sleep(CONTROL_PERIOD);
     }
     let attempts = prober.stop();
     result?;
-    Cycle::of(&attempts, begun).context(&format!("{what}: good replies before and after"))
+    let cycle = Cycle::of(&attempts, begun).context(&format!("{what}: good replies before and after"))?;
+    Ok(Cycle {
+        attempts,
+        ended,
+        ..cycle
+    })
 }
 
 impl System {
@@ -94,7 +111,7 @@ impl System {
     pub(super) fn cycle(&mut self) -> Result<Cycle, Error> {
         let what = format!("soft-reboot {} of {}", self.reboots.saturating_add(1), self.name);
         let endpoint = Endpoint::UnixEcho(self.container.path(SOCKET));
-        observe(endpoint, &what, || {
+        let mut cycle = observe(endpoint, &what, || {
             let asked = self
                 .container
                 .exec(&self.client.command(), PATIENCE)
@@ -109,7 +126,25 @@ impl System {
             let state = self.container.wait_up(wanted, PATIENCE).context(&what)?;
             self.reboots = state.soft_reboots;
             Ok(())
-        })
+        })?;
+        cycle.spans = self.spans();
+        Ok(cycle)
+    }
+
+    /// What the manager says of the soft-reboot that has just been; nothing if it says nothing.
+    fn spans(&self) -> Vec<Span> {
+        let said = |command: &[&str]| -> String {
+            let ran = self.container.exec(command, PATIENCE);
+            ran.map(|ran| String::from_utf8_lossy(&ran.stdout).into_owned())
+                .unwrap_or_default()
+        };
+        match self.client {
+            Client::Softctl => timeline::of_softbootd(&said(&["softctl", "--json", "greyout"])),
+            Client::Systemctl => timeline::of_systemd(
+                &said(&["systemctl", "show"]),
+                &said(&["systemctl", "show", "echo.service", "echo.socket"]),
+            ),
+        }
     }
 }
 

@@ -6,21 +6,25 @@
 
 mod cycle;
 mod floor;
+mod report;
 mod root;
 mod table;
+mod timeline;
 mod workload;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use softboot_tests::container::Running;
 
 use crate::error::{Context as _, Error};
-use crate::record::{Record, median};
+use crate::record::median;
 
 pub use cycle::Cycle;
+pub use report::{results, write_page};
 pub use table::render;
 pub use workload::Case;
 
@@ -46,6 +50,15 @@ pub struct Plan {
     pub cycles: usize,
     /// An existing directory for the roots, which are removed again.
     pub scratch: PathBuf,
+}
+
+/// What was measured, and whether it was all.
+#[derive(Debug, Default)]
+pub struct Measured {
+    /// By case, softbootd first, the floor last.
+    pub outcomes: Vec<Outcome>,
+    /// Somebody ended it before.
+    pub interrupted: bool,
 }
 
 /// What came of one system in one case.
@@ -90,15 +103,21 @@ struct System {
 ///
 /// # Errors
 /// A system that does not boot, or does not come back.
-pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Outcome>, Error> {
+pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Measured, Error> {
     let service = plan.programs.join("softboot-scenario");
-    // Caught, so that containers and roots are taken away again.
+    // Caught, so that containers and roots are taken away again, and what was measured until then is kept.
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted)).context("catching signals")?;
     }
-    let mut outcomes = Vec::new();
+    let mut measured = Measured::default();
+    let begun = Instant::now();
+    let rounds = plan.cases.len().saturating_mul(plan.cycles.saturating_add(1));
+    let mut done = 0_usize;
     for &case in &plan.cases {
+        if measured.interrupted {
+            break;
+        }
         let mut systems = Vec::new();
         let mut holder = floor::Holder::start(&service)?;
         let mut floor = Vec::new();
@@ -109,18 +128,18 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Outcome>, 
             systems.push(boot(plan, case, Some(peer))?);
         }
         for number in 0..=plan.cycles {
+            measured.interrupted = interrupted.load(Ordering::Relaxed);
+            if measured.interrupted {
+                break;
+            }
             progress(&format!(
-                "{}: soft-reboot {number} of {}",
+                "{}: soft-reboot {number} of {}{}",
                 case.name(),
-                plan.cycles
+                plan.cycles,
+                left(begun, done, rounds)
             ));
+            done = done.saturating_add(1);
             for system in &mut systems {
-                if interrupted.load(Ordering::Relaxed) {
-                    return Err(Error {
-                        what: "measuring".to_owned(),
-                        reason: "interrupted; the containers are removed".to_owned(),
-                    });
-                }
                 let cycle = system.cycle()?;
                 // The first brings everything into the state that all others find.
                 if number > 0 {
@@ -134,19 +153,29 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Vec<Outcome>, 
         }
         for system in systems {
             system.container.remove().context("removing a container")?;
-            outcomes.push(Outcome {
+            measured.outcomes.push(Outcome {
                 case,
                 system: system.name,
                 cycles: system.cycles,
             });
         }
-        outcomes.push(Outcome {
+        measured.outcomes.push(Outcome {
             case,
             system: floor::NAME.to_owned(),
             cycles: floor,
         });
     }
-    Ok(outcomes)
+    Ok(measured)
+}
+
+/// How much longer it takes, once that can be said.
+fn left(begun: Instant, done: usize, rounds: usize) -> String {
+    let (Ok(done), Ok(rounds)) = (u32::try_from(done), u32::try_from(rounds)) else {
+        return String::new();
+    };
+    let each = begun.elapsed().checked_div(done);
+    let seconds = each.map(|each| each.saturating_mul(rounds.saturating_sub(done)).as_secs());
+    seconds.map_or_else(String::new, |seconds| format!(", {seconds} s left"))
 }
 
 fn boot(plan: &Plan, case: Case, peer: Option<&Peer>) -> Result<System, Error> {
@@ -181,38 +210,6 @@ fn boot(plan: &Plan, case: Case, peer: Option<&Peer>) -> Result<System, Error> {
     })
 }
 
-/// As the list of figures that every benchmark gives out: each beside the floor, softbootd's beside the first peer too.
-pub fn records(outcomes: &[Outcome]) -> Vec<Record> {
-    let mut records = Vec::new();
-    for outcome in outcomes.iter().filter(|outcome| outcome.system != floor::NAME) {
-        let others = outcomes.iter().filter(|other| other.case == outcome.case);
-        let floor = others.clone().find(|other| other.system == floor::NAME);
-        let peer = others
-            .clone()
-            .find(|other| !is_ours(other) && other.system != floor::NAME)
-            .filter(|_| is_ours(outcome));
-        for (metric, unit, value) in [
-            ("grey-out", "ms", Cycle::grey_out_ms as fn(&Cycle) -> f64),
-            ("control-period", "ms", Cycle::quiet_ms),
-            ("failed-attempts", "1", Cycle::failed_count),
-        ] {
-            let values = |outcome: &Outcome| outcome.cycles.iter().map(value).collect::<Vec<f64>>();
-            let case = format!(
-                "greyout/{}/{}",
-                outcome.case.name(),
-                outcome.system.replace(' ', "-")
-            );
-            let floor = floor.map(values).unwrap_or_default();
-            let mut record = Record::new(case, metric, unit, &values(outcome), &floor);
-            if let Some(peer) = peer {
-                record = record.peer(&peer.system, &values(peer));
-            }
-            records.push(record);
-        }
-    }
-    records
-}
-
 fn is_ours(outcome: &Outcome) -> bool {
     outcome.system.starts_with("softbootd")
 }
@@ -231,45 +228,4 @@ fn middle(outcome: &Outcome) -> f64 {
 /// Reads a file name, for messages.
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn outcome(system: &str, gap: u64) -> Outcome {
-        let cycle = Cycle {
-            grey_out: gap,
-            quiet: 1_000_000,
-            failed: 2,
-        };
-        Outcome {
-            case: Case::Kept,
-            system: system.into(),
-            cycles: vec![cycle],
-        }
-    }
-
-    #[test]
-    fn ours_has_the_first_peer_beside_it_and_all_have_the_floor() {
-        let outcomes = [
-            outcome("softbootd 0.1.0", 4_000_000),
-            outcome("systemd 262-1 stripped", 150_000_000),
-            outcome("systemd 262-1 stock", 400_000_000),
-            outcome(floor::NAME, 2_000_000),
-        ];
-        let records = records(&outcomes);
-        assert_eq!(records.len(), 9);
-        let first = records.first().unwrap();
-        assert_eq!(
-            (first.case.as_str(), first.value),
-            ("greyout/kept/softbootd-0.1.0", 4.0)
-        );
-        assert_eq!(first.peer.as_deref(), Some("systemd 262-1 stripped"));
-        assert_eq!(
-            (first.peer_value, first.floor, first.ratio),
-            (Some(150.0), Some(2.0), Some(2.0))
-        );
-        assert!(records.get(3).unwrap().peer.is_none());
-    }
 }

@@ -78,6 +78,7 @@ mod tests {
                     grey_out: gap * 1_000_000,
                     quiet: 1_100_000,
                     failed: 3,
+                    ..Cycle::default()
                 })
                 .collect(),
         };

@@ -16,7 +16,7 @@ use crate::clock;
 use crate::endpoint::{Client, Endpoint};
 
 pub use marks::{MarkError, parse_mark, send_mark};
-pub use session::{Finished, Plan, Probe, SessionError, run};
+pub use session::{Finished, Plan, Probe, SessionError, header, run};
 
 /// The due times of the attempts: fixed, whatever the attempts do.
 ///

@@ -152,7 +152,8 @@ pub fn run<W: Write>(
     Ok(Finished { ending, outcomes })
 }
 
-fn header(plan: &Plan, started: u64) -> Header {
+/// The header of a record that began at `started`, with what this machine is.
+pub fn header(plan: &Plan, started: u64) -> Header {
     let endpoint = |probe: &Probe| EndpointHeader {
         name: probe.name.clone(),
         address: probe.endpoint.to_string(),
