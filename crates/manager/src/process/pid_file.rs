@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use rustix::event::epoll::EventFlags;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
 use rustix::io::Errno;
@@ -17,28 +18,24 @@ use softboot_unit::{KindSection, UnitName};
 
 use super::adopt::{Proof, stat, unit_of};
 use crate::cgroup;
-use crate::run::Manager;
+use crate::run::{Manager, Source};
 
 /// More than any PID needs; a longer file is no PID file.
 const LONGEST: u64 = 64;
 
 /// Directories in which PID files are expected.
+#[derive(Default)]
 pub(crate) struct PidFiles {
-    inotify: OwnedFd,
+    /// Made when there is something to watch: closing it in an exec may take the kernel 20 ms, because it waits for
+    /// whatever any inotify descriptor of the machine has just stopped watching.
+    inotify: Option<OwnedFd>,
     waiting: BTreeMap<UnitId, i32>,
 }
 
 impl PidFiles {
-    pub(crate) fn new() -> Result<PidFiles, Errno> {
-        Ok(PidFiles {
-            inotify: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?,
-            waiting: BTreeMap::new(),
-        })
-    }
-
-    /// Readable when something changed in one of the directories.
-    pub(crate) fn events(&self) -> BorrowedFd<'_> {
-        self.inotify.as_fd()
+    /// Readable when something changed in one of the directories; `None` as long as none was watched.
+    fn events(&self) -> Option<BorrowedFd<'_>> {
+        self.inotify.as_ref().map(AsFd::as_fd)
     }
 
     /// Watches the nearest directory above `path` that exists.
@@ -49,8 +46,13 @@ impl PidFiles {
             | WatchFlags::ATTRIB
             | WatchFlags::DELETE_SELF
             | WatchFlags::ONLYDIR;
+        let inotify = match self.inotify.take() {
+            Some(inotify) => inotify,
+            None => inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?,
+        };
+        let inotify = self.inotify.insert(inotify);
         for directory in path.ancestors().skip(1) {
-            match inotify::add_watch(&self.inotify, directory, flags) {
+            match inotify::add_watch(&*inotify, directory, flags) {
                 Ok(watch) => {
                     self.waiting.insert(unit, watch);
                     return Ok(());
@@ -65,17 +67,20 @@ impl PidFiles {
     fn stop(&mut self, unit: UnitId) {
         if let Some(watch) = self.waiting.remove(&unit)
             && !self.waiting.values().any(|other| *other == watch)
+            && let Some(inotify) = &self.inotify
         {
             // The kernel has dropped it already if the directory is gone.
-            let _ = inotify::remove_watch(&self.inotify, watch);
+            let _ = inotify::remove_watch(inotify, watch);
         }
     }
 
     /// Forgets what happened: whoever waits looks again.
     fn drain(&mut self) -> Vec<UnitId> {
         let mut buffer = [MaybeUninit::uninit(); 4096];
-        let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
-        while reader.next().is_ok() {}
+        if let Some(inotify) = &self.inotify {
+            let mut reader = inotify::Reader::new(inotify, &mut buffer);
+            while reader.next().is_ok() {}
+        }
         self.waiting.keys().copied().collect()
     }
 }
@@ -111,6 +116,12 @@ impl Manager {
                 name,
                 &format!("PIDFile={}: cannot be waited for: {error}", path.display()),
             );
+        }
+        if !self.poll.is_watched(Source::PidFiles)
+            && let Some(events) = self.pid_files.events()
+            && let Err(error) = self.poll.watch(Source::PidFiles, events, EventFlags::IN)
+        {
+            self.unit_log_line(name, &format!("PIDFile= cannot be waited for: {error}"));
         }
         let outcome = read_pid(path).and_then(|found| {
             if self.is_main(found.pid) && unit_of(found.pid).as_ref() == Some(name) {

@@ -312,7 +312,7 @@ impl Manager {
             cgroups: Cgroups::open(events).map_err(|error| format!("cgroups: {error}"))?,
             devices: Devices::open(),
             mounts: Mounts::open(),
-            pid_files: PidFiles::new().map_err(|error| format!("inotify: {error}"))?,
+            pid_files: PidFiles::default(),
             processes: Processes::default(),
             logs: UnitLogs::default(),
             clients: Clients::default(),
@@ -348,8 +348,6 @@ impl Manager {
             .watch(Source::Timers, self.timers.as_fd(), EventFlags::IN)?;
         self.poll
             .watch(Source::Cgroups, self.cgroups.events(), EventFlags::IN)?;
-        self.poll
-            .watch(Source::PidFiles, self.pid_files.events(), EventFlags::IN)?;
         if let Some(table) = self.mounts.events() {
             self.poll.watch(Source::Mounts, table, EventFlags::PRI)?;
         }

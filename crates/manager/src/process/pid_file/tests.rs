@@ -58,13 +58,13 @@ fn paths_are_below_run() {
 #[test]
 fn the_nearest_directory_is_watched() {
     let directory = tempfile::tempdir().unwrap();
-    let mut files = PidFiles::new().unwrap();
+    let mut files = PidFiles::default();
     let path = directory.path().join("new/x.pid");
     files.wait(UnitId(1), &path).unwrap();
     assert_eq!(files.drain(), [UnitId(1)]);
     std::fs::create_dir(directory.path().join("new")).unwrap();
     let mut buffer = [MaybeUninit::uninit(); 4096];
-    let seen = inotify::Reader::new(&files.inotify, &mut buffer).next().is_ok();
+    let seen = inotify::Reader::new(files.events().unwrap(), &mut buffer).next().is_ok();
     assert!(seen, "the directory that was missing was made");
     files.wait(UnitId(1), &path).unwrap();
     files.stop(UnitId(1));
