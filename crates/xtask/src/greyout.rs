@@ -25,7 +25,11 @@ outside and makes one connection a millisecond through the service's unix socket
 
   cargo xtask greyout                                     softbootd alone
   cargo xtask greyout --against systemd                   beside the newest systemd, stripped and stock
+  cargo xtask greyout --against systemd --cases kept,idle100,idle500,stored1000,slow-stop
   cargo xtask greyout --against systemd --suite sid --cycles 20 --json FILE --html FILE
+
+Cases: kept: the socket stays open and clients wait; stopped: it is closed and opened again. The others are
+kept, beside 10 to 500 idle sockets, a service with stored descriptors, or one that is slow to stop or start.
 
 --against systemd fetches packages of the suite from the mirror of this machine's apt sources once, and builds two
 roots below the target directory; nothing is installed, and apt's state does not change. docs/reference.md says
@@ -50,7 +54,7 @@ pub(crate) struct Options {
     /// How many soft-reboots of each system and case
     #[arg(long, default_value_t = 10, value_name = "N")]
     cycles: usize,
-    /// What happens to the service's socket: kept, stopped [default: both]
+    /// kept, stopped, idle10, idle100, idle500, stored16, stored1000, slow-stop, slow-start [default: kept,stopped]
     #[arg(long, value_delimiter = ',', value_name = "CASE")]
     cases: Vec<String>,
     /// Write there a page with everything in it: phases and units, every attempt, latencies, failures

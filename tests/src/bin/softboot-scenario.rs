@@ -64,6 +64,11 @@ fn run() -> Result<(), Error> {
                 let count = number(&value()?)?;
                 return softboot_tests::guest::hold(count);
             }
+            // Takes its time, in a root that has nothing else that could.
+            "--sleep" => {
+                std::thread::sleep(std::time::Duration::from_secs(number(&value()?)?));
+                return Ok(());
+            }
             "--stored" => stored = number(&value()?)?,
             // The service of stages.
             "--stage" => return softboot_tests::guest::stage(),

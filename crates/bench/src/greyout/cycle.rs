@@ -127,12 +127,12 @@ impl System {
             self.reboots = state.soft_reboots;
             Ok(())
         })?;
-        cycle.spans = self.spans();
+        cycle.spans = self.spans(cycle.begun);
         Ok(cycle)
     }
 
     /// What the manager says of the soft-reboot that has just been; nothing if it says nothing.
-    fn spans(&self) -> Vec<Span> {
+    fn spans(&self, begun: u64) -> Vec<Span> {
         let said = |command: &[&str]| -> String {
             let ran = self.container.exec(command, PATIENCE);
             ran.map(|ran| String::from_utf8_lossy(&ran.stdout).into_owned())
@@ -143,6 +143,7 @@ impl System {
             Client::Systemctl => timeline::of_systemd(
                 &said(&["systemctl", "show"]),
                 &said(&["systemctl", "show", "echo.service", "echo.socket"]),
+                begun,
             ),
         }
     }

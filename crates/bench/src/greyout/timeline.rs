@@ -76,34 +76,30 @@ fn flag(value: &Value, field: &str) -> bool {
 }
 
 /// Time stamps of systemd's manager in the order in which a soft-reboot passes them, and the phase that ends there
-/// (org.freedesktop.systemd1, properties of the manager).
-const STAMPS: [(&str, &str); 7] = [
-    ("PreviousShutdownStart", ""),
-    ("PreviousShutdownFinish", "stopping"),
-    ("Userspace", "killing, writing, exec, reading"),
+/// (org.freedesktop.systemd1, properties of the manager). Those of the shutdown before are left out: in 262 they are of the
+/// soft-reboot before the last.
+const STAMPS: [(&str, &str); 5] = [
+    ("Userspace", "stopping, killing, exec, reading"),
     ("GeneratorsStart", "setting up"),
     ("GeneratorsFinish", "generators"),
     ("UnitsLoadFinish", "loading units"),
     ("Finish", "booting"),
 ];
 
-/// From the output of `systemctl show`, and of the same for each unit, with an empty line in between.
-pub(super) fn of_systemd(manager: &str, units: &str) -> Vec<Span> {
+/// From the output of `systemctl show`, and of the same for each unit, with an empty line in between, after a soft-reboot
+/// that was asked for at `begun`.
+pub(super) fn of_systemd(manager: &str, units: &str, begun: u64) -> Vec<Span> {
     let stamps = properties(manager);
-    let at = |name: &str| stamp(&stamps, &format!("{name}TimestampMonotonic"));
     let mut spans = Vec::new();
-    let mut last = at("PreviousShutdownStart");
-    for (name, phase) in STAMPS.into_iter().skip(1) {
-        // What this version or form does not have is part of the next phase.
-        let (Some(begin), Some(end)) = (last, at(name)) else {
-            continue;
-        };
-        if end >= begin {
+    let mut begin = begun;
+    for (name, phase) in STAMPS {
+        // What this form does not have is part of the next phase.
+        let at = stamp(&stamps, &format!("{name}TimestampMonotonic"));
+        if let Some(end) = at.filter(|at| *at >= begin) {
             spans.push(span(Lane::Phase, phase, begin, end));
-            last = Some(end);
+            begin = end;
         }
     }
-    let begun = at("PreviousShutdownStart").unwrap_or(u64::MAX);
     for unit in units.split("\n\n") {
         let unit = properties(unit);
         let Some(name) = unit.get("Id") else { continue };
@@ -178,18 +174,16 @@ mod tests {
 
     #[test]
     fn systemd_says_time_stamps() {
-        let manager = "Version=262\nPreviousShutdownStartTimestampMonotonic=100\n\
-                       PreviousShutdownFinishTimestampMonotonic=150\nUserspaceTimestampMonotonic=200\n\
+        let manager = "Version=262\nUserspaceTimestampMonotonic=200\n\
                        GeneratorsStartTimestampMonotonic=0\nUnitsLoadFinishTimestampMonotonic=230\n\
                        FinishTimestampMonotonic=300\n";
         let units = "Id=echo.service\nActiveExitTimestampMonotonic=110\nInactiveEnterTimestampMonotonic=120\n\
                      InactiveExitTimestampMonotonic=250\nActiveEnterTimestampMonotonic=260\n\n\
                      Id=echo.socket\nActiveEnterTimestampMonotonic=50\nInactiveExitTimestampMonotonic=49\n";
         assert_eq!(
-            short(&of_systemd(manager, units)),
+            short(&of_systemd(manager, units, 105_000)),
             [
-                (Lane::Phase, "stopping", 100_000, 150_000),
-                (Lane::Phase, "killing, writing, exec, reading", 150_000, 200_000),
+                (Lane::Phase, "stopping, killing, exec, reading", 105_000, 200_000),
                 (Lane::Phase, "loading units", 200_000, 230_000),
                 (Lane::Phase, "booting", 230_000, 300_000),
                 (Lane::Stop, "echo.service", 110_000, 120_000),

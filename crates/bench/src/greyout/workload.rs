@@ -30,7 +30,24 @@ pub enum Case {
     Kept,
     /// It is closed and opened again: clients are refused meanwhile.
     Stopped,
+    /// Kept, beside 10 idle sockets with a service each, which are closed and opened again.
+    Idle10,
+    /// The same with 100.
+    Idle100,
+    /// The same with 500.
+    Idle500,
+    /// Kept, beside a service that has 16 descriptors stored and gets them back.
+    Stored16,
+    /// The same with 1,000.
+    Stored1000,
+    /// Kept, beside a service that takes three seconds to stop.
+    SlowStop,
+    /// Kept, beside a service that takes two seconds to start.
+    SlowStart,
 }
+
+/// A unit: its name, its file, and what wants it.
+type Unit = (String, String, Option<&'static str>);
 
 impl Case {
     /// In results.
@@ -38,14 +55,43 @@ impl Case {
         match self {
             Case::Kept => "kept",
             Case::Stopped => "stopped",
+            Case::Idle10 => "idle10",
+            Case::Idle100 => "idle100",
+            Case::Idle500 => "idle500",
+            Case::Stored16 => "stored16",
+            Case::Stored1000 => "stored1000",
+            Case::SlowStop => "slow-stop",
+            Case::SlowStart => "slow-start",
+        }
+    }
+
+    /// What there is beside the service that is probed.
+    fn beside(self) -> Vec<Unit> {
+        match self {
+            Case::Kept | Case::Stopped => Vec::new(),
+            Case::Idle10 => idle(10),
+            Case::Idle100 => idle(100),
+            Case::Idle500 => idle(500),
+            Case::Stored16 => stored(16),
+            Case::Stored1000 => stored(1000),
+            Case::SlowStop => vec![(
+                "slow.service".to_owned(),
+                format!("[Service]\nExecStart={SELF} --sleep 100000\nExecStop={SELF} --sleep 3\n"),
+                Some("multi-user.target"),
+            )],
+            Case::SlowStart => vec![(
+                "slow.service".to_owned(),
+                format!("[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart={SELF} --sleep 2\n"),
+                Some("multi-user.target"),
+            )],
         }
     }
 
     fn socket(self) -> String {
         let (unit, defer) = match self {
             // Without DeferTrigger= a connection that comes while everything stops fails the socket.
-            Case::Kept => ("[Unit]\nDefaultDependencies=no\n\n", "DeferTrigger=yes\n"),
             Case::Stopped => ("", ""),
+            _ => ("[Unit]\nDefaultDependencies=no\n\n", "DeferTrigger=yes\n"),
         };
         format!(
             "{unit}[Socket]\nListenStream={SOCKET}\nTriggerLimitIntervalSec=0\nPollLimitIntervalSec=0\n{defer}"
@@ -53,20 +99,57 @@ impl Case {
     }
 }
 
+/// The program, in the root.
+const SELF: &str = "/usr/bin/softboot-scenario";
+
+fn idle(count: usize) -> Vec<Unit> {
+    let units = (0..count).flat_map(|number| {
+        [
+            (
+                format!("idle-{number}.socket"),
+                format!("[Socket]\nListenStream=/run/idle/{number}\n"),
+                Some("sockets.target"),
+            ),
+            (
+                format!("idle-{number}.service"),
+                format!("[Service]\nExecStart={SELF} --serve\n"),
+                None,
+            ),
+        ]
+    });
+    units.collect()
+}
+
+fn stored(count: usize) -> Vec<Unit> {
+    let service = format!(
+        "[Service]\nType=notify\nExecStart={SELF} --hold {count}\nFileDescriptorStoreMax={count}\n\
+         FileDescriptorStorePreserve=yes\nLimitNOFILE=infinity\n"
+    );
+    vec![("holder.service".to_owned(), service, Some("multi-user.target"))]
+}
+
 /// Puts program and units into a root.
 pub(super) fn install(root: &Path, case: Case, program: &Path) -> Result<(), Error> {
     let to = root.join(PROGRAM);
     fs::copy(program, &to).context(&format!("copying {} to {}", shown(program), shown(&to)))?;
     let units = root.join(UNITS);
-    for (unit, text, wanted_by) in [
-        ("echo.socket", case.socket().as_str(), "sockets.target"),
-        ("echo.service", SERVICE, "multi-user.target"),
-    ] {
-        let wants = units.join(format!("{wanted_by}.wants"));
+    let probed = [
+        ("echo.socket".to_owned(), case.socket(), Some("sockets.target")),
+        (
+            "echo.service".to_owned(),
+            SERVICE.to_owned(),
+            Some("multi-user.target"),
+        ),
+    ];
+    for (unit, text, wanted_by) in probed.into_iter().chain(case.beside()) {
         let what = format!("writing {unit} in {}", shown(&units));
-        fs::create_dir_all(&wants).context(&what)?;
-        fs::write(units.join(unit), text).context(&what)?;
-        symlink(Path::new("..").join(unit), wants.join(unit)).context(&what)?;
+        fs::create_dir_all(&units).context(&what)?;
+        fs::write(units.join(&unit), text).context(&what)?;
+        if let Some(wanted_by) = wanted_by {
+            let wants = units.join(format!("{wanted_by}.wants"));
+            fs::create_dir_all(&wants).context(&what)?;
+            symlink(Path::new("..").join(&unit), wants.join(&unit)).context(&what)?;
+        }
     }
     Ok(())
 }
@@ -74,6 +157,16 @@ pub(super) fn install(root: &Path, case: Case, program: &Path) -> Result<(), Err
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_beside_the_service_is_wanted_by_what_is_booted() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("usr/bin")).unwrap();
+        install(root.path(), Case::Idle100, Path::new("/bin/true")).unwrap();
+        let wanted = fs::read_dir(root.path().join(UNITS).join("sockets.target.wants")).unwrap();
+        assert_eq!(wanted.count(), 101);
+        assert!(Case::SlowStop.beside()[0].1.contains("--sleep 3"));
+    }
 
     #[test]
     fn both_cases_differ_in_the_socket_alone() {

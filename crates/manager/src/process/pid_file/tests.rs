@@ -64,7 +64,9 @@ fn the_nearest_directory_is_watched() {
     assert_eq!(files.drain(), [UnitId(1)]);
     std::fs::create_dir(directory.path().join("new")).unwrap();
     let mut buffer = [MaybeUninit::uninit(); 4096];
-    let seen = inotify::Reader::new(files.events().unwrap(), &mut buffer).next().is_ok();
+    let seen = inotify::Reader::new(files.events().unwrap(), &mut buffer)
+        .next()
+        .is_ok();
     assert!(seen, "the directory that was missing was made");
     files.wait(UnitId(1), &path).unwrap();
     files.stop(UnitId(1));
