@@ -12,7 +12,7 @@
 //! | [`compress`] | the compressions a kernel can read |
 //! | [`mod@bench`] | which of them boots fastest |
 //! | [`demo`] | the demo image |
-//! | [`reference`] | a root with the newest systemd, to measure and test against |
+//! | [`mod@reference`] | a root with the newest systemd, to measure and test against |
 //!
 //! The crate never prints. Long work reports through [`progress::Progress`].
 
