@@ -1,7 +1,8 @@
 //! Snapshots of released versions, as files: what one version has written, every later one reads, and the other way
 //! round.
 //!
-//! `golden/VERSION.json` has the payload of a snapshot and the definitions beside it. A new release gets a file of its
+//! `golden/VERSION.json` has the payload of a re-exec's snapshot and the definitions beside it,
+//! `golden/soft-reboot/VERSION.json` that of a soft-reboot and the definitions of a next root. A new release gets a file of its
 //! own: `SOFTBOOT_BLESS=1 cargo test -p softboot-manager golden` writes it if it is not there. The files of releases
 //! are never changed: who changes the format of a version that is not out yet deletes its file first.
 
@@ -217,20 +218,43 @@ fn manager() -> ManagerState {
     serde_json::from_value(state).unwrap()
 }
 
-fn written() -> Value {
+fn written(kind: Kind) -> Value {
+    let engine = engine();
     let snapshot = Snapshot {
-        kind: Kind::Reexec,
-        engine: engine().save_beside_definitions(),
+        kind,
+        engine: match kind {
+            Kind::Reexec => engine.save_beside_definitions(),
+            Kind::SoftReboot => engine.save(),
+        },
         manager: manager(),
         definitions: Vec::new(),
     };
     json!({ "snapshot": snapshot, "definitions": definitions() })
 }
 
-fn golden(version: &str) -> Value {
-    let path = directory().join(format!("{version}.json"));
+/// Where the snapshots of a kind are.
+fn directory_of(kind: Kind) -> PathBuf {
+    match kind {
+        Kind::Reexec => directory(),
+        Kind::SoftReboot => directory().join(kind.word()),
+    }
+}
+
+fn versions(kind: Kind) -> Vec<String> {
+    let files = std::fs::read_dir(directory_of(kind)).unwrap();
+    let paths = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.is_file());
+    paths
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect()
+}
+
+fn golden(kind: Kind, version: &str) -> Value {
+    let path = directory_of(kind).join(format!("{version}.json"));
     if version == WRITER && std::env::var_os("SOFTBOOT_BLESS").is_some() && !path.exists() {
-        let text = serde_json::to_string_pretty(&written()).unwrap();
+        std::fs::create_dir_all(directory_of(kind)).unwrap();
+        let text = serde_json::to_string_pretty(&written(kind)).unwrap();
         let beside = path.with_extension(format!("{:?}", std::thread::current().id()));
         std::fs::write(&beside, text + "\n").unwrap();
         std::fs::rename(&beside, &path).unwrap();
@@ -258,36 +282,82 @@ fn check_states(engine: &Engine) {
 #[test]
 fn the_golden_snapshot_of_this_version_is_what_it_writes() {
     check_states(&engine());
-    let (written, golden) = (written(), golden(WRITER));
-    assert!(
-        written == golden,
-        "the format has changed: {}",
-        serde_json::to_string_pretty(&written).unwrap()
-    );
+    for kind in [Kind::Reexec, Kind::SoftReboot] {
+        let (written, golden) = (written(kind), golden(kind, WRITER));
+        assert!(
+            written == golden,
+            "the format has changed: {}",
+            serde_json::to_string_pretty(&written).unwrap()
+        );
+    }
+}
+
+/// As this version would write it again.
+fn check_nothing_is_lost(version: &str, golden: &Value, snapshot: &Snapshot, definitions: &[Definition]) {
+    let mut again = json!({ "snapshot": snapshot, "definitions": definitions });
+    if let Some(carried) = &snapshot.manager.carried {
+        let snapshot = again.get_mut("snapshot").unwrap();
+        snapshot
+            .get_mut("manager")
+            .unwrap()
+            .as_object_mut()
+            .unwrap()
+            .remove("carried");
+        unknown::graft(snapshot, carried);
+    }
+    assert_eq!(unknown::residue(golden, &again), None, "{version}");
+}
+
+#[test]
+fn every_golden_snapshot_of_a_soft_reboot_is_a_new_userspace_with_what_lives_on() {
+    golden(Kind::SoftReboot, WRITER);
+    for version in versions(Kind::SoftReboot) {
+        let golden = golden(Kind::SoftReboot, &version);
+        let (snapshot, definitions) = read(&version, &golden);
+        check_nothing_is_lost(&version, &golden, &snapshot, &definitions);
+        let state = |engine: &Engine, unit: &str| {
+            let unit = engine.unit(&name(unit))?;
+            Some(engine.status(unit)?.sub)
+        };
+        let saved = golden.pointer("/snapshot/engine").unwrap();
+        for next_root in [definitions, Vec::new()] {
+            let knows = !next_root.is_empty();
+            let saved = serde_json::from_value(saved.clone()).unwrap();
+            let (engine, _) = Engine::restore(saved, next_root, clocks(2_000_000), Resume::SoftReboot);
+            // Ports and processes live on, whether the next root has their files or not.
+            assert_eq!(
+                state(&engine, "web.socket").as_deref(),
+                Some("deferred"),
+                "{version}"
+            );
+            assert_eq!(
+                state(&engine, "other.service").as_deref(),
+                Some("stop-sigterm"),
+                "{version}"
+            );
+            // Everything else is as if never started, but what failed has; what the next root does not know is not there.
+            for (unit, sub) in [
+                ("flaky.service", "dead"),
+                ("broken.service", "failed"),
+                ("done.service", "dead"),
+                ("waits.service", "dead"),
+            ] {
+                let wanted = knows.then_some(sub);
+                assert_eq!(state(&engine, unit).as_deref(), wanted, "{version}: {unit}");
+            }
+            assert_eq!(engine.jobs().len(), 0, "{version}: no job comes over");
+            assert_eq!(engine.soft_reboots(), 1);
+        }
+    }
 }
 
 #[test]
 fn every_golden_snapshot_is_read_and_nothing_of_it_is_lost() {
-    golden(WRITER);
-    for entry in std::fs::read_dir(directory()).unwrap() {
-        let path = entry.unwrap().path();
-        let version = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let golden = golden(&version);
+    golden(Kind::Reexec, WRITER);
+    for version in versions(Kind::Reexec) {
+        let golden = golden(Kind::Reexec, &version);
         let (snapshot, definitions) = read(&version, &golden);
-        let carried = snapshot.manager.carried.clone();
-        let mut again = json!({ "snapshot": snapshot, "definitions": definitions });
-        if let Some(carried) = carried {
-            let snapshot = again.get_mut("snapshot").unwrap();
-            snapshot
-                .get_mut("manager")
-                .unwrap()
-                .as_object_mut()
-                .unwrap()
-                .remove("carried");
-            unknown::graft(snapshot, &carried);
-        }
-        let lost = unknown::residue(&golden, &again);
-        assert_eq!(lost, None, "{version}");
+        check_nothing_is_lost(&version, &golden, &snapshot, &definitions);
         let Snapshot { engine, .. } = snapshot;
         let (engine, _) = Engine::restore(engine, definitions, clocks(2_000_000), Resume::Reexec);
         check_states(&engine);
@@ -302,7 +372,7 @@ fn every_golden_snapshot_is_read_and_nothing_of_it_is_lost() {
 /// What a later version may add at any place: members of objects, units of unknown kinds, dependencies with more parts.
 #[test]
 fn a_later_version_is_read_and_what_it_added_is_written_again() {
-    let mut later = golden(WRITER);
+    let mut later = golden(Kind::Reexec, WRITER);
     let snapshot = later.get_mut("snapshot").unwrap();
     let units = snapshot
         .pointer("/engine/units")
