@@ -6,10 +6,11 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use softboot_unit::files::{DirEntry, FileProvider};
-use softboot_unit::{Definition, Loader, Specifiers, UnitName};
+use softboot_unit::{Definition, Listings, Loader, Specifiers, UnitName};
 
 /// The root file system as the unit language sees it.
 pub(crate) struct Disk;
@@ -53,12 +54,29 @@ impl FileProvider for Disk {
         }
         Ok(found)
     }
+
+    /// A file system tells the time of a change in steps, of two seconds at worst (FAT). What has just changed may change
+    /// again within one, and look the same.
+    fn stamp(&self, directory: &str) -> Option<softboot_unit::files::Stamp> {
+        const STEP: Duration = Duration::from_secs(2);
+        let data = fs::metadata(directory).ok()?;
+        let age = SystemTime::now().duration_since(data.modified().ok()?).ok()?;
+        (age > STEP).then(|| softboot_unit::files::Stamp {
+            device: data.dev(),
+            inode: data.ino(),
+            modified: (data.mtime(), data.mtime_nsec()),
+            changed: (data.ctime(), data.ctime_nsec()),
+        })
+    }
 }
 
 /// Loads `names` and every unit they mention that `known` does not have.
-pub(crate) fn closure(names: &[UnitName], known: &dyn Fn(&UnitName) -> bool) -> Vec<Definition> {
-    let disk = Disk;
-    Loader::new(&disk, unit_path(), specifiers()).load_closure(names, known)
+pub(crate) fn closure(
+    names: &[UnitName],
+    known: &dyn Fn(&UnitName) -> bool,
+    listings: &Listings,
+) -> Vec<Definition> {
+    Loader::with_listings(&Disk, unit_path(), specifiers(), listings).load_closure(names, known)
 }
 
 /// What definitions were made from: they are still right while this is as it was.

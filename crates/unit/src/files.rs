@@ -18,6 +18,25 @@ pub trait FileProvider {
     fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>>;
     /// The entries of a directory, in any order; none when there is no such directory.
     fn list(&self, directory: &str) -> io::Result<Vec<DirEntry>>;
+    /// What is another after any change of a directory's entries; `None` when that cannot be told, and so for a
+    /// directory that is not there.
+    fn stamp(&self, directory: &str) -> Option<Stamp> {
+        let _ = directory;
+        None
+    }
+}
+
+/// Which directory, and when it changed last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its file system.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+    /// When entries came or went, in seconds and nanoseconds since 1970.
+    pub modified: (i64, i64),
+    /// When that or its attributes were set, the same.
+    pub changed: (i64, i64),
 }
 
 /// Files in memory, for tests and simulations.

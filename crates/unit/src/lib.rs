@@ -22,6 +22,7 @@ pub mod expand;
 pub mod files;
 mod implicit;
 pub mod install;
+mod listings;
 mod loader;
 mod lookup;
 pub mod model;
@@ -32,6 +33,7 @@ pub mod specifier;
 mod syntax;
 mod value;
 
+pub use listings::Listings;
 pub use loader::{Loader, closure_of};
 pub use lookup::{default_paths, search_paths};
 pub use model::*;

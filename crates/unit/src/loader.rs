@@ -6,6 +6,7 @@ use crate::builtin;
 use crate::check;
 use crate::files::FileProvider;
 use crate::implicit;
+use crate::listings::Listings;
 use crate::lookup::{Found, Lookup};
 use crate::model::{
     Definition, Dependency, DependencyKind, Diagnostic, KindSection, LoadState, Origin, Severity,
@@ -18,7 +19,7 @@ use crate::specifier::Specifiers;
 /// A chain of aliases longer than this is a circle.
 const MAX_ALIASES: usize = 8;
 
-/// Loads units from one file system. Directories are listed once, so use one loader for one moment.
+/// Loads units from one file system. Directories are looked at once, so use one loader for one moment.
 pub struct Loader<'a> {
     lookup: Lookup<'a>,
     specifiers: Specifiers,
@@ -28,7 +29,20 @@ impl<'a> Loader<'a> {
     /// A loader for these directories, the most important first.
     pub fn new(provider: &'a dyn FileProvider, paths: Vec<String>, specifiers: Specifiers) -> Loader<'a> {
         Loader {
-            lookup: Lookup::new(provider, paths),
+            lookup: Lookup::new(provider, paths, None),
+            specifiers,
+        }
+    }
+
+    /// The same, and what directories hold is kept in `listings` for the next one.
+    pub fn with_listings(
+        provider: &'a dyn FileProvider,
+        paths: Vec<String>,
+        specifiers: Specifiers,
+        listings: &'a Listings,
+    ) -> Loader<'a> {
+        Loader {
+            lookup: Lookup::new(provider, paths, Some(listings)),
             specifiers,
         }
     }

@@ -7,6 +7,7 @@ use std::io;
 use std::rc::Rc;
 
 use crate::files::{DirEntry, FileProvider};
+use crate::listings::{Aliases, Entries, Listings};
 use crate::name::UnitName;
 
 /// The system manager's directories, the most important first.
@@ -59,28 +60,52 @@ pub(crate) enum Found {
     Error(String, io::Error),
 }
 
-/// Lists each directory once.
+/// Looks at each directory once.
 pub(crate) struct Lookup<'a> {
     provider: &'a dyn FileProvider,
     paths: Vec<String>,
-    listings: RefCell<HashMap<String, Rc<Vec<DirEntry>>>>,
+    listings: Kept<'a>,
+    /// What was looked at already.
+    seen: RefCell<HashMap<String, Entries>>,
     /// Links by the unit they make their own name an alias of.
-    aliases: OnceCell<HashMap<UnitName, Vec<UnitName>>>,
+    aliases: OnceCell<Aliases>,
+}
+
+/// Listings of one's own, or those that outlive the loader.
+enum Kept<'a> {
+    Own(Listings),
+    Shared(&'a Listings),
 }
 
 impl<'a> Lookup<'a> {
-    pub(crate) fn new(provider: &'a dyn FileProvider, paths: Vec<String>) -> Lookup<'a> {
+    pub(crate) fn new(
+        provider: &'a dyn FileProvider,
+        paths: Vec<String>,
+        listings: Option<&'a Listings>,
+    ) -> Lookup<'a> {
         Lookup {
             provider,
             paths,
-            listings: RefCell::new(HashMap::new()),
+            listings: listings.map_or_else(|| Kept::Own(Listings::default()), Kept::Shared),
+            seen: RefCell::new(HashMap::new()),
             aliases: OnceCell::new(),
+        }
+    }
+
+    fn listings(&self) -> &Listings {
+        match &self.listings {
+            Kept::Own(listings) => listings,
+            Kept::Shared(listings) => listings,
         }
     }
 
     /// Other names of a unit by links to its file, links to those links included.
     pub(crate) fn aliases(&self, name: &UnitName) -> Vec<UnitName> {
-        let known = self.aliases.get_or_init(|| self.all_aliases());
+        let known = self.aliases.get_or_init(|| {
+            let path = self.paths.iter().map(|directory| self.list(directory));
+            self.listings()
+                .aliases(path.collect(), || Rc::new(self.all_aliases()))
+        });
         let mut found: Vec<UnitName> = Vec::new();
         let mut open = vec![name.clone()];
         let mut seen: HashSet<UnitName> = HashSet::from([name.clone()]);
@@ -127,15 +152,12 @@ impl<'a> Lookup<'a> {
         known
     }
 
-    fn list(&self, directory: &str) -> Rc<Vec<DirEntry>> {
-        if let Some(known) = self.listings.borrow().get(directory) {
+    fn list(&self, directory: &str) -> Entries {
+        if let Some(known) = self.seen.borrow().get(directory) {
             return Rc::clone(known);
         }
-        // A directory that cannot be read has no units; the file that is missed says so by being missed.
-        let mut entries = self.provider.list(directory).unwrap_or_default();
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        let entries = Rc::new(entries);
-        self.listings
+        let entries = self.listings().list(self.provider, directory);
+        self.seen
             .borrow_mut()
             .insert(directory.to_owned(), Rc::clone(&entries));
         entries
@@ -143,7 +165,7 @@ impl<'a> Lookup<'a> {
 
     /// What is in a directory that belongs to a unit. Few units have any, and the listing above says which: to ask for each
     /// of some fifty possible ones would be most of the time that a boot takes to read units.
-    fn list_below(&self, directory: &str, child: &str) -> Rc<Vec<DirEntry>> {
+    fn list_below(&self, directory: &str, child: &str) -> Entries {
         match self.entry(directory, child) {
             Some(_) => self.list(&format!("{directory}/{child}")),
             None => Rc::default(),

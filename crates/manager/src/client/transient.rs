@@ -73,9 +73,8 @@ impl Manager {
         };
         fs::create_dir_all(DIRECTORY).map_err(failed)?;
         fs::write(&path, text).map_err(failed)?;
-        let definitions = crate::load::closure(std::slice::from_ref(&name), &|other| {
-            *other != name && self.engine.unit(other).is_some()
-        });
+        let known = |other: &UnitName| *other != name && self.engine.unit(other).is_some();
+        let definitions = crate::load::closure(std::slice::from_ref(&name), &known, &self.listings);
         if let Some(reason) = complaint(&name, &definitions) {
             remove_file(&name);
             return Err(ApiError::BadUnitSetting { message: reason });

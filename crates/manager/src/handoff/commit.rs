@@ -200,7 +200,7 @@ impl Manager {
             .cloned()
             .collect();
         names.extend(crate::run::boot_units(&self.facts));
-        let definitions = crate::load::closure(&names, &|_| false);
+        let definitions = crate::load::closure(&names, &|_| false, &self.listings);
         for definition in &definitions {
             crate::run::report_diagnostics(definition);
         }

@@ -312,6 +312,7 @@ impl Manager {
             cgroups: Cgroups::open(events).map_err(|error| format!("cgroups: {error}"))?,
             devices: Devices::open(),
             mounts: Mounts::open(),
+            listings: softboot_unit::Listings::default(),
             pid_files: PidFiles::default(),
             processes: Processes::default(),
             logs: UnitLogs::default(),

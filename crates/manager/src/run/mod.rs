@@ -80,6 +80,8 @@ pub(crate) struct Manager {
     pub(crate) devices: Devices,
     /// The mount table.
     pub(crate) mounts: Mounts,
+    /// What the directories of unit files held when a unit was last read.
+    pub(crate) listings: softboot_unit::Listings,
     /// PID files that are waited for.
     pub(crate) pid_files: PidFiles,
     /// Processes by token.
@@ -190,7 +192,7 @@ impl Manager {
             return;
         }
         let known = |name: &UnitName| !missing.contains(name) && self.engine.unit(name).is_some();
-        let definitions = crate::load::closure(&missing, &known);
+        let definitions = crate::load::closure(&missing, &known, &self.listings);
         for definition in &definitions {
             report_diagnostics(definition);
         }
