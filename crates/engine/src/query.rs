@@ -1,5 +1,7 @@
 //! What can be asked of the engine.
 
+use std::sync::Arc;
+
 use softboot_unit::{Definition, UnitName};
 
 use crate::engine::Engine;
@@ -43,6 +45,18 @@ impl Engine {
         self.units.contains(unit).then(|| self.units[unit].name())
     }
 
+    /// Whether a unit is up, down or between.
+    pub fn active(&self, unit: UnitId) -> Option<ActiveState> {
+        self.units.contains(unit).then(|| self.units[unit].active())
+    }
+
+    /// A unit's definition, to keep while the engine goes on.
+    pub fn shared_definition(&self, unit: UnitId) -> Option<Arc<Definition>> {
+        self.units
+            .contains(unit)
+            .then(|| Arc::clone(&self.units[unit].definition))
+    }
+
     /// A unit's definition.
     pub fn definition(&self, unit: UnitId) -> Option<&Definition> {
         self.units
@@ -53,6 +67,11 @@ impl Engine {
     /// All units, oldest first.
     pub fn ids(&self) -> impl Iterator<Item = UnitId> {
         self.units.ids()
+    }
+
+    /// Nothing waits to be started, stopped or reloaded.
+    pub fn has_no_jobs(&self) -> bool {
+        self.jobs.is_empty()
     }
 
     /// All jobs, by number.

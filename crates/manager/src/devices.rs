@@ -97,7 +97,7 @@ impl Manager {
             .filter_map(|unit| {
                 let definition = self.engine.definition(unit)?;
                 let device = matches!(definition.kind, KindSection::Device);
-                let known = self.engine.status(unit)?.active.is_active_ish();
+                let known = self.engine.active(unit)?.is_active_ish();
                 device.then(|| (unit, definition.name.clone(), known))
             })
             .collect();

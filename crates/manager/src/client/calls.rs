@@ -5,7 +5,7 @@ use softboot_control::api::{
     ManagerInfo, MethodError, Request, SystemStateReply, UnitReply,
 };
 use softboot_control::connection::Call;
-use softboot_engine::{Event, JobId, JobKind};
+use softboot_engine::{ActiveState, Event, JobId, JobKind};
 use softboot_unit::{EmergencyAction, JobMode, UnitName};
 
 use super::Waiting;
@@ -118,15 +118,12 @@ impl Manager {
     }
 
     pub(super) fn manager_info(&self) -> ManagerInfo {
-        let states: Vec<_> = self
-            .engine
-            .ids()
-            .filter_map(|unit| self.engine.status(unit))
-            .collect();
-        let failed = states
-            .iter()
-            .filter(|s| s.active == softboot_engine::ActiveState::Failed)
-            .count();
+        let states = self.engine.ids().filter_map(|unit| self.engine.active(unit));
+        let (mut units, mut failed) = (0_u32, 0_u32);
+        for state in states {
+            units = units.saturating_add(1);
+            failed = failed.saturating_add(u32::from(state == ActiveState::Failed));
+        }
         let uname = rustix::system::uname();
         ManagerInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -136,8 +133,8 @@ impl Manager {
             reexecs: self.facts.reexecs,
             crashes: self.recorder.crashes(),
             safe_mode: self.recorder.safe_mode(),
-            units: u32::try_from(states.len()).unwrap_or(u32::MAX),
-            failed: u32::try_from(failed).unwrap_or(u32::MAX),
+            units,
+            failed,
             jobs: u32::try_from(self.engine.jobs().len()).unwrap_or(u32::MAX),
             kernel: uname.release().to_string_lossy().into_owned(),
             hostname: uname.nodename().to_string_lossy().into_owned(),

@@ -103,15 +103,15 @@ impl Timeline {
 impl Manager {
     /// Notes a unit's state.
     pub(super) fn note_times(&mut self, unit: UnitId, now: u64) {
-        let Some(status) = self.engine.status(unit) else {
+        let (Some(name), Some(active)) = (self.engine.name(unit), self.engine.active(unit)) else {
             return;
         };
         let timeline = &mut self.clients.timeline;
-        timeline.note(&status.name, status.active, now);
+        timeline.note(name, active, now);
         if !timeline.waiting.is_empty() {
-            let (up, down) = (status.active.is_active_ish(), status.active.is_inactive_ish());
+            let (up, down) = (active.is_active_ish(), active.is_inactive_ish());
             if down {
-                timeline.client_taken(&status.name, false, now);
+                timeline.client_taken(name, false, now);
             }
             if up || down {
                 for socket in self.engine.sockets_of(unit) {

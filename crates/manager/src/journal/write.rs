@@ -23,6 +23,8 @@ pub(crate) const VARIABLE: &str = "SOFTBOOT_JOURNAL";
 /// Below this many bytes a journal is not worth a new base. What is read again after a crash takes longer than what is
 /// written: 1 MiB takes about 20 ms, in which nobody is answered, and the base of a system with ten units 0.2 ms.
 const SMALL: u64 = 256 << 10;
+/// While there are jobs a journal may be so many times longer. A boot of 500 units writes about as much as their base.
+const BUSY: u64 = 4;
 /// A client with more than this in its buffers is closed by a crash, and asks again.
 const CLIENT_MAX: usize = 64 << 10;
 
@@ -117,8 +119,10 @@ impl Manager {
                     now,
                     units,
                 };
+                let size = |fd: &OwnedFd| rustix::fs::fstat(fd).map(|data| data.st_size);
+                let bytes = size(&snapshot)?.saturating_add(size(&definitions)?);
                 held.extend([snapshot, definitions]);
-                (base, SMALL)
+                (base, u64::try_from(bytes).unwrap_or(0))
             }
             Start::Image => {
                 let (image, bytes) = self.write_image(unfinished)?;
@@ -243,8 +247,13 @@ impl Manager {
         let Some(journal) = &self.recorder.journal else {
             return;
         };
-        let due = journal.length() > SMALL.max(self.recorder.base_bytes);
-        if (due || self.recorder.failed) && self.is_quiet() {
+        let limit = SMALL.max(self.recorder.base_bytes);
+        let most = match self.engine.has_no_jobs() {
+            true => limit,
+            // Whoever waits for a job would wait for the new base too.
+            false => limit.saturating_mul(BUSY),
+        };
+        if (journal.length() > most || self.recorder.failed) && self.is_quiet() {
             self.begin_journal(Start::Image);
             return;
         }

@@ -187,7 +187,7 @@ impl Manager {
             let KindSection::Mount(mount) = &self.engine.definition(unit)?.kind else {
                 return None;
             };
-            let active = self.engine.status(unit)?.active == ActiveState::Active;
+            let active = self.engine.active(unit)? == ActiveState::Active;
             (active && mount.where_.starts_with("/run/")).then(|| PathBuf::from(&mount.where_))
         });
         points.collect()

@@ -9,6 +9,7 @@ use softboot_unit::{Port, SocketSection, UnitName};
 use tracing::warn;
 
 use super::open::{Owner, describe, make_symlinks, open_port};
+use super::ports::socket_parts;
 use crate::owner::Role;
 use crate::run::{Manager, Source};
 
@@ -26,24 +27,25 @@ impl Manager {
     /// The unit is open and its ports are configured anew. What stays is not closed for a moment; what is new is opened
     /// before anything is closed; and if that fails all stays as it is.
     pub(crate) fn reconcile_sockets(&mut self, unit: UnitId) {
-        let Some((name, section)) = self.socket_unit(unit) else {
+        let definition = self.engine.shared_definition(unit);
+        let Some((name, section)) = definition.as_deref().and_then(socket_parts) else {
             return;
         };
-        match self.open_missing(&name, &section) {
+        match self.open_missing(name, section) {
             Ok(opened) => {
-                let closed = self.drop_unmatched_ports(unit, &name, &section);
-                self.place_ports(unit, &name, &section);
-                make_symlinks(&section);
+                let closed = self.drop_unmatched_ports(unit, name, section);
+                self.place_ports(unit, name, section);
+                make_symlinks(section);
                 for (verb, ports) in [("listens", opened), ("no longer listens", closed)] {
                     for port in ports {
-                        self.unit_log_line(&name, &format!("{verb} on {port}, as its file now says"));
+                        self.unit_log_line(name, &format!("{verb} on {port}, as its file now says"));
                     }
                 }
             }
             Err(error) => {
                 let text = format!("its new ports cannot be opened, it keeps the old ones: {error}");
                 warn!("{name}: {text}");
-                self.unit_log_line(&name, &text);
+                self.unit_log_line(name, &text);
             }
         }
         if self.engine.is_listening(unit) {

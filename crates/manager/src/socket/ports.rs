@@ -7,7 +7,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags, accept_with, recv};
 use softboot_engine::{Event, UnitId};
-use softboot_unit::{Address, KindSection, PortKind, SocketSection, UnitName};
+use softboot_unit::{Address, Definition, KindSection, PortKind, SocketSection, UnitName};
 use tracing::warn;
 
 use super::matched::owner_of_nodes;
@@ -18,21 +18,18 @@ use crate::run::{Manager, Source};
 /// A socket that is flushed gives up at most this much in one go; what comes later is new traffic.
 const FLUSH_MAX: usize = 4096;
 
+/// Name and section of a socket unit.
+pub(super) fn socket_parts(definition: &Definition) -> Option<(&UnitName, &SocketSection)> {
+    match &definition.kind {
+        KindSection::Socket(section) => Some((&definition.name, section)),
+        _ => None,
+    }
+}
+
 impl Manager {
     /// The socket section of a unit.
     pub(crate) fn socket_section(&self, unit: UnitId) -> Option<&SocketSection> {
-        match &self.engine.definition(unit)?.kind {
-            KindSection::Socket(section) => Some(section),
-            _ => None,
-        }
-    }
-
-    /// Name and section of a socket unit.
-    pub(super) fn socket_unit(&self, unit: UnitId) -> Option<(UnitName, SocketSection)> {
-        Some((
-            self.engine.name(unit)?.clone(),
-            self.socket_section(unit)?.clone(),
-        ))
+        socket_parts(self.engine.definition(unit)?).map(|(_, section)| section)
     }
 
     /// The name its descriptors have for the service (semantics 1.1); `None` when it is the default one.
@@ -56,12 +53,13 @@ impl Manager {
 
     /// Opens every port that is not open yet, all or none.
     pub(crate) fn open_sockets(&mut self, unit: UnitId) {
-        let Some((name, section)) = self.socket_unit(unit) else {
+        let definition = self.engine.shared_definition(unit);
+        let Some((name, section)) = definition.as_deref().and_then(socket_parts) else {
             return;
         };
-        self.drop_unmatched_ports(unit, &name, &section);
-        self.place_ports(unit, &name, &section);
-        let nodes = match owner_of_nodes(&section) {
+        self.drop_unmatched_ports(unit, name, section);
+        self.place_ports(unit, name, section);
+        let nodes = match owner_of_nodes(section) {
             Ok(nodes) => nodes,
             Err(error) => {
                 self.close_sockets(unit);
@@ -69,7 +67,7 @@ impl Manager {
                 return;
             }
         };
-        let owner = Role::Port.of(&name);
+        let owner = Role::Port.of(name);
         for (position, port) in section.ports.iter().enumerate() {
             let Ok(fd_name) = FdName::new(&position.to_string()) else {
                 continue;
@@ -79,31 +77,31 @@ impl Manager {
             }
             let opened = match self.adopt_port(port) {
                 Some(fd) => Ok(fd),
-                None => open_port(port, &section, nodes),
+                None => open_port(port, section, nodes),
             };
-            let opened = opened.and_then(|fd| self.keep_port(&name, position, port, fd));
+            let opened = opened.and_then(|fd| self.keep_port(name, position, port, fd));
             if let Err(error) = opened {
                 self.close_sockets(unit);
                 self.feed(Event::SocketOpenFailed { unit, error });
                 return;
             }
         }
-        make_symlinks(&section);
+        make_symlinks(section);
         self.feed(Event::SocketOpened { unit });
     }
 
-    /// Closes the ports; with RemoveOnStop= their nodes go too.
     /// After a change of the root: says which open ports have no node in this one, so that no client finds them
     /// (semantics trap 31). They stay open; connections that wait in them are still served.
     pub(crate) fn say_which_nodes_are_gone(&self) {
         for unit in self.engine.ids() {
-            let Some((name, section)) = self.socket_unit(unit) else {
+            let definition = self.engine.shared_definition(unit);
+            let Some((name, section)) = definition.as_deref().and_then(socket_parts) else {
                 continue;
             };
-            if self.ports(&name).is_empty() {
+            if self.ports(name).is_empty() {
                 continue;
             }
-            for path in nodes(&section).filter(|path| std::fs::symlink_metadata(path).is_err()) {
+            for path in nodes(section).filter(|path| std::fs::symlink_metadata(path).is_err()) {
                 warn!(
                     "{name}: {path} is not in this root, so nobody finds its open port; restart {name}, or let it listen \
                      below /run"
@@ -112,15 +110,17 @@ impl Manager {
         }
     }
 
+    /// Closes the ports; with RemoveOnStop= their nodes go too.
     pub(crate) fn close_sockets(&mut self, unit: UnitId) {
-        let Some((name, section)) = self.socket_unit(unit) else {
+        let definition = self.engine.shared_definition(unit);
+        let Some((name, section)) = definition.as_deref().and_then(socket_parts) else {
             return;
         };
-        for id in self.ports(&name) {
+        for id in self.ports(name) {
             self.drop_entry(Some(Source::Port(unit, id)), id);
         }
         if section.remove_on_stop {
-            remove_nodes(&section);
+            remove_nodes(section);
         }
     }
 
@@ -166,10 +166,11 @@ impl Manager {
 
     /// Takes what is queued and throws it away.
     pub(crate) fn flush_sockets(&mut self, unit: UnitId) {
-        let Some((name, section)) = self.socket_unit(unit) else {
+        let definition = self.engine.shared_definition(unit);
+        let Some((name, section)) = definition.as_deref().and_then(socket_parts) else {
             return;
         };
-        for id in self.ports(&name) {
+        for id in self.ports(name) {
             let Some(fd) = self.store.fd(id) else { continue };
             let position = self
                 .store
