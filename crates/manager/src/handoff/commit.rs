@@ -162,12 +162,9 @@ impl Manager {
             }
             self.drop_entry(None, entry);
         }
-        let all: Vec<&Definition> = self
-            .engine
-            .ids()
-            .filter_map(|unit| self.engine.definition(unit))
-            .collect();
-        let bytes = serde_json::to_vec(&all).map_err(|error| format!("unit definitions: {error}"))?;
+        let all = self.engine.ids().filter_map(|unit| self.engine.definition(unit));
+        let bytes =
+            super::definitions::encode(all, None).map_err(|error| format!("unit definitions: {error}"))?;
         let fd: OwnedFd = sealed_memfd("softboot-definitions", &bytes)
             .map_err(|error| format!("unit definitions: {error}"))?;
         self.keep(owner::MANAGER, DEFINITIONS, fd)?;

@@ -11,6 +11,7 @@
 
 mod check;
 mod commit;
+mod definitions;
 #[cfg(test)]
 mod golden;
 #[cfg(feature = "next-version")]
@@ -22,7 +23,8 @@ mod stopwatch;
 mod verify_child;
 
 pub(crate) use commit::command_line;
-pub(crate) use resume::{Fallback, current, decode_definitions, decode_snapshot, resume, take};
+pub(crate) use definitions::decode_definitions;
+pub(crate) use resume::{Fallback, current, decode_snapshot, resume, take};
 pub(crate) use state::{ManagerState, Snapshot};
 pub(crate) use stopwatch::Stopwatch;
 pub(crate) use verify_child::verify_main;

@@ -2,16 +2,15 @@
 //!
 //! The manager offers the child an empty memory file among its descriptors. The child writes into it what it has loaded,
 //! and after that what this was made from, and seals it. The next program takes it instead of the disk, if a program of its
-//! own version wrote it and nothing has changed since; looking costs one stat(2) a file, on a thread.
+//! own version wrote it and nothing has changed since; looking costs one stat(2) a file, on a thread of its own.
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use fdstore::{EntryId, FdName, FdStore, memfd};
-use serde::{Deserialize, Serialize};
 use softboot_unit::Definition;
 use tracing::debug;
 
-use super::commit::{DEFINITIONS, WRITER};
+use super::commit::DEFINITIONS;
 use crate::load::Sources;
 use crate::owner;
 use crate::run::Manager;
@@ -19,49 +18,16 @@ use crate::run::Manager;
 /// The store's name of what is offered.
 const OFFERED: &str = "next-definitions";
 
-/// What follows the definitions in the file.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Made {
-    /// Who wrote it.
-    writer: String,
-    /// From what.
-    sources: Sources,
-}
-
-impl Made {
-    /// This program would read the same.
-    pub(super) fn is_current(&self) -> bool {
-        self.writer == WRITER && self.sources.are_unchanged()
-    }
-}
-
 /// In the child: writes what it has loaded, if somebody wants to know.
 pub(super) fn write(store: &FdStore, definitions: &[Definition], sources: Sources) {
     let name = FdName::new(OFFERED).ok();
     let Some(fd) = name.and_then(|name| store.fd(store.find(owner::MANAGER, &name)?)) else {
         return;
     };
-    let made = Made {
-        writer: WRITER.to_owned(),
-        sources,
-    };
-    let text = serde_json::to_vec(definitions).and_then(|mut text| {
-        serde_json::to_writer(&mut text, &made)?;
-        Ok(text)
-    });
     // Without it the next program reads the disk.
-    if let Ok(text) = text {
+    if let Ok(text) = super::definitions::encode(definitions, Some(sources)) {
         let _ = memfd::fill_and_seal(fd, &text);
     }
-}
-
-/// Whether the definitions in `fd` are followed by what they were made from.
-pub(super) fn decode(bytes: &[u8]) -> Result<(Vec<Definition>, Option<Made>), String> {
-    let failed = |error: serde_json::Error| format!("unit definitions: {error}");
-    let mut values = serde_json::Deserializer::from_slice(bytes);
-    let definitions = Vec::<Definition>::deserialize(&mut values).map_err(failed)?;
-    let made = Made::deserialize(&mut values).ok();
-    Ok((definitions, made))
 }
 
 impl Manager {
@@ -106,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn definitions_are_read_with_and_without_what_they_were_made_from() {
+    fn what_the_child_writes_is_what_the_next_program_reads() {
         let (definitions, sources) = crate::load::closure_with_sources(&[]);
         let mut store = FdStore::new();
         let offered = memfd::empty("test").unwrap();
@@ -119,14 +85,8 @@ mod tests {
             .unwrap()
             .id();
         write(&store, &definitions, sources);
-        let text = memfd::read_sealed(store.fd(entry).unwrap(), 1 << 20).unwrap();
-        let (read, made) = decode(&text).unwrap();
-        assert_eq!(read, definitions);
-        assert!(made.unwrap().is_current());
-        let (_, made) = decode(b"[]").unwrap();
-        assert!(made.is_none());
-        let other = br#"[]{"writer":"99.0.0","sources":{"path":[],"specifiers":"","files":{}}}"#;
-        assert!(!decode(other).unwrap().1.unwrap().is_current());
-        assert!(decode(b"{}").is_err());
+        let read = super::super::definitions::read(store.fd(entry).unwrap()).unwrap();
+        assert_eq!(read.definitions, definitions);
+        assert!(read.current);
     }
 }

@@ -17,17 +17,15 @@ use tracing::{error, info, warn};
 use super::commit::{
     DEFINITIONS, DEFINITIONS_FD, PREVIOUS, PREVIOUS_PROGRAM, SNAPSHOT, WRITER, command_line,
 };
+use super::definitions::{self, decode_definitions};
 use super::state::Snapshot;
-use super::{Kind, Stopwatch, plan};
+use super::{Kind, Stopwatch};
 use crate::clock;
 use crate::journal::Start;
 use crate::load::{self, Sources};
 use crate::owner::{self, Role};
 use crate::process::Processes;
 use crate::run::{Facts, Manager, Parts, Source, boot_units};
-
-/// The definitions of a very large manager; what is longer is not ours.
-const DEFINITIONS_MAX: u64 = 1 << 30;
 
 /// What came over.
 pub(crate) struct Taken {
@@ -140,14 +138,7 @@ pub(crate) fn current(written: Vec<Definition>, snapshot: &mut Snapshot) -> Vec<
 
 /// Reads the definitions on a thread of its own while the descriptors are looked at: each takes a few milliseconds, and
 /// nobody is answered meanwhile.
-struct DefinitionsReader(Option<JoinHandle<Result<Read, String>>>);
-
-/// The definitions that came over.
-struct Read {
-    definitions: Vec<Definition>,
-    /// The verifying child made them from what is on the disk now.
-    current: bool,
-}
+struct DefinitionsReader(Option<JoinHandle<Result<definitions::Read, String>>>);
 
 impl DefinitionsReader {
     /// The program before says which descriptor they are, as it says which is the manifest.
@@ -158,12 +149,7 @@ impl DefinitionsReader {
         let fd = number.and_then(|number| inherited.get(&number)?.try_clone().ok());
         let thread = fd.and_then(|fd| {
             let thread = std::thread::Builder::new().name("definitions".to_owned());
-            let work = move || {
-                let (definitions, made) = decode_made(fd)?;
-                let current = made.is_some_and(|made| made.is_current());
-                Ok(Read { definitions, current })
-            };
-            thread.spawn(work).ok()
+            thread.spawn(move || definitions::read(fd)).ok()
         });
         DefinitionsReader(thread)
     }
@@ -188,16 +174,6 @@ impl DefinitionsReader {
         let (definitions, missing) = closure_of(names, read.definitions);
         missing.is_empty().then_some(definitions)
     }
-}
-
-/// The unit definitions in their sealed memfd.
-pub(crate) fn decode_definitions(fd: impl AsFd) -> Result<Vec<Definition>, String> {
-    decode_made(fd).map(|(definitions, _)| definitions)
-}
-
-fn decode_made(fd: impl AsFd) -> Result<(Vec<Definition>, Option<plan::Made>), String> {
-    let bytes = fdstore::memfd::read_sealed(fd, DEFINITIONS_MAX).map_err(|error| error.to_string())?;
-    plan::decode(&bytes)
 }
 
 /// A new userspace reads its own unit files: for the boot, and for what lives on.

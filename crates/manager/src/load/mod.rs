@@ -1,16 +1,17 @@
 //! Unit files from the disk.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+mod sources;
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
 use softboot_unit::files::{DirEntry, FileProvider};
 use softboot_unit::{Definition, Listings, Loader, Specifiers, UnitName};
+
+pub(crate) use sources::{Sources, closure_with_sources};
 
 /// The root file system as the unit language sees it.
 pub(crate) struct Disk;
@@ -79,79 +80,6 @@ pub(crate) fn closure(
     Loader::with_listings(&Disk, unit_path(), specifiers(), listings).load_closure(names, known)
 }
 
-/// What definitions were made from: they are still right while this is as it was.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Sources {
-    path: Vec<String>,
-    specifiers: String,
-    files: BTreeMap<String, Stamp>,
-}
-
-/// A file or directory at a moment: its inode, length and times of change; `None` if there was none.
-type Stamp = Option<(u64, u64, (i64, i64), (i64, i64))>;
-
-fn stamp(path: &str) -> Stamp {
-    let data = fs::metadata(path).ok()?;
-    Some((
-        data.ino(),
-        data.size(),
-        (data.mtime(), data.mtime_nsec()),
-        (data.ctime(), data.ctime_nsec()),
-    ))
-}
-
-impl Sources {
-    /// Nothing has changed since.
-    pub(crate) fn are_unchanged(&self) -> bool {
-        self.path == unit_path()
-            && self.specifiers == format!("{:?}", specifiers())
-            && self.files.iter().all(|(path, known)| stamp(path) == *known)
-    }
-}
-
-/// The disk, and what was looked at on it.
-struct Recorded {
-    seen: RefCell<BTreeMap<String, Stamp>>,
-}
-
-impl Recorded {
-    /// Before it is read: what changes meanwhile has changed.
-    fn note(&self, path: &str) {
-        let mut seen = self.seen.borrow_mut();
-        if !seen.contains_key(path) {
-            seen.insert(path.to_owned(), stamp(path));
-        }
-    }
-}
-
-impl FileProvider for Recorded {
-    fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        self.note(path);
-        Disk.read(path)
-    }
-
-    fn list(&self, directory: &str) -> io::Result<Vec<DirEntry>> {
-        self.note(directory);
-        Disk.list(directory)
-    }
-}
-
-/// As [`closure`] with nothing known, and what it was made from.
-pub(crate) fn closure_with_sources(names: &[UnitName]) -> (Vec<Definition>, Sources) {
-    let disk = Recorded {
-        seen: RefCell::default(),
-    };
-    let (path, specifiers) = (unit_path(), specifiers());
-    let mut sources = Sources {
-        path: path.clone(),
-        specifiers: format!("{specifiers:?}"),
-        files: BTreeMap::new(),
-    };
-    let definitions = Loader::new(&disk, path, specifiers).load_closure(names, &|_| false);
-    sources.files = disk.seen.into_inner();
-    (definitions, sources)
-}
-
 /// `$SYSTEMD_UNIT_PATH` replaces the list; a trailing colon appends the defaults (semantics 5.1).
 fn unit_path() -> Vec<String> {
     let Ok(value) = std::env::var("SYSTEMD_UNIT_PATH") else {
@@ -188,36 +116,5 @@ fn specifiers() -> Specifiers {
             .map(|(key, value)| (key.to_owned(), value.trim_matches(['"', '\'']).to_owned()))
             .collect(),
         ..Specifiers::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_that_was_changed_added_or_removed_is_noticed() {
-        let directory = std::env::temp_dir().join(format!("softboot-sources-{}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        let at = |name: &str| directory.join(name).to_str().unwrap().to_owned();
-        fs::write(at("a.service"), "[Unit]\n").unwrap();
-        let disk = Recorded {
-            seen: RefCell::default(),
-        };
-        disk.list(directory.to_str().unwrap()).unwrap();
-        disk.read(&at("a.service")).unwrap();
-        disk.read(&at("none.service")).unwrap();
-        let sources = Sources {
-            path: unit_path(),
-            specifiers: format!("{:?}", specifiers()),
-            files: disk.seen.into_inner(),
-        };
-        assert!(sources.are_unchanged());
-        let text = serde_json::to_string(&sources).unwrap();
-        assert_eq!(serde_json::from_str::<Sources>(&text).unwrap(), sources);
-        fs::write(at("a.service"), "[Unit]\nDescription=longer\n").unwrap();
-        assert!(!sources.are_unchanged());
-        fs::remove_dir_all(&directory).unwrap();
-        assert!(!sources.are_unchanged());
     }
 }

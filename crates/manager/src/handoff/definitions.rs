@@ -1,0 +1,261 @@
+//! The file of unit definitions that goes from one program to the next.
+//!
+//! Its first line is a JSON array, its second a JSON object that says who has written it, where in the first line each
+//! definition ends, and, if it is a plan for the next userspace, what it was made from. The places are there so that
+//! several threads can read: nobody is answered meanwhile. A reader that does not know the second line reads the first.
+
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::thread::{self, ScopedJoinHandle};
+
+use rustix::thread::{CpuSet, sched_getaffinity};
+use serde::{Deserialize, Serialize};
+use softboot_unit::Definition;
+
+use super::commit::WRITER;
+use crate::load::Sources;
+
+/// The definitions of a very large manager; what is longer is not ours.
+const DEFINITIONS_MAX: u64 = 1 << 30;
+/// Fewer definitions than this are read sooner than a thread is started for them.
+const SHARE: usize = 100;
+/// More threads than this have nothing left to gain.
+const THREADS: usize = 4;
+
+/// The second line.
+#[derive(Serialize, Deserialize)]
+struct Trailer {
+    /// Who wrote it.
+    writer: String,
+    /// Where each definition ends in the first line, in bytes from its start.
+    #[serde(default)]
+    ends: Vec<usize>,
+    /// What the definitions were made from.
+    #[serde(default)]
+    sources: Option<Sources>,
+}
+
+/// What came over.
+pub(super) struct Read {
+    pub(super) definitions: Vec<Definition>,
+    /// This program would read the same from the disk as it is now.
+    pub(super) current: bool,
+}
+
+/// Both lines.
+pub(super) fn encode<'a>(
+    definitions: impl IntoIterator<Item = &'a Definition>,
+    sources: Option<Sources>,
+) -> serde_json::Result<Vec<u8>> {
+    let mut text = b"[".to_vec();
+    let mut ends = Vec::new();
+    for definition in definitions {
+        if !ends.is_empty() {
+            text.push(b',');
+        }
+        serde_json::to_writer(&mut text, definition)?;
+        ends.push(text.len());
+    }
+    text.extend_from_slice(b"]\n");
+    let writer = WRITER.to_owned();
+    serde_json::to_writer(
+        &mut text,
+        &Trailer {
+            writer,
+            ends,
+            sources,
+        },
+    )?;
+    Ok(text)
+}
+
+/// Reads the sealed file, and looks whether it is still right.
+pub(super) fn read(fd: impl AsFd) -> Result<Read, String> {
+    let bytes = fdstore::memfd::read_sealed(fd, DEFINITIONS_MAX).map_err(|error| error.to_string())?;
+    let (array, trailer) = lines(&bytes);
+    let sources = trailer.as_ref().filter(|trailer| trailer.writer == WRITER);
+    let sources = sources.and_then(|trailer| trailer.sources.as_ref());
+    thread::scope(|scope| {
+        let look = |sources: &'_ Sources| sources.are_unchanged();
+        let thread = thread::Builder::new().name("sources".to_owned());
+        let looking = sources.map(|sources| thread.spawn_scoped(scope, move || look(sources)));
+        let definitions = decode(array, trailer.as_ref())?;
+        let current = match looking {
+            Some(Ok(thread)) => thread.join().unwrap_or(false),
+            // Without a thread it is done here.
+            Some(Err(_)) => sources.is_some_and(look),
+            None => false,
+        };
+        Ok(Read { definitions, current })
+    })
+}
+
+/// The unit definitions in their sealed file.
+pub(crate) fn decode_definitions(fd: impl AsFd) -> Result<Vec<Definition>, String> {
+    let bytes = fdstore::memfd::read_sealed(fd, DEFINITIONS_MAX).map_err(|error| error.to_string())?;
+    let (array, trailer) = lines(&bytes);
+    decode(array, trailer.as_ref())
+}
+
+fn lines(bytes: &[u8]) -> (&[u8], Option<Trailer>) {
+    // There is no line feed in what the first line is made of: JSON escapes it in texts.
+    let line_feed = bytes.iter().rposition(|byte| *byte == b'\n');
+    let (array, rest) = bytes.split_at(line_feed.unwrap_or(bytes.len()));
+    (array, serde_json::from_slice(rest).ok())
+}
+
+fn decode(array: &[u8], trailer: Option<&Trailer>) -> Result<Vec<Definition>, String> {
+    let definitions = match trailer.and_then(|trailer| places(array, &trailer.ends)) {
+        Some(places) => decode_shares(array, &places),
+        None => first_value(array),
+    };
+    definitions.map_err(|error| format!("unit definitions: {error}"))
+}
+
+/// An older program may have put something else behind it.
+fn first_value(array: &[u8]) -> serde_json::Result<Vec<Definition>> {
+    Vec::deserialize(&mut serde_json::Deserializer::from_slice(array))
+}
+
+/// Where the definitions are, if that is all there is in the array.
+fn places(array: &[u8], ends: &[usize]) -> Option<Vec<Range<usize>>> {
+    let mut places = Vec::with_capacity(ends.len());
+    let mut before = b'[';
+    let mut at = 0_usize;
+    for end in ends {
+        if *array.get(at)? != before {
+            return None;
+        }
+        let start = at.checked_add(1)?;
+        array.get(start..*end)?;
+        places.push(start..*end);
+        (at, before) = (*end, b',');
+    }
+    let close = if places.is_empty() { b"[]" } else { &b"]"[..] };
+    (array.get(at..)? == close).then_some(places)
+}
+
+/// Each thread reads its share; this one is among them.
+fn decode_shares(array: &[u8], places: &[Range<usize>]) -> serde_json::Result<Vec<Definition>> {
+    let processors = sched_getaffinity(None).map_or(1, |set: CpuSet| set.count() as usize);
+    let threads = processors.min(THREADS).min(places.len() / SHARE).max(1);
+    let share = places.len().div_ceil(threads).max(1);
+    let decode = |places: &[Range<usize>]| -> serde_json::Result<Vec<Definition>> {
+        let texts = places
+            .iter()
+            .map(|place| array.get(place.clone()).unwrap_or_default());
+        texts.map(serde_json::from_slice).collect()
+    };
+    let (own, others) = places.split_at(share.min(places.len()));
+    thread::scope(|scope| {
+        let work = |share| {
+            let thread = thread::Builder::new().name("definitions".to_owned());
+            let spawned = thread.spawn_scoped(scope, move || decode(share));
+            // Without a thread it is read here.
+            spawned.map_or_else(|_| Err(share), Ok)
+        };
+        let started: Vec<Result<ScopedJoinHandle<'_, _>, _>> = others.chunks(share).map(work).collect();
+        let mut all = decode(own)?;
+        for share in started {
+            let more = match share {
+                Ok(thread) => thread.join().unwrap_or_else(|_| {
+                    let reason = "the thread that read them panicked";
+                    Err(<serde_json::Error as serde::de::Error>::custom(reason))
+                })?,
+                Err(share) => decode(share)?,
+            };
+            all.extend(more);
+        }
+        Ok(all)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+
+    use softboot_unit::files::MemoryFiles;
+    use softboot_unit::{Loader, Specifiers, UnitName};
+
+    use super::*;
+
+    fn sealed(text: &[u8]) -> OwnedFd {
+        fdstore::memfd::sealed_memfd("test", text).unwrap()
+    }
+
+    fn definitions(count: usize) -> Vec<Definition> {
+        let mut files = MemoryFiles::new();
+        for number in 0..count {
+            let text = format!("[Unit]\nDescription=a, b\n[Service]\nExecStart=/bin/echo {number}\n");
+            files = files.file(&format!("/u/s{number}.service"), &text);
+        }
+        let loader = Loader::new(&files, vec!["/u".to_owned()], Specifiers::default());
+        let name = |number| UnitName::new(&format!("s{number}.service")).unwrap();
+        (0..count).map(|number| loader.load(&name(number))).collect()
+    }
+
+    #[test]
+    fn what_was_written_is_read_in_its_order_by_one_thread_or_several() {
+        for count in [0, 1, 2, SHARE * 2 - 1, SHARE * 2, SHARE * THREADS * 2 + 7] {
+            let written = definitions(count);
+            let text = encode(&written, None).unwrap();
+            let read = read(sealed(&text)).unwrap();
+            assert_eq!(read.definitions, written);
+            assert!(!read.current, "nobody said from what they were made");
+        }
+    }
+
+    #[test]
+    fn without_the_second_line_or_with_another_one_the_first_is_read() {
+        let written = definitions(3);
+        let text = encode(&written, None).unwrap();
+        let line = text.iter().position(|byte| *byte == b'\n').unwrap();
+        let array = text.get(..line).unwrap().to_vec();
+        for more in [
+            "",
+            "{\"writer\":\"0.0.1\",\"other\":[]}",
+            "\n{\"later\":1}",
+            "\nno JSON",
+        ] {
+            let both = [&array, more.as_bytes()].concat();
+            assert_eq!(decode_definitions(sealed(&both)).unwrap(), written, "{more:?}");
+        }
+    }
+
+    #[test]
+    fn places_that_leave_anything_out_are_not_used() {
+        let written = definitions(3);
+        let text = encode(&written, None).unwrap();
+        let line = text.iter().position(|byte| *byte == b'\n').unwrap();
+        let (array, trailer) = text.split_at(line);
+        let trailer: Trailer = serde_json::from_slice(trailer).unwrap();
+        let ends = trailer.ends;
+        assert_eq!(places(array, &ends).unwrap().len(), 3);
+        for wrong in [
+            vec![],
+            ends.get(..2).unwrap().to_vec(),
+            ends.get(1..).unwrap().to_vec(),
+            ends.iter().map(|end| end + 1).collect(),
+            vec![usize::MAX],
+            ends.iter().rev().copied().collect(),
+        ] {
+            // The second and third as one text are no definition, and what is no definition is refused when it is read.
+            let read = places(array, &wrong).map(|places| decode_shares(array, &places));
+            assert!(read.is_none_or(|read| read.is_err()), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_plan_is_current_while_the_same_program_would_read_the_same() {
+        let (written, sources) = crate::load::closure_with_sources(&[]);
+        let text = encode(&written, Some(sources)).unwrap();
+        assert!(read(sealed(&text)).unwrap().current);
+        let text = encode(&written, Some(Sources::default())).unwrap();
+        assert!(!read(sealed(&text)).unwrap().current);
+        let (_, sources) = crate::load::closure_with_sources(&[]);
+        let text = String::from_utf8(encode(&written, Some(sources)).unwrap()).unwrap();
+        let other = text.replace(&format!("\"writer\":\"{WRITER}\""), "\"writer\":\"99.0.0\"");
+        assert_ne!(text, other);
+        assert!(!read(sealed(other.as_bytes())).unwrap().current);
+    }
+}
