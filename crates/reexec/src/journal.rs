@@ -21,11 +21,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{MemfdFlags, fstat, memfd_create};
 use rustix::io::Errno;
 
-const MAGIC: [u8; 8] = *b"sbjournl";
-const FORMAT: u32 = 1;
-const HEADER: u64 = 12;
+pub(crate) const MAGIC: [u8; 8] = *b"sbjournl";
+pub(crate) const FORMAT: u32 = 1;
+pub(crate) const HEADER: u64 = 12;
 /// Of a record, before its payload.
-const PREFIX: usize = 8;
+pub(crate) const PREFIX: usize = 8;
 /// A manager's journal is written anew long before.
 const MAX: u64 = 1 << 30;
 
@@ -167,7 +167,7 @@ fn decode(bytes: &[u8]) -> Result<Vec<Vec<u8>>, JournalError> {
 }
 
 /// The first record, if all of it is there and as it was written, and what comes after it.
-fn whole(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn whole(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (prefix, rest) = bytes.split_at_checked(PREFIX)?;
     let (length, checksum) = prefix.split_at_checked(4)?;
     let (payload, after) = rest.split_at_checked(usize::try_from(number(length)?).ok()?)?;

@@ -17,7 +17,7 @@ use fdstore::{ManifestError, read_enveloped, write_enveloped};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-const MAGIC: [u8; 8] = *b"sbstate\0";
+pub(crate) const MAGIC: [u8; 8] = *b"sbstate\0";
 /// The newest format this program reads, and the one it writes.
 pub const FORMAT: u32 = 1;
 /// A snapshot of a manager with a million units; what is longer is not ours.
@@ -78,6 +78,61 @@ pub fn read(fd: BorrowedFd<'_>) -> Result<Envelope, SnapshotError> {
     })
 }
 
+/// Where the payload of a snapshot begins, in bytes.
+pub const PAYLOAD: u64 = 24;
+
+/// What the envelope says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Format version.
+    pub format: u32,
+    /// CRC-32 of the payload.
+    pub checksum: u32,
+    /// Length of the payload in bytes.
+    pub length: u64,
+}
+
+/// What the envelope says. The payload is not looked at.
+pub fn peek(fd: BorrowedFd<'_>) -> Result<Header, SnapshotError> {
+    let mut bytes = [0_u8; 24];
+    let read = rustix::io::pread(fd, &mut bytes, 0)
+        .map_err(|error| ManifestError::Memfd(io::Error::from(error).into()))?;
+    let truncated = ManifestError::Truncated {
+        have: u64::try_from(read).unwrap_or(0),
+        want: PAYLOAD,
+    };
+    if read < bytes.len() {
+        return Err(truncated.into());
+    }
+    let [
+        m0,
+        m1,
+        m2,
+        m3,
+        m4,
+        m5,
+        m6,
+        m7,
+        v0,
+        v1,
+        v2,
+        v3,
+        c0,
+        c1,
+        c2,
+        c3,
+        length @ ..,
+    ] = bytes;
+    if [m0, m1, m2, m3, m4, m5, m6, m7] != MAGIC {
+        return Err(ManifestError::Magic.into());
+    }
+    Ok(Header {
+        format: u32::from_le_bytes([v0, v1, v2, v3]),
+        checksum: u32::from_le_bytes([c0, c1, c2, c3]),
+        length: u64::from_le_bytes(length),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,8 +143,12 @@ mod tests {
     fn what_was_written_is_read() {
         let state = serde_json::json!({"units": [1, "two", null], "deep": {"a": {"b": -1.5}}});
         let fd = write("1.2.3", &state).unwrap();
+        let header = peek(fd.as_fd()).unwrap();
         let read = read(fd.as_fd()).unwrap();
         assert_eq!((read.format, read.writer.as_str()), (FORMAT, "1.2.3"));
+        let text = fdstore::memfd::read_sealed(&fd, MAX).unwrap().split_off(24);
+        assert_eq!(header.length, u64::try_from(text.len()).unwrap());
+        assert_eq!((header.format, header.checksum), (FORMAT, crc32fast::hash(&text)));
         assert_eq!(read.payload.get(), state.to_string());
     }
 

@@ -5,9 +5,11 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::help;
 
 mod files;
+mod inspect;
 mod more;
 
 pub(crate) use files::*;
+pub(crate) use inspect::*;
 pub(crate) use more::*;
 
 /// Looks at and controls a running softbootd.
@@ -100,6 +102,9 @@ pub(crate) enum Verb {
     /// Show where the time of the last soft-reboot, re-exec or crash went, and what would make it shorter
     #[command(after_help = help::GREYOUT)]
     Greyout(Greyout),
+    /// Show what would cross a re-exec now
+    #[command(after_help = help::SNAPSHOT)]
+    Snapshot(Snapshot),
     /// Print what happens to units and jobs, as it happens
     #[command(after_help = help::EVENTS)]
     Events(Events),

@@ -37,6 +37,14 @@ pub(crate) enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}{}", path.display(), rights(source))]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// Links cannot be planned.
     #[error(transparent)]
     Install(#[from] softboot_unit::install::InstallError),

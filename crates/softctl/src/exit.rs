@@ -30,12 +30,17 @@ pub(crate) fn code_of(error: &Error) -> u8 {
         Error::Unreachable { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => REFUSED,
         Error::Refused { error, .. } => code_of_refusal(error),
         Error::Usage(_) => USAGE,
-        Error::File { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => REFUSED,
+        Error::File { source, .. } | Error::Unreadable { source, .. }
+            if source.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            REFUSED
+        }
         Error::Install(InstallError::NotFound(_)) => NO_SUCH_UNIT,
         Error::Unreachable { .. }
         | Error::Connection(_)
         | Error::Output(_)
         | Error::File { .. }
+        | Error::Unreadable { .. }
         | Error::Install(_) => FAILURE,
     }
 }

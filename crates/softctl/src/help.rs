@@ -257,6 +257,28 @@ the beginning of a unit's stop until it was active again; CLIENT how long the fi
 that softbootd saw; WAITED FOR says whether the end of the stop, or of the boot, waited for the unit.
 Clients feel what of this concerns the service they use.";
 
+pub(crate) const SNAPSHOT: &str = "\
+Examples:
+  softctl snapshot                 an overview
+  softctl snapshot ssh.socket      the record of one unit, as it is
+  softctl snapshot --json          everything
+
+Only root may: it has the environment and the half-written lines of services. Nothing changes by looking.
+softboot-inspect shows the same of a file, and of a softbootd that does not answer.";
+
+pub(crate) const INSPECT: &str = "\
+Examples:
+  softboot-inspect 1               the journal of process 1 and what it goes on from
+  softboot-inspect copy.snapshot
+  softboot-inspect copy.snapshot ssh.socket
+  softboot-inspect --json 1
+
+A copy need not be sealed and may be damaged: what is wrong is said with its place in bytes, and what can be
+read is shown. The memory files of a process are opened anew, so that nothing of it changes; only root may.
+
+Exit codes: 0 all is whole; 1 damaged or unreadable; 2 none of these files; 4 not allowed; 5 no record of
+the unit.";
+
 pub(crate) const EVENTS: &str = "\
 Examples:
   softctl events                   until interrupted

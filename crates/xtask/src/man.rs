@@ -9,7 +9,8 @@ use crate::places::Places;
 /// What `--help` adds.
 pub(crate) const HELP: &str = "\
 Examples:
-  cargo xtask man target/man       softctl.1, a page for each verb, and the completions of bash, zsh and fish
+  cargo xtask man target/man       softctl.1, a page for each verb, softboot-inspect.1, and
+                                   the completions of bash, zsh and fish
   man -l target/man/softctl.1
 
 softctl writes them from the definition of its command line.";
@@ -34,6 +35,8 @@ pub(crate) fn run(options: &Options) -> Result<u8, Failure> {
             "--quiet",
             "--package",
             "softboot-softctl",
+            "--bin",
+            "softctl",
             "--",
             "generate",
         ])

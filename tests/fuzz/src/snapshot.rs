@@ -2,8 +2,10 @@
 
 use std::os::fd::AsFd as _;
 
+use fdstore::ManifestError;
 use fdstore::memfd::sealed_memfd;
-use softboot_reexec::snapshot;
+use softboot_reexec::snapshot::SnapshotError;
+use softboot_reexec::{inspect, snapshot};
 
 use crate::leak;
 
@@ -11,6 +13,15 @@ use crate::leak;
 pub fn run(data: &[u8]) {
     leak::none(|| {
         let fd = sealed_memfd("snapshot", data).unwrap();
-        let _ = snapshot::read(fd.as_fd());
+        let read = snapshot::read(fd.as_fd());
+        // People may look at any bytes, and nothing that is refused is shown as whole.
+        let found = inspect::look(data);
+        let whole = found.is_ok_and(|found| found.kind == inspect::Kind::Snapshot && found.is_whole());
+        let refused = match &read {
+            // Its JSON may be another one.
+            Ok(_) | Err(SnapshotError::Read(ManifestError::Json(_))) => false,
+            Err(_) => true,
+        };
+        assert!(!(whole && refused), "{read:?}");
     });
 }

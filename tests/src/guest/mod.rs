@@ -33,6 +33,7 @@ mod programs;
 mod reexec_queue;
 mod refused_handoff;
 mod services;
+mod snapshot;
 mod soak;
 mod soft_reboots;
 mod softctl;
@@ -361,6 +362,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: cycles::run,
+    },
+    Scenario {
+        name: "snapshot",
+        holds: "what would cross an exec is shown as it is, by a running softbootd and of a damaged copy",
+        in_container: true,
+        in_vm: false,
+        farewell: &[],
+        packages: &[],
+        run: snapshot::run,
     },
     Scenario {
         name: "actions",

@@ -306,3 +306,17 @@ pub struct RootPin {
 /// Reply of calls that return nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Empty {}
+
+/// One reply of `Snapshot`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SnapshotReply {
+    /// Format version of the envelope.
+    pub format: u32,
+    /// CRC-32 of all pieces.
+    pub checksum: u32,
+    /// Length of all pieces in bytes.
+    pub bytes: u64,
+    /// This piece.
+    pub text: String,
+}

@@ -99,6 +99,7 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last: Option<u32>,
     },
+    Snapshot {},
     Kill(KillRequest),
     Clean {
         name: String,
@@ -199,7 +200,7 @@ impl Request {
 }
 
 /// Every method of the interface.
-pub(super) const METHODS: [&str; 27] = [
+pub(super) const METHODS: [&str; 28] = [
     "Ping",
     "Describe",
     "ListUnits",
@@ -223,6 +224,7 @@ pub(super) const METHODS: [&str; 27] = [
     "ListDependencies",
     "Timeline",
     "Greyout",
+    "Snapshot",
     "Kill",
     "Clean",
     "StartTransient",
@@ -315,6 +317,7 @@ mod tests {
             },
             Request::Timeline {},
             Request::Greyout { last: Some(2) },
+            Request::Snapshot {},
             Request::Kill(KillRequest {
                 name: "a.service".to_owned(),
                 whom: "main".to_owned(),

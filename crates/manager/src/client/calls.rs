@@ -100,6 +100,7 @@ impl Manager {
                 let reply = self.greyout(last.unwrap_or(1));
                 self.reply(client, &reply);
             }
+            Request::Snapshot {} => self.begin_snapshot(client, call.more),
             Request::Kill(kill) => self.kill_unit(client, &kill),
             Request::Clean { name, what } => self.clean_unit(client, &name, &what),
             Request::StartTransient(transient) => self.start_transient(client, &transient),

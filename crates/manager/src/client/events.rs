@@ -18,11 +18,7 @@ impl Manager {
     /// `Subscribe`: the first reply at once, the others as things happen.
     pub(super) fn subscribe(&mut self, client: u64, more: bool, subscription: SubscribeRequest) {
         if !more {
-            let error = MethodError::ExpectedMore {};
-            self.send(client, |connection| {
-                connection.error(error.name(), &error.parameters())
-            });
-            return;
+            return self.method_error(client, &MethodError::ExpectedMore {});
         }
         let first = EventReply {
             event: "subscribed".to_owned(),

@@ -12,6 +12,7 @@ mod explain;
 mod kill;
 mod list;
 mod properties;
+mod snapshot;
 mod systemd;
 mod timeline;
 mod transient;
@@ -99,6 +100,8 @@ pub(crate) enum Waiting {
     Follow { unit: UnitName, position: u64 },
     /// Room for the rest of a list of all units: those after this one, whose entry is not sent yet either.
     Units { after: UnitId, held: serde_json::Value },
+    /// Room for the rest of a snapshot from this byte of its payload on.
+    Snapshot { entry: EntryId, at: u64 },
     /// Events.
     Events(SubscribeRequest),
 }
@@ -240,6 +243,7 @@ impl Manager {
         self.serve(id);
         self.feed_follower(id);
         self.feed_unit_list(id);
+        self.feed_snapshot(id);
     }
 
     /// False when the client is gone or talks nonsense.
@@ -314,7 +318,10 @@ impl Manager {
             EventFlags::OUT,
             client.connection.wants_write()
                 || client.connection.has_call()
-                || matches!(client.waiting, Some(Waiting::Units { .. })),
+                || matches!(
+                    client.waiting,
+                    Some(Waiting::Units { .. } | Waiting::Snapshot { .. })
+                ),
         );
         self.watch_entry(Source::Client(id), client.entry, flags);
     }
@@ -328,6 +335,9 @@ impl Manager {
         {
             self.feed(softboot_engine::Event::RequestDropped(request));
             self.transient_request_over(request);
+        }
+        if let Some(Waiting::Snapshot { entry, .. }) = client.waiting {
+            self.drop_entry(None, entry);
         }
         self.drop_entry(Some(Source::Client(id)), client.entry);
     }
@@ -347,6 +357,7 @@ impl Manager {
                 self.clients.by_id.remove(&id);
             }
         }
+        self.drop_unread_snapshots();
     }
 
     /// Puts something into a client's output. A client that does not read what it asked for is dropped.

@@ -69,7 +69,7 @@ impl Manager {
         self.end(client, action, action, true);
     }
 
-    fn method_error(&mut self, client: u64, error: &MethodError) {
+    pub(super) fn method_error(&mut self, client: u64, error: &MethodError) {
         self.send(client, |connection| {
             connection.error(error.name(), &error.parameters())
         });

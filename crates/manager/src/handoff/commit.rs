@@ -84,7 +84,8 @@ impl Manager {
         result
     }
 
-    fn write_snapshot(&self, kind: Kind) -> Result<OwnedFd, String> {
+    /// Writes the state as it is. Changes nothing.
+    pub(crate) fn write_snapshot(&self, kind: Kind) -> Result<OwnedFd, String> {
         let snapshot = self.snapshot(kind);
         if self.carried.is_none() && !cfg!(feature = "next-version") {
             return snapshot::write(WRITER, &snapshot).map_err(|error| error.to_string());

@@ -7,7 +7,7 @@ use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::output::Output;
-use crate::cli::Cli;
+use crate::cli::{Cli, Inspect};
 use crate::error::Error;
 use crate::exit;
 
@@ -30,6 +30,7 @@ pub(super) fn all(directory: &Path) -> Result<u8, Error> {
         fs::write(directory.join(name), completion(shell))?;
     }
     clap_mangen::generate_to(shown(), directory)?;
+    clap_mangen::generate_to(Inspect::command(), directory)?;
     Ok(exit::OK)
 }
 
@@ -98,5 +99,6 @@ mod tests {
             }
         }
         assert!(verbs > 30);
+        assert!(read("softboot-inspect.1").contains("FILE|PID"));
     }
 }

@@ -14,6 +14,7 @@ mod look;
 mod output;
 mod session;
 mod show;
+mod snapshot;
 mod sockets;
 mod transient;
 mod unit_files;
@@ -25,7 +26,7 @@ use crate::cli::{Cancel, Cli, Verb};
 use crate::error::Error;
 use crate::exit;
 use crate::names;
-use output::Output;
+pub(crate) use output::Output;
 use session::Session;
 
 /// Does what the command line says; the result is the exit code.
@@ -68,6 +69,7 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         Verb::Blame => boot_time::blame(session),
         Verb::CriticalChain(chain) => boot_time::critical_chain(session, &chain.unit),
         Verb::Greyout(greyout) => boot_time::greyout(session, greyout.last),
+        Verb::Snapshot(asked) => snapshot::snapshot(session, asked),
         Verb::Events(events) => events::events(session, events),
         // Done above.
         Verb::Verify(_)

@@ -17,12 +17,12 @@ const LEAST_WIDTH: usize = 40;
 
 /// Results on stdout, the rest on stderr.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Output {
-    pub(super) common: Common,
+pub(crate) struct Output {
+    pub(crate) common: Common,
 }
 
 impl Output {
-    pub(super) fn json(self) -> bool {
+    pub(crate) fn json(self) -> bool {
         self.common.json
     }
 
@@ -46,17 +46,17 @@ impl Output {
     }
 
     /// Columns to use; texts that wrap do so whatever the tables do.
-    pub(super) fn width(self) -> usize {
+    pub(crate) fn width(self) -> usize {
         self.view().width.unwrap_or(DEFAULT_WIDTH)
     }
 
     /// Text in a tone, where colours are wanted.
-    pub(super) fn tone(self, tone: Tone, text: &str) -> String {
+    pub(crate) fn tone(self, tone: Tone, text: &str) -> String {
         self.view().paint.tone(tone, text)
     }
 
     /// A result.
-    pub(super) fn print(self, text: &str) -> Result<(), Error> {
+    pub(crate) fn print(self, text: &str) -> Result<(), Error> {
         if self.common.quiet {
             return Ok(());
         }
@@ -66,7 +66,7 @@ impl Output {
     }
 
     /// A result, as people or as programs read it.
-    pub(super) fn show(self, value: &impl Serialize, text: impl FnOnce(View) -> String) -> Result<(), Error> {
+    pub(crate) fn show(self, value: &impl Serialize, text: impl FnOnce(View) -> String) -> Result<(), Error> {
         if self.common.json {
             self.print_json(value)
         } else {
@@ -75,26 +75,26 @@ impl Output {
     }
 
     /// A result for programs.
-    pub(super) fn print_json(self, value: &impl Serialize) -> Result<(), Error> {
+    pub(crate) fn print_json(self, value: &impl Serialize) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
         self.print(&format!("{}\n", clean_json(&text)))
     }
 
     /// The same in one line.
-    pub(super) fn print_json_line(self, value: &impl Serialize) -> Result<(), Error> {
+    pub(crate) fn print_json_line(self, value: &impl Serialize) -> Result<(), Error> {
         let text = serde_json::to_string(value).map_err(std::io::Error::from)?;
         self.print(&format!("{}\n", clean_json(&text)))
     }
 
     /// Something worth knowing that is neither result nor error.
-    pub(super) fn note(self, text: &str) {
+    pub(crate) fn note(self, text: &str) {
         if !self.common.quiet {
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }
 
     /// An error after which something else goes on. Nobody is left to tell when stderr is gone.
-    pub(super) fn complain(self, text: &str) {
+    pub(crate) fn complain(self, text: &str) {
         let _ = writeln!(std::io::stderr(), "softctl: {text}");
     }
 }

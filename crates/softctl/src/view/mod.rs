@@ -9,6 +9,7 @@ pub(crate) mod logs;
 pub(crate) mod outcome;
 pub(crate) mod plan;
 pub(crate) mod show;
+pub(crate) mod snapshot;
 pub(crate) mod sockets;
 pub(crate) mod status;
 pub(crate) mod system;

@@ -33,7 +33,10 @@ pub(super) const TABLE: &[Row] = &[
             "softboot-control",
         ],
     ),
-    ("softboot-softctl", &["softboot-control", "softboot-unit"]),
+    (
+        "softboot-softctl",
+        &["softboot-control", "softboot-reexec", "softboot-unit"],
+    ),
     ("softboot-dbus", &["softboot-control"]),
     ("softboot-greyout", &["softboot-sys"]),
     (
