@@ -41,6 +41,8 @@ machine that does nothing else meanwhile.
                                                clients of a kept socket in a soft-reboot, also with 1,000
                                                and 10,000 stored descriptors
   cargo xtask bench handoff --events soft-reboot --sizes 100,500
+  cargo xtask bench handoff --vm               a re-exec and a crash in the test machine with 1,000, 4,000
+                                               and 16,000 open ports: this host may refuse so many
   cargo xtask bench fdstore --json FILE        a list of objects: case, metric, unit, value (median),
                                                min, max, runs, floor, ratio, peer, peer_value, aim
 
@@ -57,7 +59,8 @@ pub(crate) struct Options {
     /// What to measure
     #[arg(value_enum)]
     subject: Subject,
-    /// Numbers of descriptors [default: 1000,10000; with --vm 1000,100000] or units [default: 100,1000,10000,100000]
+    /// Numbers of descriptors [default: 1000,10000; with --vm 1000,100000], units [default: 100,1000,10000,100000]
+    /// or, handoff, sockets [default: 10,100,500,5000; with --vm 1000,4000,16000]
     #[arg(long, value_delimiter = ',', value_name = "N")]
     sizes: Vec<usize>,
     /// fdstore only: kinds of descriptors: socket, memfd, eventfd [default: all; with --vm socket]
@@ -118,6 +121,9 @@ fn arguments(options: &Options, json: Option<String>) -> Vec<String> {
         Subject::Handoff => options.events.clone(),
         _ => Vec::new(),
     };
+    if options.vm && options.subject == Subject::Handoff {
+        arguments.push("--here".to_owned());
+    }
     for (name, values) in [("--sizes", sizes), ("--kinds", kinds), ("--events", events)] {
         if !values.is_empty() {
             arguments.extend([name.to_owned(), values.join(",")]);

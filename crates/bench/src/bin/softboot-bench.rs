@@ -75,18 +75,21 @@ enum Command {
             default_value = "reexec,crash,soft-reboot"
         )]
         events: Vec<pid1::HandoffEvent>,
-        /// Numbers of idle socket units
-        #[arg(long, value_delimiter = ',', default_value = "10,100,500,5000")]
+        /// Numbers of idle socket units [default: 10,100,500,5000]; with --here of open ports [default: 1000,4000,16000]
+        #[arg(long, value_delimiter = ',')]
         sizes: Vec<usize>,
         /// How often each is done
         #[arg(long, default_value_t = 20)]
         runs: usize,
+        /// The PID 1 of this machine, re-exec and crash alone: ports are opened in it
+        #[arg(long, conflicts_with_all = ["root", "programs"])]
+        here: bool,
         /// An unpacked image, which is written to
-        #[arg(long, value_name = "DIRECTORY")]
-        root: PathBuf,
+        #[arg(long, value_name = "DIRECTORY", required_unless_present = "here")]
+        root: Option<PathBuf>,
         /// Where softboot-container and softboot-scenario are
-        #[arg(long, value_name = "DIRECTORY")]
-        programs: PathBuf,
+        #[arg(long, value_name = "DIRECTORY", required_unless_present = "here")]
+        programs: Option<PathBuf>,
         /// Write the figures as JSON; `-` is standard output
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
@@ -197,18 +200,33 @@ fn run(command: Command) -> Result<(), Error> {
             events,
             sizes,
             runs,
+            here: _,
             root,
             programs,
             json,
         } => {
             raise_limit()?;
-            let plan = pid1::Plan {
-                sizes,
-                runs,
-                root,
-                programs,
+            let or = |usual: &[usize]| {
+                if sizes.is_empty() {
+                    usual.to_vec()
+                } else {
+                    sizes.clone()
+                }
             };
-            report(&pid1::handoff(&plan, &events, &mut progress)?, json.as_deref())
+            let records = match (root, programs) {
+                (Some(root), Some(programs)) => {
+                    let sizes = or(&[10, 100, 500, 5000]);
+                    let plan = pid1::Plan {
+                        sizes,
+                        runs,
+                        root,
+                        programs,
+                    };
+                    pid1::handoff(&plan, &events, &mut progress)?
+                }
+                _ => pid1::handoff_here(&or(&[1000, 4000, 16_000]), runs, &events, &mut progress)?,
+            };
+            report(&records, json.as_deref())
         }
         Command::Greyout {
             programs,

@@ -5,6 +5,7 @@
 
 mod container;
 mod floor;
+mod here;
 mod soft_reboot;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use crate::record::Record;
 
 pub use container::Container;
 pub use floor::exec_and_read;
+pub use here::Here;
 
 /// What to measure.
 #[derive(Debug)]
@@ -91,7 +93,12 @@ pub fn handoff(
     let mut records = Vec::new();
     for (event, name) in [(HandoffEvent::Reexec, "reexec"), (HandoffEvent::Crash, "crash")] {
         if events.contains(&event) {
-            records.extend(manager_alone(plan, name, progress)?);
+            for &size in &plan.sizes {
+                let container = Container::with_units(plan, size)?;
+                progress(&format!("{name} with {size} idle socket units"));
+                let figures = container.measure(name, plan.runs)?;
+                records.extend(manager_alone(&figures, name, &size.to_string(), plan.runs)?);
+            }
         }
     }
     if events.contains(&HandoffEvent::SoftReboot) {
@@ -100,49 +107,66 @@ pub fn handoff(
     Ok(records)
 }
 
-/// The manager without its services.
-fn manager_alone(plan: &Plan, event: &str, progress: &mut dyn FnMut(&str)) -> Result<Vec<Record>, Error> {
+/// Replacing PID 1 of the machine this runs in, beside so many open ports.
+pub fn handoff_here(
+    sizes: &[usize],
+    runs: usize,
+    events: &[HandoffEvent],
+    progress: &mut dyn FnMut(&str),
+) -> Result<Vec<Record>, Error> {
     let mut records = Vec::new();
-    for &size in &plan.sizes {
-        let container = Container::with_units(plan, size)?;
-        progress(&format!("{event} with {size} idle socket units"));
-        let figures = container.measure(event, plan.runs)?;
-        let descriptors = number(&figures, "descriptors")?;
-        let bytes = number(&figures, "state_bytes")?;
-        let floor = (0..plan.runs)
-            .map(|_| floor::spawn(descriptors, bytes))
-            .collect::<Result<Vec<f64>, Error>>()?;
-        for (name, field, quiet) in [
-            ("control", "control_us", "quiet_control_us"),
-            ("accept", "accept_us", "quiet_accept_us"),
-        ] {
-            let values = numbers(&figures, field)?;
-            let record = Record::new(format!("{event}/{name}/{size}"), "gap", "us", &values, &floor);
-            let record = if event == "reexec" {
-                record.aim(3.0)
-            } else {
-                record
-            };
-            records.push(record);
-            let values = numbers(&figures, quiet)?;
-            records.push(Record::new(
-                format!("{event}/{name}/{size}/quiet"),
-                "gap",
-                "us",
-                &values,
-                &[],
-            ));
+    for &size in sizes {
+        progress(&format!("opening {size} ports"));
+        let here = Here::with_sockets(size)?;
+        for (event, name) in [(HandoffEvent::Reexec, "reexec"), (HandoffEvent::Crash, "crash")] {
+            if events.contains(&event) {
+                progress(&format!("{name} with {size} open ports"));
+                let figures = here.measure(name, runs)?;
+                records.extend(manager_alone(&figures, name, &format!("{size}-ports"), runs)?);
+            }
         }
-        let values = numbers(&figures, "total_us")?;
+    }
+    Ok(records)
+}
+
+/// The manager without its services.
+fn manager_alone(figures: &Value, event: &str, size: &str, runs: usize) -> Result<Vec<Record>, Error> {
+    let mut records = Vec::new();
+    let descriptors = number(figures, "descriptors")?;
+    let bytes = number(figures, "state_bytes")?;
+    let floor = (0..runs)
+        .map(|_| floor::spawn(descriptors, bytes))
+        .collect::<Result<Vec<f64>, Error>>()?;
+    for (name, field, quiet) in [
+        ("control", "control_us", "quiet_control_us"),
+        ("accept", "accept_us", "quiet_accept_us"),
+    ] {
+        let values = numbers(figures, field)?;
+        let record = Record::new(format!("{event}/{name}/{size}"), "gap", "us", &values, &floor);
+        let record = if event == "reexec" {
+            record.aim(3.0)
+        } else {
+            record
+        };
+        records.push(record);
+        let values = numbers(figures, quiet)?;
         records.push(Record::new(
-            format!("{event}/call/{size}"),
-            "time",
+            format!("{event}/{name}/{size}/quiet"),
+            "gap",
             "us",
             &values,
-            &floor,
+            &[],
         ));
-        records.extend(phases(&figures, &format!("{event}/phase/{size}"))?);
     }
+    let values = numbers(figures, "total_us")?;
+    records.push(Record::new(
+        format!("{event}/call/{size}"),
+        "time",
+        "us",
+        &values,
+        &floor,
+    ));
+    records.extend(phases(figures, &format!("{event}/phase/{size}"))?);
     Ok(records)
 }
 

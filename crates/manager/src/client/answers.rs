@@ -79,10 +79,14 @@ impl Manager {
         if self.facts.boot_finished.is_none() {
             return;
         }
-        let state = self.engine.system_state().to_owned();
         let waiting = self
             .clients
             .waiting_for(|w| matches!(w, Waiting::Boot | Waiting::SoftReboot));
+        // This is asked in every turn, and the state looks at every unit.
+        if waiting.is_empty() {
+            return;
+        }
+        let state = self.engine.system_state().to_owned();
         for (client, waiting) in waiting {
             match waiting {
                 // Before the soft-reboot this is still the old boot.

@@ -104,6 +104,10 @@ impl Manager {
 
     fn try_begin_journal(&mut self, start: Start, unfinished: &Unfinished) -> io::Result<()> {
         let manifest = self.store.handoff().map_err(io::Error::other)?.into_manifest();
+        let size = |fd: &OwnedFd| -> io::Result<u64> {
+            Ok(u64::try_from(rustix::fs::fstat(fd)?.st_size).unwrap_or(0))
+        };
+        let manifest_bytes = size(&manifest)?;
         let mut held = Vec::new();
         let (base, base_bytes) = match start {
             Start::Nothing => (Base::Nothing, 0),
@@ -119,10 +123,9 @@ impl Manager {
                     now,
                     units,
                 };
-                let size = |fd: &OwnedFd| rustix::fs::fstat(fd).map(|data| data.st_size);
                 let bytes = size(&snapshot)?.saturating_add(size(&definitions)?);
                 held.extend([snapshot, definitions]);
-                (base, u64::try_from(bytes).unwrap_or(0))
+                (base, bytes)
             }
             Start::Image => {
                 let (image, bytes) = self.write_image(unfinished)?;
@@ -159,7 +162,7 @@ impl Manager {
         self.forget_tracked();
         self.recorder.journal = Some(journal);
         self.recorder.held = held;
-        self.recorder.base_bytes = base_bytes;
+        self.recorder.base_bytes = base_bytes.saturating_add(manifest_bytes);
         self.recorder.token = self.peek_token();
         self.recorder.touched.clear();
         Ok(())
