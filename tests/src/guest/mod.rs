@@ -7,6 +7,7 @@ mod bad_input;
 mod census;
 mod check;
 mod clients;
+mod contexts;
 mod control;
 mod crash;
 mod cycles;
@@ -371,6 +372,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: snapshot::run,
+    },
+    Scenario {
+        name: "contexts",
+        holds: "services are made from a context and units are marked as systemd 262 does it, with its errors",
+        in_container: true,
+        in_vm: false,
+        farewell: &[],
+        packages: &[],
+        run: contexts::run,
     },
     Scenario {
         name: "actions",

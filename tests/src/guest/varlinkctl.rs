@@ -136,6 +136,25 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
             format!("{arguments:?} is refused with {said}: {}", error.trim()),
         )?;
     }
+    for (what, method, parameters) in [
+        (
+            "a service from a context",
+            "io.systemd.Unit.StartTransient",
+            r#"{"context":{"ID":"ctl.service","Service":{"Type":"oneshot","ExecStart":[{"path":"/bin/true"}]}}}"#,
+        ),
+        (
+            "a marker",
+            "io.systemd.Unit.SetProperties",
+            r#"{"name":"basic.target","runtime":true,"properties":{"Markers":["needs-start"]}}"#,
+        ),
+        (
+            "jobs of what is marked",
+            "io.systemd.Manager.EnqueueMarkedJobs",
+            "{}",
+        ),
+    ] {
+        good(output, varlinkctl(&["call", SYSTEMD, method, parameters])?, what)?;
+    }
     for method in ["io.systemd.Manager.Reload", "io.systemd.Manager.Reexecute"] {
         good(output, varlinkctl(&["call", SYSTEMD, method, "{}"])?, method)?;
     }

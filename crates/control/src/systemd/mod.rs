@@ -3,8 +3,12 @@
 //! A subset: what is here has the names and types it has there, what softbootd has nothing to say about is left out,
 //! from the descriptions too.
 
+mod marker;
+mod transient;
 mod types;
 
+pub use marker::{Marker, MarkerChange, PropertyError};
+pub use transient::{ContextError, TransientUnit};
 pub use types::*;
 
 use serde::Deserialize;
@@ -25,6 +29,7 @@ const INTERFACES: [(&str, &str, &[&str]); 3] = [
             "Describe",
             "Reload",
             "Reexecute",
+            "EnqueueMarkedJobs",
             "PowerOff",
             "Reboot",
             "Halt",
@@ -35,7 +40,7 @@ const INTERFACES: [(&str, &str, &[&str]); 3] = [
     (
         "io.systemd.Unit",
         include_str!("io.systemd.Unit.varlink"),
-        &["List"],
+        &["List", "SetProperties", "StartTransient"],
     ),
     (
         "io.systemd.Job",
@@ -66,6 +71,8 @@ pub enum SystemdRequest {
     Reload {},
     #[serde(rename = "Manager.Reexecute")]
     Reexecute {},
+    #[serde(rename = "Manager.EnqueueMarkedJobs")]
+    EnqueueMarkedJobs {},
     #[serde(rename = "Manager.PowerOff")]
     PowerOff {},
     #[serde(rename = "Manager.Reboot")]
@@ -81,6 +88,22 @@ pub enum SystemdRequest {
     },
     #[serde(rename = "Unit.List")]
     ListUnits(UnitFilter),
+    #[serde(rename = "Unit.SetProperties")]
+    SetProperties {
+        name: String,
+        runtime: bool,
+        properties: Value,
+    },
+    #[serde(rename = "Unit.StartTransient", rename_all = "camelCase")]
+    StartTransient {
+        context: Value,
+        #[serde(default)]
+        mode: Option<String>,
+        #[serde(default)]
+        notify_job_changes: Option<bool>,
+        #[serde(default)]
+        notify_unit_changes: Option<bool>,
+    },
     #[serde(rename = "Job.List")]
     ListJobs {
         #[serde(default)]
@@ -181,7 +204,8 @@ mod tests {
             methods.sort_unstable();
             assert_eq!(described, methods, "{name}");
             for method in methods {
-                let parameters = json!({ "id": 1 });
+                let parameters =
+                    json!({ "id": 1, "name": "a.service", "runtime": true, "properties": {}, "context": {} });
                 let parsed = SystemdRequest::parse(&call(&format!("{name}.{method}"), parameters));
                 assert!(matches!(parsed, Some(Ok(_))), "{name}.{method}: {parsed:?}");
             }
@@ -237,6 +261,27 @@ mod tests {
             RELATIONS.iter().copied().collect()
         );
         assert_eq!(fields("io.systemd.Job", ") -> "), keys(&JobEntry::default()));
+        assert_eq!(
+            fields(unit, "type ServiceContext"),
+            keys(&ServiceContext::default())
+        );
+        assert_eq!(fields(unit, "type ExecContext"), keys(&ExecContext::default()));
+        assert_eq!(
+            fields(unit, "type WorkingDirectory"),
+            keys(&WorkingDirectory::default())
+        );
+        assert_eq!(fields(unit, "type ExecCommand"), keys(&ExecCommand::default()));
+        assert_eq!(fields(unit, "type Job "), keys(&TransientJob::default()));
+        let reply = TransientReply {
+            context: Some(UnitContext::default()),
+            runtime: Some(UnitRuntime::default()),
+            job: Some(TransientJob::default()),
+        };
+        assert_eq!(fields(unit, "notifyUnitChanges: ?bool\n) -> "), keys(&reply));
+        assert_eq!(
+            fields(manager, "method EnqueueMarkedJobs() -> "),
+            keys(&MarkedReply::default())
+        );
     }
 
     #[test]
@@ -247,7 +292,7 @@ mod tests {
                 .unwrap_err()
         };
         for method in [
-            "io.systemd.Manager.EnqueueMarkedJobs",
+            "io.systemd.Manager.Frob",
             "io.systemd.Manager",
             "io.systemd.X.List",
             "io.systemd.",
@@ -262,6 +307,11 @@ mod tests {
             ("io.systemd.Job.Cancel", json!({ "id": "x" })),
             ("io.systemd.Unit.List", json!({ "name": 7 })),
             ("io.systemd.Unit.List", json!({ "pid": 7 })),
+            (
+                "io.systemd.Unit.SetProperties",
+                json!({ "name": "a.service", "properties": {} }),
+            ),
+            ("io.systemd.Unit.StartTransient", json!({})),
             ("io.systemd.Manager.Describe", json!([])),
         ] {
             let found = error(method, parameters.clone());
@@ -286,6 +336,8 @@ mod tests {
         assert!(!root("io.systemd.Unit.List", json!({})));
         assert!(!root("io.systemd.Job.List", json!({})));
         assert!(root("io.systemd.Job.ClearAll", json!({})));
+        assert!(root("io.systemd.Manager.EnqueueMarkedJobs", json!({})));
+        assert!(root("io.systemd.Unit.StartTransient", json!({ "context": {} })));
         assert!(root("io.systemd.Manager.SoftReboot", json!({})));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::marker::Marker;
 use serde::{Deserialize, Serialize};
 
 /// The relations that a unit's context has, as the engine names them.
@@ -125,6 +126,70 @@ pub struct UnitContext {
     pub fragment_path: Option<String>,
     pub drop_in_paths: Vec<String>,
     pub transient: bool,
+    /// Words are joined by underscores here.
+    pub collect_mode: Option<String>,
+    pub exec: Option<ExecContext>,
+    pub service: Option<ServiceContext>,
+}
+
+/// How a service's processes are run, as far as it can be set at creation. What others than root must not know is not
+/// told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "the names are the interface's own")]
+pub struct ExecContext {
+    pub working_directory: Option<WorkingDirectory>,
+    pub root_directory: Option<String>,
+    pub user: Option<String>,
+    pub group: Option<String>,
+    pub supplementary_groups: Option<Vec<String>>,
+    pub no_new_privileges: Option<bool>,
+    #[serde(rename = "UMask")]
+    pub umask: Option<u32>,
+    #[serde(rename = "OOMScoreAdjust")]
+    pub oom_score_adjust: Option<i32>,
+    #[serde(rename = "IgnoreSIGPIPE")]
+    pub ignore_sigpipe: Option<bool>,
+    pub nice: Option<i32>,
+    pub environment: Option<Vec<String>>,
+}
+
+/// Where processes begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are the interface's own")]
+pub struct WorkingDirectory {
+    pub path: Option<String>,
+    pub home: Option<bool>,
+    #[serde(rename = "missingOK")]
+    pub missing_ok: Option<bool>,
+}
+
+/// What a service's files say, as far as it can be set at creation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ServiceContext {
+    /// Words are joined by underscores here.
+    #[serde(rename = "Type")]
+    pub kind: Option<String>,
+    /// Active after its last process has ended.
+    pub remain_after_exit: Option<bool>,
+    /// What is run.
+    pub exec_start: Vec<ExecCommand>,
+}
+
+/// A command line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are the interface's own")]
+pub struct ExecCommand {
+    pub path: String,
+    pub arguments: Vec<String>,
+    pub ignore_failure: Option<bool>,
+    pub privileged: Option<bool>,
+    pub no_setuid: Option<bool>,
+    pub no_env_expand: Option<bool>,
+    pub via_shell: Option<bool>,
 }
 
 /// What a unit does.
@@ -147,6 +212,7 @@ pub struct UnitRuntime {
     pub job_id: Option<u32>,
     #[serde(rename = "InvocationID")]
     pub invocation_id: Option<String>,
+    pub markers: Option<Vec<Marker>>,
     #[serde(rename = "CGroup")]
     pub cgroup: Option<CGroupRuntime>,
 }
@@ -178,4 +244,42 @@ pub struct JobEntry {
     /// Words are joined by underscores here.
     pub job_type: String,
     pub state: Option<String>,
+}
+
+/// A reply of `io.systemd.Unit.StartTransient`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TransientReply {
+    /// In the last reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<UnitContext>,
+    /// In the last reply, and when it has changed, if the caller wants to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<UnitRuntime>,
+    /// In the last reply, and when it has changed, if the caller wants to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<TransientJob>,
+}
+
+/// The job in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TransientJob {
+    /// What `io.systemd.Job.List` says of it too.
+    #[serde(flatten)]
+    pub job: JobEntry,
+    /// How it ended.
+    pub result: Option<String>,
+}
+
+/// A reply of `io.systemd.Manager.EnqueueMarkedJobs`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names are the interface's own")]
+pub struct MarkedReply {
+    #[serde(rename = "unitID")]
+    pub unit_id: Option<String>,
+    #[serde(rename = "jobID")]
+    pub job_id: Option<u32>,
+    pub error: Option<String>,
+    #[serde(rename = "errorMessage")]
+    pub error_message: Option<String>,
 }

@@ -36,6 +36,8 @@ impl Manager {
                 Waiting::SoftRebootQueued { wait: true, .. } => {
                     self.clients.set_waiting(client, Some(Waiting::SoftReboot));
                 }
+                waiting @ Waiting::Transient { .. } => self.transient_queued(client, &waiting, job),
+                Waiting::Marked { open } => self.marked_request_done(client, open, request, Ok(job)),
                 _ => {}
             }
         }
@@ -49,7 +51,18 @@ impl Manager {
                 (Ok(result), Waiting::Job { job, transient, .. }) => {
                     self.finish_job(client, job, Some(word(*result)), transient);
                 }
+                (Ok(result), Waiting::Transient { unit, job, .. }) => {
+                    self.transient_done(client, &unit, job, *result);
+                }
                 (Ok(_), _) => {}
+                (Err(error), Waiting::Transient { .. }) => {
+                    self.clients.set_waiting(client, None);
+                    self.transient_error(client, &api_error(error));
+                    self.write_client(client);
+                }
+                (Err(error), Waiting::Marked { open }) => {
+                    self.marked_request_done(client, open, request, Err(error));
+                }
                 (Err(error), _) => self.finish_error(client, &api_error(error)),
             }
         }
@@ -176,10 +189,13 @@ impl Manager {
 }
 
 fn is_of(waiting: &Waiting, wanted: RequestId) -> bool {
-    matches!(
-        waiting,
-        Waiting::Job { request, .. } | Waiting::SoftRebootQueued { request, .. } if *request == wanted
-    )
+    match waiting {
+        Waiting::Job { request, .. }
+        | Waiting::SoftRebootQueued { request, .. }
+        | Waiting::Transient { request, .. } => *request == wanted,
+        Waiting::Marked { open } => open.iter().any(|(request, _)| *request == wanted),
+        _ => false,
+    }
 }
 
 /// The engine's refusal as the interface names it.

@@ -35,6 +35,7 @@ impl Manager {
         // One step may end the stop of a unit and begin that of another, whichever of them is told first.
         let now = self.step_at.0;
         self.note_times(unit, now);
+        self.tell_transient_waiters(unit);
         self.sweep_transients();
         let Some(name) = self.engine.name(unit).map(ToString::to_string) else {
             return;

@@ -6,11 +6,13 @@
 
 mod answers;
 mod calls;
+mod context;
 mod describe;
 mod events;
 mod explain;
 mod kill;
 mod list;
+mod markers;
 mod properties;
 mod snapshot;
 mod systemd;
@@ -35,6 +37,7 @@ use crate::owner;
 use crate::run::{Alarm, Manager, Source};
 use crate::tracked::Tracked;
 
+pub(crate) use markers::Markers;
 pub(crate) use timeline::Timeline;
 use transient::Transients;
 
@@ -63,6 +66,9 @@ pub(crate) struct Clients {
     /// Services that clients made.
     #[serde(default)]
     pub(crate) transients: Transients,
+    /// What is to be done with units some time.
+    #[serde(default)]
+    pub(crate) markers: Markers,
 }
 
 /// One client.
@@ -102,6 +108,17 @@ pub(crate) enum Waiting {
     Units { after: UnitId, held: serde_json::Value },
     /// Room for the rest of a snapshot from this byte of its payload on.
     Snapshot { entry: EntryId, at: u64 },
+    /// The start of a service that was made from its context, and perhaps what happens before.
+    Transient {
+        request: RequestId,
+        unit: UnitName,
+        job: Option<JobId>,
+        jobs: bool,
+        units: bool,
+        running: bool,
+    },
+    /// Jobs of marked units being queued.
+    Marked { open: Vec<(RequestId, UnitName)> },
     /// Events.
     Events(SubscribeRequest),
 }
@@ -331,13 +348,23 @@ impl Manager {
         let Some(client) = self.clients.by_id.remove(&id) else {
             return;
         };
-        if let Some(Waiting::Job { request, .. } | Waiting::SoftRebootQueued { request, .. }) = client.waiting
+        if let Some(
+            Waiting::Job { request, .. }
+            | Waiting::SoftRebootQueued { request, .. }
+            | Waiting::Transient { request, .. },
+        ) = client.waiting
         {
             self.feed(softboot_engine::Event::RequestDropped(request));
             self.transient_request_over(request);
         }
-        if let Some(Waiting::Snapshot { entry, .. }) = client.waiting {
-            self.drop_entry(None, entry);
+        match client.waiting {
+            Some(Waiting::Snapshot { entry, .. }) => self.drop_entry(None, entry),
+            Some(Waiting::Marked { open }) => {
+                for (request, _) in open {
+                    self.feed(softboot_engine::Event::RequestDropped(request));
+                }
+            }
+            _ => {}
         }
         self.drop_entry(Some(Source::Client(id)), client.entry);
     }

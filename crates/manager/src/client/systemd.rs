@@ -4,12 +4,13 @@ use serde::Serialize;
 use serde_json::json;
 use softboot_control::api::MethodError;
 use softboot_control::systemd::{
-    CGroupRuntime, JobEntry, ManagerContext, ManagerRuntime, SystemdRequest, Timestamp, UnitContext,
-    UnitEntry, UnitFilter, UnitRuntime,
+    CGroupRuntime, ExecCommand, ExecContext, JobEntry, ManagerContext, ManagerRuntime, ServiceContext,
+    SystemdRequest, Timestamp, UnitContext, UnitEntry, UnitFilter, UnitRuntime, WorkingDirectory,
 };
 use softboot_engine::{Event, JobId, UnitId};
-use softboot_unit::{EmergencyAction, LoadState, UnitName, Usec};
+use softboot_unit::{EmergencyAction, KindSection, LoadState, ServiceSection, UnitName, Usec};
 
+use super::context::Notify;
 use super::describe::word;
 use super::transient::is_transient;
 use crate::handoff::Kind;
@@ -40,6 +41,23 @@ impl Manager {
                     self.method_error(client, &MethodError::InvalidParameter { parameter });
                 }
             },
+            SystemdRequest::EnqueueMarkedJobs {} => self.enqueue_marked_jobs(client, more),
+            SystemdRequest::SetProperties { name, properties, .. } => {
+                self.set_properties(client, &name, &properties);
+            }
+            SystemdRequest::StartTransient {
+                context,
+                mode,
+                notify_job_changes,
+                notify_unit_changes,
+            } => {
+                let notify = Notify {
+                    more,
+                    jobs: notify_job_changes == Some(true),
+                    units: notify_unit_changes == Some(true),
+                };
+                self.start_from_context(client, &context, mode.as_deref(), notify);
+            }
             SystemdRequest::ListUnits(filter)
                 if more && filter == UnitFilter::default() && self.begin_unit_list(client) => {}
             SystemdRequest::ListUnits(filter) => {
@@ -184,6 +202,10 @@ impl Manager {
             .rsplit_once('.')
             .map_or("", |(_, kind)| kind);
         let dependencies = self.engine.dependencies(unit).into_iter();
+        let service = match &definition.kind {
+            KindSection::Service(service) => Some(service.as_ref()),
+            _ => None,
+        };
         let context = UnitContext {
             kind: kind.to_owned(),
             id: status.name.to_string(),
@@ -203,6 +225,9 @@ impl Manager {
             fragment_path: definition.fragment.clone(),
             drop_in_paths: definition.drop_ins.clone(),
             transient: is_transient(definition),
+            collect_mode: Some(word(section.collect_mode).replace('-', "_")),
+            exec: service.map(|service| exec_context(&service.exec)),
+            service: service.map(service_context),
         };
         let times = self.clients.timeline.of(&status.name);
         let usable = definition.load == LoadState::Loaded;
@@ -225,6 +250,12 @@ impl Manager {
             can_isolate: Some(usable && section.allow_isolate),
             job_id: status.job.map(|(id, _)| id.0),
             invocation_id: self.invocations.get(&definition.name).cloned(),
+            markers: self
+                .clients
+                .markers
+                .0
+                .get(&definition.name)
+                .map(|marker| vec![*marker]),
             cgroup: group,
         };
         Some(UnitEntry { context, runtime })
@@ -243,6 +274,45 @@ impl Manager {
         };
         let filter = id.map(|_| "id").or(unit.map(|_| "unit"));
         (entries.filter(fits).collect(), filter)
+    }
+}
+
+/// What everybody may know of how a service runs: not its environment.
+fn exec_context(exec: &softboot_unit::ExecContext) -> ExecContext {
+    let directory = exec.working_directory.as_deref();
+    ExecContext {
+        working_directory: directory.map(|path| WorkingDirectory {
+            path: Some(path.to_owned()).filter(|path| path != "~"),
+            home: Some(path == "~"),
+            missing_ok: Some(exec.working_directory_optional),
+        }),
+        root_directory: exec.root_directory.clone(),
+        user: exec.user.clone(),
+        group: exec.group.clone(),
+        supplementary_groups: Some(exec.supplementary_groups.clone()),
+        no_new_privileges: Some(exec.no_new_privileges),
+        umask: Some(exec.umask),
+        oom_score_adjust: exec.oom_score_adjust,
+        ignore_sigpipe: Some(exec.ignore_sigpipe),
+        nice: exec.nice,
+        environment: None,
+    }
+}
+
+fn service_context(service: &ServiceSection) -> ServiceContext {
+    let command = |command: &softboot_unit::ExecCommand| ExecCommand {
+        path: command.path.clone(),
+        arguments: command.argv.clone(),
+        ignore_failure: Some(command.ignore_failure),
+        privileged: Some(command.full_privileges),
+        no_setuid: Some(command.keep_user),
+        no_env_expand: Some(command.no_substitution),
+        via_shell: Some(false),
+    };
+    ServiceContext {
+        kind: Some(word(service.service_type).replace('-', "_")),
+        remain_after_exit: Some(service.remain_after_exit),
+        exec_start: service.exec_start.iter().map(command).collect(),
     }
 }
 

@@ -35,13 +35,13 @@ struct Entry {
 
 impl Timeline {
     /// A unit is in this state at this moment. What is not here yet was inactive before.
-    pub(crate) fn note(&mut self, unit: &UnitName, active: ActiveState, now: u64) {
+    pub(crate) fn note(&mut self, unit: &UnitName, active: ActiveState, now: u64) -> bool {
         let old = self
             .units
             .get(unit)
             .map_or(ActiveState::Inactive, |entry| entry.active);
         if old == active {
-            return;
+            return false;
         }
         let entry = self.units.entry(unit.clone()).or_insert_with(|| Entry {
             active,
@@ -59,6 +59,7 @@ impl Timeline {
             (true, false) => times.active_exit_usec = Some(now),
             _ => {}
         }
+        true
     }
 
     /// When a unit changed.
@@ -107,7 +108,10 @@ impl Manager {
             return;
         };
         let timeline = &mut self.clients.timeline;
-        timeline.note(name, active, now);
+        if timeline.note(name, active, now) {
+            // What was noted is done, or no longer right.
+            self.clients.markers.0.remove(name);
+        }
         if !timeline.waiting.is_empty() {
             let (up, down) = (active.is_active_ish(), active.is_inactive_ish());
             if down {

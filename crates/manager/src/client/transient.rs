@@ -66,23 +66,29 @@ impl Manager {
             Some(name) => service_name(name)?,
             None => self.free_name()?,
         };
-        self.refuse_existing(&name)?;
+        self.install_transient(&name, &text)?;
+        Ok((name, mode))
+    }
+
+    /// Writes a service's file and loads it. What is wrong leaves nothing behind.
+    pub(super) fn install_transient(&mut self, name: &UnitName, text: &str) -> Result<(), ApiError> {
+        self.refuse_existing(name)?;
         let path = Path::new(DIRECTORY).join(name.as_str());
         let failed = |error: std::io::Error| ApiError::Failed {
             message: format!("cannot write {}: {error}", path.display()),
         };
         fs::create_dir_all(DIRECTORY).map_err(failed)?;
         fs::write(&path, text).map_err(failed)?;
-        let known = |other: &UnitName| *other != name && self.engine.unit(other).is_some();
-        let definitions = crate::load::closure(std::slice::from_ref(&name), &known, &self.listings);
-        if let Some(reason) = complaint(&name, &definitions) {
-            remove_file(&name);
+        let known = |other: &UnitName| other != name && self.engine.unit(other).is_some();
+        let definitions = crate::load::closure(std::slice::from_ref(name), &known, &self.listings);
+        if let Some(reason) = complaint(name, &definitions) {
+            remove_file(name);
             return Err(ApiError::BadUnitSetting { message: reason });
         }
         self.definitions_read(&definitions);
         self.feed(Event::Loaded(definitions));
         self.drain();
-        Ok((name, mode))
+        Ok(())
     }
 
     fn free_name(&mut self) -> Result<UnitName, ApiError> {
@@ -155,7 +161,7 @@ fn remove_file(name: &UnitName) {
     }
 }
 
-fn service_name(text: &str) -> Result<UnitName, ApiError> {
+pub(super) fn service_name(text: &str) -> Result<UnitName, ApiError> {
     let wrong = |reason: String| ApiError::Failed {
         message: format!("a transient unit cannot be named {text:?}: {reason}"),
     };
@@ -190,10 +196,19 @@ fn file_text(wanted: &TransientRequest) -> Result<String, ApiError> {
         // Anything else at the beginning of a command line has a meaning of its own.
         return Err(wrong(format!("{program:?} is no path or name of a program")));
     }
-    let mut unit = "[Unit]\n".to_owned();
     let words: Vec<String> = wanted.command.iter().map(|word| quoted(word)).collect();
-    let mut service = format!("[Service]\nExecStart={}\n", words.join(" "));
-    for Setting { section, key, value } in &wanted.settings {
+    text_of(&[words.join(" ")], &wanted.settings)
+}
+
+/// The file of a service that runs these command lines.
+pub(super) fn text_of(commands: &[String], settings: &[Setting]) -> Result<String, ApiError> {
+    let wrong = |message: String| ApiError::BadUnitSetting { message };
+    let mut unit = "[Unit]\n".to_owned();
+    let mut service = "[Service]\n".to_owned();
+    for command in commands {
+        service.push_str(&format!("ExecStart={command}\n"));
+    }
+    for Setting { section, key, value } in settings {
         let text = match section.as_str() {
             "Unit" => &mut unit,
             "Service" => &mut service,
@@ -212,13 +227,17 @@ fn file_text(wanted: &TransientRequest) -> Result<String, ApiError> {
 
 /// A word that the unit language reads back as it is (semantics 4.10).
 fn quoted(word: &str) -> String {
+    expanded(word).replace('$', "$$")
+}
+
+/// The same, but variables in it are replaced when the command is run.
+pub(super) fn expanded(word: &str) -> String {
     let mut text = String::from("\"");
     for c in word.chars() {
         match c {
             '"' => text.push_str("\\\""),
             '\\' => text.push_str("\\\\"),
             '%' => text.push_str("%%"),
-            '$' => text.push_str("$$"),
             '\n' => text.push_str("\\n"),
             '\r' => text.push_str("\\r"),
             '\t' => text.push_str("\\t"),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use fdstore::Change;
 use serde::{Deserialize, Serialize};
 use softboot_control::api::Cycle;
+use softboot_control::systemd::Marker;
 use softboot_engine::{Action, Event, FdToken, Now, Objective, ProcId, RequestId};
 use softboot_unit::{UnitName, Usec};
 
@@ -45,6 +46,8 @@ pub(crate) enum Entry<'a> {
     Remote(FdToken, Option<Cow<'a, Remote>>),
     /// A service that a client made.
     Transient(UnitName, Option<Option<RequestId>>),
+    /// What is to be done with a unit some time.
+    Marker(UnitName, Option<Marker>),
     /// The start of a line of a unit's output.
     Partial(UnitName, Option<Cow<'a, Lines>>),
     /// Lines of a unit that could not be written.

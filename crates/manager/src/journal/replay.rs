@@ -212,6 +212,7 @@ impl Walk {
             Entry::Invocation(unit, id) => state.invocations.set(unit, id.map(Cow::into_owned)),
             Entry::Remote(token, remote) => state.remotes.set(token, remote.map(Cow::into_owned)),
             Entry::Transient(unit, request) => state.clients.transients.0.set(unit, request),
+            Entry::Marker(unit, marker) => state.clients.markers.0.set(unit, marker),
             Entry::Partial(unit, lines) => state.logs.partial.set(unit, lines.map(Cow::into_owned)),
             Entry::Lost(unit, lost) => state.logs.lost.set(unit, lost),
             Entry::Written(unit, bytes) => state.logs.written.set(unit, bytes),

@@ -270,6 +270,7 @@ impl Manager {
         self.processes.tracked().forget_changes();
         self.clients.by_id.forget_changes();
         self.clients.transients.0.forget_changes();
+        self.clients.markers.0.forget_changes();
         self.invocations.forget_changes();
         self.remotes.forget_changes();
         self.logs.partial.forget_changes();
@@ -301,6 +302,8 @@ impl Manager {
         });
         let transients = &mut self.clients.transients.0;
         transients.take_changed(|name, request| add(Entry::Transient(name.clone(), request.copied())));
+        let markers = &mut self.clients.markers.0;
+        markers.take_changed(|name, marker| add(Entry::Marker(name.clone(), marker.copied())));
         let owned = |text: &String| Cow::Owned(text.clone());
         self.invocations
             .take_changed(|name, id| add(Entry::Invocation(name.clone(), id.map(owned))));
