@@ -30,6 +30,8 @@ outside and makes one connection a millisecond through the service's unix socket
 
 Cases: kept: the socket stays open and clients wait; stopped: it is closed and opened again. The others are
 kept, beside 10 to 500 idle sockets, a service with stored descriptors, or one that is slow to stop or start.
+reexec: the manager alone is replaced; clients of a socket with Accept=yes have a service started for each, one
+in 10 ms. Its floor is a program that does nothing but that, and executes itself.
 
 --against systemd fetches packages of the suite from the mirror of this machine's apt sources once, and builds two
 roots below the target directory; nothing is installed, and apt's state does not change. docs/reference.md says
@@ -54,7 +56,8 @@ pub(crate) struct Options {
     /// How many soft-reboots of each system and case
     #[arg(long, default_value_t = 10, value_name = "N")]
     cycles: usize,
-    /// kept, stopped, idle10, idle100, idle500, stored16, stored1000, slow-stop, slow-start [default: kept,stopped]
+    /// kept, stopped, idle10, idle100, idle500, stored16, stored1000, slow-stop, slow-start,
+    /// reexec [default: kept,stopped]
     #[arg(long, value_delimiter = ',', value_name = "CASE")]
     cases: Vec<String>,
     /// Write there a page with everything in it: phases and units, every attempt, latencies, failures

@@ -60,6 +60,12 @@ fn run() -> Result<(), Error> {
             "--serve" => return softboot_tests::guest::serve(),
             // The floor of measurements.
             "--serve-stdin" => return softboot_tests::guest::serve_stdin(),
+            // A service for each connection, and the floor of starting it.
+            "--answer" => {
+                softboot_tests::guest::answer_stdin();
+                return Ok(());
+            }
+            "--activate" => return softboot_tests::guest::activate(),
             "--hold" => {
                 let count = number(&value()?)?;
                 return softboot_tests::guest::hold(count);

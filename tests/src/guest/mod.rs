@@ -52,7 +52,7 @@ mod versions;
 pub use check::Output;
 pub use fd_store::store;
 pub use measure::{hold, measure};
-pub use soak::{serve, serve_stdin};
+pub use soak::{activate, answer_stdin, serve, serve_stdin};
 pub use stages::stage;
 
 use crate::error::Error;

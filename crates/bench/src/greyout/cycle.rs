@@ -6,7 +6,7 @@ use softboot_greyout::endpoint;
 use softboot_greyout::result::Span;
 use softboot_greyout::{Attempt, Endpoint, Outcome, Prober, clock};
 
-use super::workload::SOCKET;
+use super::workload::Event;
 use super::{Client, System, timeline};
 use crate::error::{Context as _, Error};
 
@@ -14,8 +14,6 @@ use crate::error::{Context as _, Error};
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// How long the probe runs before the event and after it.
 const CONTROL_PERIOD: Duration = Duration::from_millis(300);
-/// One connection a millisecond.
-pub(super) const INTERVAL: Duration = Duration::from_millis(1);
 /// One attempt may wait as long as a boot.
 pub(super) const ATTEMPT: Duration = PATIENCE;
 
@@ -77,6 +75,7 @@ impl Cycle {
 /// Probes an endpoint before, during and after an event.
 pub(super) fn observe(
     endpoint: Endpoint,
+    interval: Duration,
     what: &str,
     event: impl FnOnce() -> Result<(), Error>,
 ) -> Result<Cycle, Error> {
@@ -88,7 +87,7 @@ pub(super) fn observe(
             reason: format!("{first:?}"),
         });
     }
-    let prober = Prober::start(endpoint, INTERVAL, ATTEMPT);
+    let prober = Prober::start(endpoint, interval, ATTEMPT);
     std::thread::sleep(CONTROL_PERIOD);
     let begun = clock::now();
     let result = event();
@@ -107,22 +106,21 @@ pub(super) fn observe(
 }
 
 impl System {
-    /// One soft-reboot.
+    /// One soft-reboot, or what else happens in its case.
     pub(super) fn cycle(&mut self) -> Result<Cycle, Error> {
-        let what = format!("soft-reboot {} of {}", self.reboots.saturating_add(1), self.name);
-        let endpoint = Endpoint::UnixEcho(self.container.path(SOCKET));
-        let mut cycle = observe(endpoint, &what, || {
-            let asked = self
-                .container
-                .exec(&self.client.command(), PATIENCE)
-                .context(&what)?;
+        let event = self.case.event();
+        let what = format!("{} of {}", event.name(), self.name);
+        let endpoint = self.case.endpoint(self.container.path(self.case.probed()));
+        let mut cycle = observe(endpoint, self.case.interval(), &what, || {
+            let command = [self.client.program(), event.verb()];
+            let asked = self.container.exec(&command, PATIENCE).context(&what)?;
             if !asked.status.success() {
                 return Err(Error {
                     what: what.clone(),
                     reason: String::from_utf8_lossy(&asked.stderr).into_owned(),
                 });
             }
-            let wanted = self.reboots.saturating_add(1);
+            let wanted = self.reboots.saturating_add(u64::from(event == Event::SoftReboot));
             let state = self.container.wait_up(wanted, PATIENCE).context(&what)?;
             self.reboots = state.soft_reboots;
             Ok(())
@@ -140,6 +138,8 @@ impl System {
         };
         match self.client {
             Client::Softctl => timeline::of_softbootd(&said(&["softctl", "--json", "greyout"])),
+            // Its time stamps are those of its last start.
+            Client::Systemctl if self.case.event() == Event::Reexec => Vec::new(),
             Client::Systemctl => timeline::of_systemd(
                 &said(&["systemctl", "show"]),
                 &said(&["systemctl", "show", "echo.service", "echo.socket"]),

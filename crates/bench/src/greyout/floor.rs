@@ -1,15 +1,15 @@
 //! The floor: the same service under a holder that does nothing but keep the socket, end the service and start it again.
+//! Of a re-exec: a program that does nothing but start a service for each connection, and executes itself.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
-use softboot_greyout::Endpoint;
-
 use super::cycle::{self, Cycle};
+use super::workload::{Case, Event};
 use crate::error::{Context as _, Error};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Its name in results.
 pub(super) const NAME: &str = "floor (bare holder)";
@@ -18,32 +18,42 @@ pub(super) const NAME: &str = "floor (bare holder)";
 pub(super) struct Holder {
     listener: UnixListener,
     program: PathBuf,
+    case: Case,
     service: Child,
     directory: tempfile::TempDir,
 }
 
 impl Holder {
     /// Starts the service, `softboot-scenario`.
-    pub(super) fn start(program: &Path) -> Result<Holder, Error> {
+    pub(super) fn start(program: &Path, case: Case) -> Result<Holder, Error> {
         // Not below the target directory: the path of a socket has 107 bytes at most (unix(7)).
         let directory = tempfile::tempdir().context("making a directory for the floor's socket")?;
         let listener =
             UnixListener::bind(directory.path().join("s")).context("opening the floor's socket")?;
-        let service = spawn(program, &listener)?;
+        let service = spawn(program, case, &listener)?;
         Ok(Holder {
             listener,
             program: program.to_owned(),
+            case,
             service,
             directory,
         })
     }
 
-    /// One restart, seen by the probe.
+    /// One restart, or exec, seen by the probe.
     pub(super) fn cycle(&mut self) -> Result<Cycle, Error> {
-        let endpoint = Endpoint::UnixEcho(self.directory.path().join("s"));
-        cycle::observe(endpoint, NAME, || {
-            end(&mut self.service)?;
-            self.service = spawn(&self.program, &self.listener)?;
+        let endpoint = self.case.endpoint(self.directory.path().join("s"));
+        cycle::observe(endpoint, self.case.interval(), NAME, || {
+            match self.case.event() {
+                Event::SoftReboot => {
+                    end(&mut self.service)?;
+                    self.service = spawn(&self.program, self.case, &self.listener)?;
+                }
+                Event::Reexec => {
+                    let holder = Pid::from_child(&self.service);
+                    kill_process(holder, Signal::HUP).context("replacing the floor's program")?;
+                }
+            }
             Ok(())
         })
     }
@@ -57,11 +67,14 @@ impl Drop for Holder {
     }
 }
 
-fn spawn(program: &Path, listener: &UnixListener) -> Result<Child, Error> {
+fn spawn(program: &Path, case: Case, listener: &UnixListener) -> Result<Child, Error> {
     let what = "starting the floor's service";
     let socket: OwnedFd = listener.as_fd().try_clone_to_owned().context(what)?;
     Command::new(program)
-        .arg("--serve-stdin")
+        .arg(match case.event() {
+            Event::SoftReboot => "--serve-stdin",
+            Event::Reexec => "--activate",
+        })
         .stdin(Stdio::from(socket))
         .spawn()
         .context(what)

@@ -80,10 +80,10 @@ enum Client {
 }
 
 impl Client {
-    fn command(self) -> [&'static str; 2] {
+    fn program(self) -> &'static str {
         match self {
-            Client::Softctl => ["softctl", "soft-reboot"],
-            Client::Systemctl => ["systemctl", "soft-reboot"],
+            Client::Softctl => "softctl",
+            Client::Systemctl => "systemctl",
         }
     }
 }
@@ -91,6 +91,7 @@ impl Client {
 /// A system that runs.
 struct System {
     name: String,
+    case: Case,
     client: Client,
     container: Running,
     reboots: u64,
@@ -119,7 +120,7 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Measured, Erro
             break;
         }
         let mut systems = Vec::new();
-        let mut holder = floor::Holder::start(&service)?;
+        let mut holder = floor::Holder::start(&service, case)?;
         let mut floor = Vec::new();
         progress(&format!("{}: booting softbootd", case.name()));
         systems.push(boot(plan, case, None)?);
@@ -133,8 +134,9 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Measured, Erro
                 break;
             }
             progress(&format!(
-                "{}: soft-reboot {number} of {}{}",
+                "{}: {} {number} of {}{}",
                 case.name(),
+                case.event().name(),
                 plan.cycles,
                 left(begun, done, rounds)
             ));
@@ -202,6 +204,7 @@ fn boot(plan: &Plan, case: Case, peer: Option<&Peer>) -> Result<System, Error> {
             || format!("softbootd {}", state.version),
             |peer| peer.name.clone(),
         ),
+        case,
         client,
         container,
         reboots: state.soft_reboots,

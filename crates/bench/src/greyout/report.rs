@@ -7,13 +7,10 @@ use softboot_greyout::probe;
 use softboot_greyout::record::{Ending, Mark, MarkKind, Recording, Tail};
 use softboot_greyout::result::{self, Options, Results, Source, Timeline};
 
-use super::cycle::{ATTEMPT, INTERVAL};
-use super::workload::SOCKET;
+use super::cycle::ATTEMPT;
+use super::workload::Event;
 use super::{Outcome, shown};
 use crate::error::{Context as _, Error};
-
-/// The event that all of them are about.
-const EVENT: &str = "soft-reboot";
 
 /// A result with softbootd as what the others are compared with. `command` repeats it; `notes` stand beside it.
 pub fn results(outcomes: &[Outcome], command: &str, notes: Vec<String>) -> Result<Results, Error> {
@@ -34,9 +31,13 @@ fn source(outcome: &Outcome) -> Source {
     ];
     let plan = probe::Plan {
         probes: vec![probe::Probe {
-            name: "echo".to_owned(),
-            endpoint: softboot_greyout::Endpoint::UnixEcho(SOCKET.into()),
-            interval: INTERVAL,
+            name: match outcome.case.event() {
+                Event::SoftReboot => "echo",
+                Event::Reexec => "activation",
+            }
+            .to_owned(),
+            endpoint: outcome.case.endpoint(outcome.case.probed().into()),
+            interval: outcome.case.interval(),
             timeout: ATTEMPT,
         }],
         labels: labels
@@ -58,7 +59,7 @@ fn source(outcome: &Outcome) -> Source {
     let mark = |time, kind| Mark {
         time,
         kind,
-        name: EVENT.to_owned(),
+        name: outcome.case.event().name().to_owned(),
         endpoint: None,
     };
     let finished = attempts.last().map_or(started, |attempt| attempt.finished);

@@ -2,13 +2,19 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use softboot_greyout::Endpoint;
+use softboot_greyout::endpoint::Peer;
 
 use super::shown;
 use crate::error::{Context as _, Error};
 
 /// Where clients find the service.
 pub(super) const SOCKET: &str = "/run/echo.sock";
+/// Where they find the one that is started for each of them.
+pub(super) const ACTIVATED: &str = "/run/activated.sock";
 /// Where the unit files lie.
 const UNITS: &str = "etc/systemd/system";
 /// The program, static, so that it runs in any root.
@@ -44,6 +50,33 @@ pub enum Case {
     SlowStop,
     /// Kept, beside a service that takes two seconds to start.
     SlowStart,
+    /// The manager alone is replaced; a service is started for each connection to a socket with `Accept=yes`.
+    Reexec,
+}
+
+/// What happens to a system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    SoftReboot,
+    Reexec,
+}
+
+impl Event {
+    /// In results.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Event::SoftReboot => "soft-reboot",
+            Event::Reexec => "re-exec",
+        }
+    }
+
+    /// The verb of both managers' clients.
+    pub(super) fn verb(self) -> &'static str {
+        match self {
+            Event::SoftReboot => "soft-reboot",
+            Event::Reexec => "daemon-reexec",
+        }
+    }
 }
 
 /// A unit: its name, its file, and what wants it.
@@ -62,6 +95,38 @@ impl Case {
             Case::Stored1000 => "stored1000",
             Case::SlowStop => "slow-stop",
             Case::SlowStart => "slow-start",
+            Case::Reexec => "reexec",
+        }
+    }
+
+    pub(super) fn event(self) -> Event {
+        match self {
+            Case::Reexec => Event::Reexec,
+            _ => Event::SoftReboot,
+        }
+    }
+
+    /// The socket that is probed.
+    pub(super) fn probed(self) -> &'static str {
+        match self {
+            Case::Reexec => ACTIVATED,
+            _ => SOCKET,
+        }
+    }
+
+    /// The same endpoint where the socket is at `path`.
+    pub(super) fn endpoint(self, path: PathBuf) -> Endpoint {
+        match self {
+            Case::Reexec => Endpoint::Activation(Peer::Unix(path)),
+            _ => Endpoint::UnixEcho(path),
+        }
+    }
+
+    /// The time between two connections. A process for each is more than a machine starts in a millisecond.
+    pub(super) fn interval(self) -> Duration {
+        match self {
+            Case::Reexec => Duration::from_millis(10),
+            _ => Duration::from_millis(1),
         }
     }
 
@@ -69,6 +134,21 @@ impl Case {
     fn beside(self) -> Vec<Unit> {
         match self {
             Case::Kept | Case::Stopped => Vec::new(),
+            Case::Reexec => vec![
+                (
+                    "activated.socket".to_owned(),
+                    format!(
+                        "[Socket]\nListenStream={ACTIVATED}\nAccept=yes\nTriggerLimitIntervalSec=0\n\
+                         PollLimitIntervalSec=0\n"
+                    ),
+                    Some("sockets.target"),
+                ),
+                (
+                    "activated@.service".to_owned(),
+                    format!("[Service]\nExecStart={SELF} --answer\nStandardInput=socket\n"),
+                    None,
+                ),
+            ],
             Case::Idle10 => idle(10),
             Case::Idle100 => idle(100),
             Case::Idle500 => idle(500),

@@ -1,8 +1,10 @@
 //! Soft-reboots and re-execs by the hundred, under a constant load of connections to twenty sockets.
 
+mod activate;
 mod load;
 mod serve;
 
+pub use activate::{activate, answer_stdin};
 pub use serve::{serve, serve_stdin};
 
 use std::collections::BTreeMap;

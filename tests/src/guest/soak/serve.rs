@@ -116,7 +116,7 @@ impl Listener {
 }
 
 /// What goes wrong here the client sees, and counts.
-fn answer(from: impl Read, mut to: impl Write) {
+pub(super) fn answer(from: impl Read, mut to: impl Write) {
     let mut line = String::new();
     if BufReader::new(from).read_line(&mut line).is_ok() {
         let _ = to.write_all(line.as_bytes());
