@@ -62,6 +62,67 @@ pub fn write_enveloped(name: &str, magic: [u8; 8], format: u32, payload: &[u8]) 
     sealed_memfd(name, &bytes)
 }
 
+/// What stands before the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnvelopeHeader {
+    /// Format version.
+    pub format: u32,
+    /// CRC-32 of the payload.
+    pub checksum: u32,
+    /// Length of the payload in bytes.
+    pub length: u64,
+}
+
+impl EnvelopeHeader {
+    /// Where the payload begins, in bytes.
+    pub const SIZE: u64 = HEADER as u64;
+
+    /// Of the file's first bytes.
+    fn decode(bytes: &[u8; HEADER], magic: [u8; 8]) -> Result<EnvelopeHeader, ManifestError> {
+        let [
+            m0,
+            m1,
+            m2,
+            m3,
+            m4,
+            m5,
+            m6,
+            m7,
+            v0,
+            v1,
+            v2,
+            v3,
+            c0,
+            c1,
+            c2,
+            c3,
+            length @ ..,
+        ] = *bytes;
+        if [m0, m1, m2, m3, m4, m5, m6, m7] != magic {
+            return Err(ManifestError::Magic);
+        }
+        Ok(EnvelopeHeader {
+            format: u32::from_le_bytes([v0, v1, v2, v3]),
+            checksum: u32::from_le_bytes([c0, c1, c2, c3]),
+            length: u64::from_le_bytes(length),
+        })
+    }
+
+    /// Of a file, whose payload is not looked at.
+    pub fn peek(fd: impl AsFd, magic: [u8; 8]) -> Result<EnvelopeHeader, ManifestError> {
+        let mut bytes = [0; HEADER];
+        let read = rustix::io::pread(fd, &mut bytes, 0)
+            .map_err(|error| ManifestError::Memfd(io::Error::from(error).into()))?;
+        if read < HEADER {
+            return Err(ManifestError::Truncated {
+                have: u64::try_from(read).unwrap_or(0),
+                want: EnvelopeHeader::SIZE,
+            });
+        }
+        EnvelopeHeader::decode(&bytes, magic)
+    }
+}
+
 /// Reads an envelope; the format version and the payload. Everything is checked before the payload is used.
 pub fn read_enveloped(
     fd: impl AsFd,
@@ -72,42 +133,14 @@ pub fn read_enveloped(
     let mut bytes = read_sealed(fd, max)?;
     let have = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let truncated = |want: u64| ManifestError::Truncated { have, want };
-    let header = bytes.first_chunk::<HEADER>().ok_or(truncated(24))?;
-    let [
-        m0,
-        m1,
-        m2,
-        m3,
-        m4,
-        m5,
-        m6,
-        m7,
-        v0,
-        v1,
-        v2,
-        v3,
-        c0,
-        c1,
-        c2,
-        c3,
-        l0,
-        l1,
-        l2,
-        l3,
-        l4,
-        l5,
-        l6,
-        l7,
-    ] = *header;
-    if [m0, m1, m2, m3, m4, m5, m6, m7] != magic {
-        return Err(ManifestError::Magic);
+    let first = bytes
+        .first_chunk::<HEADER>()
+        .ok_or(truncated(EnvelopeHeader::SIZE))?;
+    let header = EnvelopeHeader::decode(first, magic)?;
+    if header.format == 0 || header.format > newest {
+        return Err(ManifestError::Version(header.format, newest));
     }
-    let format = u32::from_le_bytes([v0, v1, v2, v3]);
-    if format == 0 || format > newest {
-        return Err(ManifestError::Version(format, newest));
-    }
-    let length = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
-    let want = length.saturating_add(24);
+    let want = header.length.saturating_add(EnvelopeHeader::SIZE);
     if have < want {
         return Err(truncated(want));
     }
@@ -118,8 +151,8 @@ pub fn read_enveloped(
         )));
     }
     bytes.drain(..HEADER);
-    if crc32fast::hash(&bytes) != u32::from_le_bytes([c0, c1, c2, c3]) {
+    if crc32fast::hash(&bytes) != header.checksum {
         return Err(ManifestError::Checksum);
     }
-    Ok((format, bytes))
+    Ok((header.format, bytes))
 }

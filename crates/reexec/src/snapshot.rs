@@ -13,7 +13,7 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use fdstore::{ManifestError, read_enveloped, write_enveloped};
+use fdstore::{EnvelopeHeader, ManifestError, read_enveloped, write_enveloped};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -78,59 +78,9 @@ pub fn read(fd: BorrowedFd<'_>) -> Result<Envelope, SnapshotError> {
     })
 }
 
-/// Where the payload of a snapshot begins, in bytes.
-pub const PAYLOAD: u64 = 24;
-
-/// What the envelope says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// Format version.
-    pub format: u32,
-    /// CRC-32 of the payload.
-    pub checksum: u32,
-    /// Length of the payload in bytes.
-    pub length: u64,
-}
-
 /// What the envelope says. The payload is not looked at.
-pub fn peek(fd: BorrowedFd<'_>) -> Result<Header, SnapshotError> {
-    let mut bytes = [0_u8; 24];
-    let read = rustix::io::pread(fd, &mut bytes, 0)
-        .map_err(|error| ManifestError::Memfd(io::Error::from(error).into()))?;
-    let truncated = ManifestError::Truncated {
-        have: u64::try_from(read).unwrap_or(0),
-        want: PAYLOAD,
-    };
-    if read < bytes.len() {
-        return Err(truncated.into());
-    }
-    let [
-        m0,
-        m1,
-        m2,
-        m3,
-        m4,
-        m5,
-        m6,
-        m7,
-        v0,
-        v1,
-        v2,
-        v3,
-        c0,
-        c1,
-        c2,
-        c3,
-        length @ ..,
-    ] = bytes;
-    if [m0, m1, m2, m3, m4, m5, m6, m7] != MAGIC {
-        return Err(ManifestError::Magic.into());
-    }
-    Ok(Header {
-        format: u32::from_le_bytes([v0, v1, v2, v3]),
-        checksum: u32::from_le_bytes([c0, c1, c2, c3]),
-        length: u64::from_le_bytes(length),
-    })
+pub fn peek(fd: BorrowedFd<'_>) -> Result<EnvelopeHeader, SnapshotError> {
+    Ok(EnvelopeHeader::peek(fd, MAGIC)?)
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 
-use super::Plan;
+use super::{Plan, figures};
 use crate::error::{Context as _, Error};
 
 /// Where the units are, in the image.
@@ -59,24 +59,15 @@ impl Container {
     /// The same with so many descriptors of a service in the fd store.
     pub fn measure_with(&self, subject: &str, count: usize, stored: usize) -> Result<Value, Error> {
         let program = |name: &str| -> PathBuf { Path::new(&self.programs).join(name) };
-        let output = Command::new(program("softboot-container"))
-            .arg("run")
-            .arg(&self.root)
-            .arg(program("softboot-scenario"))
-            .args(["--measure", subject, "--count", &count.to_string()])
-            .args(["--stored", &stored.to_string()])
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .context("running softboot-container")?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        if !output.status.success() {
-            return Err(Error {
-                what: format!("measuring {subject}"),
-                reason: text.into_owned(),
-            });
-        }
-        serde_json::from_str(&text).context(&format!("the figures of {subject}"))
+        figures(
+            Command::new(program("softboot-container"))
+                .arg("run")
+                .arg(&self.root)
+                .arg(program("softboot-scenario"))
+                .args(["--measure", subject, "--count", &count.to_string()])
+                .args(["--stored", &stored.to_string()]),
+            subject,
+        )
     }
 }
 

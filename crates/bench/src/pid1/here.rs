@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use super::figures;
 use crate::error::{Context as _, Error};
 
 /// Where units are put, which is gone with the machine.
@@ -61,20 +62,10 @@ impl Here {
 
     /// Takes the figures of `subject`, `count` times.
     pub fn measure(&self, subject: &str, count: usize) -> Result<Value, Error> {
-        let output = Command::new("softboot-scenario")
-            .args(["--measure", subject, "--count", &count.to_string()])
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .context("running softboot-scenario")?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        if !output.status.success() {
-            return Err(Error {
-                what: format!("measuring {subject}"),
-                reason: text.into_owned(),
-            });
-        }
-        serde_json::from_str(&text).context(&format!("the figures of {subject}"))
+        figures(
+            Command::new("softboot-scenario").args(["--measure", subject, "--count", &count.to_string()]),
+            subject,
+        )
     }
 }
 

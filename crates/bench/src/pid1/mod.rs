@@ -9,6 +9,7 @@ mod here;
 mod soft_reboot;
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -200,6 +201,23 @@ fn phases(figures: &Value, case: &str) -> Result<Vec<Record>, Error> {
         )
     };
     Ok(by_name.into_iter().map(record).collect())
+}
+
+/// What a command that measures `subject` prints.
+fn figures(command: &mut Command, subject: &str) -> Result<Value, Error> {
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context(&format!("measuring {subject}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        return Err(Error {
+            what: format!("measuring {subject}"),
+            reason: text.into_owned(),
+        });
+    }
+    serde_json::from_str(&text).context(&format!("the figures of {subject}"))
 }
 
 fn number(figures: &Value, field: &str) -> Result<f64, Error> {

@@ -5,7 +5,7 @@
 
 use std::os::fd::AsFd as _;
 
-use fdstore::EntryId;
+use fdstore::{EntryId, EnvelopeHeader};
 use softboot_control::api::{ApiError, MethodError, SnapshotReply};
 use softboot_reexec::snapshot;
 
@@ -72,7 +72,7 @@ impl Manager {
         let fd = self.store.fd(entry)?;
         let envelope = snapshot::peek(fd.as_fd()).ok()?;
         let mut piece = vec![0; PIECE];
-        let place = snapshot::PAYLOAD.saturating_add(at);
+        let place = EnvelopeHeader::SIZE.saturating_add(at);
         let read = rustix::io::pread(fd, &mut piece, place).ok()?;
         piece.truncate(read);
         // A character that is cut is left for the next piece.
