@@ -116,10 +116,11 @@ pub(crate) fn decode_snapshot(fd: impl AsFd) -> Result<Snapshot, String> {
             envelope.writer
         )
     };
-    let text = envelope.payload.get();
-    let mut snapshot: Snapshot = serde_json::from_str(text).map_err(failed)?;
+    // As bytes, like all else that is decoded here: for texts the compiler would make all of the decoder once more.
+    let text = envelope.payload.get().as_bytes();
+    let mut snapshot: Snapshot = serde_json::from_slice(text).map_err(failed)?;
     if envelope.writer != WRITER {
-        let original = serde_json::from_str(text).map_err(failed)?;
+        let original = serde_json::from_slice(text).map_err(failed)?;
         let known = serde_json::to_value(&snapshot).map_err(failed)?;
         snapshot.manager.carried = unknown::residue(&original, &known);
     }

@@ -101,7 +101,7 @@ impl Manager {
                 port: entry
                     .labels()
                     .get(PORT_LABEL)
-                    .and_then(|label| serde_json::from_str(label).ok()),
+                    .and_then(|label| serde_json::from_slice(label.as_bytes()).ok()),
             })
             .collect()
     }

@@ -12,6 +12,7 @@ mod diagnostic;
 mod directories;
 mod exec;
 mod kill;
+mod kind_section;
 mod lifecycle;
 mod mount;
 mod resources;
@@ -102,7 +103,7 @@ impl LoadState {
 }
 
 /// The section that belongs to the unit's type.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "type", content = "settings")]
 pub enum KindSection {
     /// `[Service]`.
