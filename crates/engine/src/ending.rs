@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use softboot_unit::{EmergencyAction, JobMode, UnitName, Usec};
 
 use crate::action::{Action, Level, Objective};
-use crate::engine::Engine;
+use crate::engine::{Engine, RetryFlag};
 use crate::event::{ManagerSignal, UnitId};
 use crate::service::ServiceState;
 use crate::socket::SocketState;
@@ -202,13 +202,6 @@ impl Engine {
         for id in self.jobs.ids() {
             self.finish_job(id, JobResult::Canceled, false);
         }
-        // Nothing is triggered from here on, and a port with a waiting client would be reported again and again.
-        let units: Vec<UnitId> = self.units.ids().collect();
-        for unit in units {
-            if self.socket_state(unit) == SocketState::Listening {
-                self.act(Action::PollSockets { unit, on: false });
-            }
-        }
         if objective == Objective::SoftReboot {
             self.act(Action::FindSurvivors);
         } else {
@@ -301,6 +294,8 @@ impl Engine {
         if self.ending.take().is_none() {
             return;
         }
+        self.staying.clear();
+        self.retry = RetryFlag::Yes;
         self.log(
             Level::Error,
             None,

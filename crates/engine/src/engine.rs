@@ -50,6 +50,9 @@ pub struct Engine {
     /// Instances that are over; forgotten after the manager obeyed this step.
     pub(crate) garbage: BTreeSet<UnitId>,
     pub(crate) deferred: BTreeSet<UnitId>,
+    /// Sockets that stay open in the soft-reboot that is under way ([`crate::socket`], `stay`).
+    #[serde(default)]
+    pub(crate) staying: BTreeSet<UnitId>,
     /// Services of Type=idle that wait for the others.
     pub(crate) idle: BTreeSet<UnitId>,
     pub(crate) retry: RetryFlag,
@@ -85,6 +88,7 @@ impl Engine {
             release: BTreeSet::new(),
             garbage: BTreeSet::new(),
             deferred: BTreeSet::new(),
+            staying: BTreeSet::new(),
             idle: BTreeSet::new(),
             retry: RetryFlag::No,
             ending: None,
@@ -167,6 +171,7 @@ impl Engine {
             }
             Event::Timer(timer) => self.timer(timer),
             Event::SurvivorsFound { units } => self.survivors_found(&units),
+            Event::StayOpen { sockets } => self.stay_open(&sockets),
             Event::FinalKillDone => self.final_kill_done(),
             Event::ObjectiveAborted { reason } => self.objective_aborted(&reason),
             Event::SafeMode(on) => self.safe_mode = on,

@@ -248,6 +248,12 @@ pub enum Event {
         /// In any order; those that survive by their own setting may be among them.
         units: Vec<UnitId>,
     },
+    /// Sockets that the next soft-reboot need not close, though they have default dependencies: the next userspace has
+    /// them as they are. Comes right before the request of the soft-reboot; none: it came to nothing.
+    StayOpen {
+        /// Socket units; others are passed over.
+        sockets: Vec<UnitName>,
+    },
     /// The world is about to end: everything but survivors must go (see [`crate::Action::FinalKill`]).
     FinalKillDone,
     /// The handoff that an objective asked for was given up; go on as if it had not been asked.

@@ -40,6 +40,8 @@ pub enum Input {
     ResetFailed,
     /// A soft-reboot by force.
     SoftReboot,
+    /// A soft-reboot will leave sockets open: none, one or both.
+    StayOpen(u64),
 }
 
 /// A script of a seed.
@@ -56,9 +58,10 @@ pub fn generate(seed: u64, length: usize) -> Vec<Input> {
 /// What only seeds with more have.
 fn one_more(random: &mut Random) -> Input {
     let number = random.draw() >> 48;
-    match random.below(3) {
+    match random.below(5) {
         0 => Input::Lie(number),
         1 => Input::Mount(number),
+        2 => Input::StayOpen(number),
         _ => Input::Connect(number),
     }
 }

@@ -6,7 +6,7 @@ use softboot_engine::{
     Action, ActiveState, Engine, Event, ExecList, ExitStatus, JobId, JobInfo, ManagerSignal, Notification,
     Now, Objective, ProcId, RequestId, Resume, Sender, TimerId, TimerKind, UnitId,
 };
-use softboot_unit::{Definition, EmergencyAction, UnitName, Usec};
+use softboot_unit::{Definition, EmergencyAction, UnitKind, UnitName, Usec};
 
 use crate::interrupt::Interruption;
 use crate::more::More;
@@ -215,6 +215,7 @@ impl World {
             }
             Input::Cancel => self.step(Event::Cancel(None)),
             Input::ResetFailed => self.step(Event::ResetFailed(None)),
+            Input::StayOpen(which) => self.stay_open(which),
             Input::SoftReboot => self.step(Event::Signal(ManagerSignal::Shutdown(
                 EmergencyAction::SoftRebootForce,
             ))),
@@ -403,6 +404,16 @@ impl World {
         }
     }
 
+    fn stay_open(&mut self, which: u64) {
+        let sockets = crate::scene::names()
+            .into_iter()
+            .filter(|name| name.kind() == UnitKind::Socket);
+        let bits = [1, 2];
+        let chosen = sockets.zip(bits).filter(|(_, bit)| which & bit != 0);
+        let sockets = chosen.map(|(name, _)| name).collect();
+        self.step(Event::StayOpen { sockets });
+    }
+
     /// Ends everything but survivors, and hands over.
     fn finish_soft_reboot(&mut self) {
         if std::mem::take(&mut self.survivors_wanted) {
@@ -462,7 +473,9 @@ impl World {
             // It did so before, and whatever held it up then has not changed.
             self.timers.clone_from(&armed);
         }
-        if armed != timers || self.watched != watched {
+        // At the end a port is watched until somebody comes, and once more by each program.
+        let watches_differ = self.watched != watched && !self.engine.is_soft_rebooting();
+        if armed != timers || watches_differ {
             let how = if planned { "re-exec" } else { "crash" };
             let (timers_now, watched_now) = (&self.timers, &self.watched);
             let text = format!("before a {how} {timers:?} {watched:?}, then {timers_now:?} {watched_now:?}");

@@ -12,6 +12,7 @@
 //! | implicit and default dependencies | `implicit` |
 //! | contradictions | `check` |
 //! | what a survivor of a soft-reboot has to say | [`recipe`] |
+//! | which sockets a soft-reboot leaves open | [`stays_open`] |
 //! | enabling, disabling, masking | [`install`] |
 //! | everything a unit mentions | [`Loader::load_closure`] |
 
@@ -30,6 +31,7 @@ pub mod name;
 pub mod recipe;
 mod settings;
 pub mod specifier;
+mod stay;
 mod syntax;
 mod value;
 
@@ -39,4 +41,5 @@ pub use lookup::{default_paths, search_paths};
 pub use model::*;
 pub use name::{NameError, UnitKind, UnitName};
 pub use specifier::Specifiers;
+pub use stay::{nodes, stays_open};
 pub use value::signal_name;

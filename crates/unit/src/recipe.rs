@@ -35,7 +35,7 @@ pub(crate) struct Written {
 
 /// Carries out `SurviveSoftReboot=yes`.
 pub(crate) fn complete(unit: &mut UnitSection, written: Written, dependencies: &mut Vec<Dependency>) {
-    if !unit.survive_soft_reboot {
+    if unit.survive_soft_reboot != Some(true) {
         return;
     }
     unit.default_dependencies &= written.default_dependencies;
@@ -61,7 +61,7 @@ fn wanted() -> impl Iterator<Item = (D, UnitName)> {
 
 /// Whether the unit means to survive: it says so, or has most of a recipe whose lines have other uses one by one.
 pub fn is_begun(unit: &UnitSection) -> bool {
-    unit.survive_soft_reboot
+    unit.survive_soft_reboot == Some(true)
         || unit.survive_final_kill_signal
         || (unit.ignore_on_isolate && missing(unit, false).len() <= 2)
 }

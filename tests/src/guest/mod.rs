@@ -40,6 +40,7 @@ mod soft_reboots;
 mod softctl;
 mod stages;
 mod status_exit;
+mod stay_open;
 mod stubborn;
 mod survivors;
 mod told;
@@ -354,6 +355,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: survivors::run,
+    },
+    Scenario {
+        name: "stay-open",
+        holds: "sockets that the next userspace has as they are stay open in a soft-reboot, and no others",
+        in_container: true,
+        in_vm: true,
+        farewell: &[],
+        packages: &[],
+        run: stay_open::run,
     },
     Scenario {
         name: "cycles",

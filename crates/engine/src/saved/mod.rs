@@ -32,6 +32,8 @@ pub struct SavedEngine {
     processes: Vec<(ProcId, UnitName)>,
     next_process: u64,
     deferred: Vec<UnitName>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    staying: Vec<UnitName>,
     retry: RetryFlag,
     ending: Option<Ending>,
     soft_reboots: u32,
@@ -44,6 +46,19 @@ impl SavedEngine {
     /// Every unit there was, in order.
     pub fn units(&self) -> impl Iterator<Item = &UnitName> {
         self.units.iter().map(|unit| &unit.name)
+    }
+
+    /// The sockets that have open ports, as they are configured.
+    pub fn open_sockets(&self) -> impl Iterator<Item = &Definition> {
+        let open = |unit: &&SavedUnit| {
+            unit.socket
+                .as_ref()
+                .is_some_and(|socket| socket.state.has_ports())
+        };
+        self.units
+            .iter()
+            .filter(open)
+            .filter_map(|unit| unit.definition.as_deref())
     }
 }
 

@@ -48,6 +48,7 @@ impl Engine {
             jobs,
             processes,
             deferred,
+            staying,
             ..
         } = saved;
         engine.next_process = saved.next_process.max(1);
@@ -69,6 +70,10 @@ impl Engine {
         match how {
             Resume::Reexec => {
                 engine.retry = saved.retry;
+                engine.staying = staying
+                    .iter()
+                    .filter_map(|name| engine.units.find(name))
+                    .collect();
                 engine.ending = saved.ending;
                 engine.boot_requested = saved.boot_requested;
                 engine.boot_finished = saved.boot_finished;
@@ -266,7 +271,8 @@ impl Engine {
                 }
                 Machine::Socket(socket) => {
                     state = socket.deadline;
-                    if socket.state == SocketState::Listening && self.ending.is_none() {
+                    // At the end, too: whoever is readable then is told to rest.
+                    if socket.state == SocketState::Listening && !self.rests(unit) {
                         self.act(Action::PollSockets { unit, on: true });
                     }
                 }

@@ -23,7 +23,11 @@ impl Engine {
             units: self
                 .units
                 .iter()
-                .map(|(_, unit)| save_unit(unit, definitions))
+                .map(|(id, unit)| {
+                    // The next userspace has said that it has this one.
+                    let known = self.staying.contains(&id) && self.is_soft_rebooting();
+                    save_unit(unit, definitions && !known)
+                })
                 .collect(),
             jobs: self.jobs.iter().map(|(id, job)| self.save_job(id, job)).collect(),
             last_job: self.jobs.last(),
@@ -34,6 +38,7 @@ impl Engine {
                 .collect(),
             next_process: self.next_process,
             deferred: self.deferred.iter().map(name).collect(),
+            staying: self.staying.iter().map(name).collect(),
             retry: self.retry,
             ending: self.ending.clone(),
             soft_reboots: self.soft_reboots,

@@ -22,6 +22,7 @@ mod commands;
 mod defer;
 mod open;
 mod reload;
+mod stay;
 mod trigger;
 
 pub use accept::{AcceptRefusal, Peer};

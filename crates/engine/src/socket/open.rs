@@ -112,7 +112,7 @@ impl Engine {
         if flush {
             self.act(Action::FlushSockets { unit });
         }
-        if self.ending.is_none() {
+        if !self.rests(unit) {
             self.act(Action::PollSockets { unit, on: true });
         }
         self.set_socket_state(unit, SocketState::Listening);

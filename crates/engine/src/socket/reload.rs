@@ -12,7 +12,7 @@ use crate::socket::SocketState;
 impl Engine {
     /// Traffic on its ports is waited for.
     pub fn is_listening(&self, unit: UnitId) -> bool {
-        self.ending.is_none() && self.socket_state(unit) == SocketState::Listening
+        self.ending.is_none() && self.socket_state(unit) == SocketState::Listening && !self.rests(unit)
     }
 
     /// Sockets that have open ports, as they are configured now.

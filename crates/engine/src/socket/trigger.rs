@@ -88,9 +88,7 @@ impl Engine {
 
     /// The start job, and what a refusal means. Also each retry of a deferred socket.
     pub(super) fn start_for_socket(&mut self, unit: UnitId, service: UnitId) {
-        let defer = self
-            .socket_section(unit)
-            .map_or(DeferTrigger::No, |section| section.defer_trigger);
+        let defer = self.defer_trigger(unit);
         let mode = if defer == DeferTrigger::No {
             JobMode::Replace
         } else {

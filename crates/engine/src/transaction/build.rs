@@ -40,6 +40,8 @@ struct Builder<'a> {
     refused: BTreeMap<Key, Box<Refusal>>,
     /// Weak pulls that came to nothing: for the log, and for those who want to know.
     skipped: Vec<Skipped>,
+    /// It begins a soft-reboot: sockets that stay open are not stopped by their default dependencies.
+    soft_reboot: bool,
 }
 
 impl Engine {
@@ -54,6 +56,8 @@ impl Engine {
             reached: VecDeque::new(),
             refused: BTreeMap::new(),
             skipped: Vec::new(),
+            soft_reboot: wish.kind == JobKind::Start
+                && self.units[wish.unit].name().as_str() == "soft-reboot.target",
         };
         builder.build(key)?;
         Ok((builder.draft, builder.skipped))
@@ -192,6 +196,9 @@ impl Builder<'_> {
     }
 
     fn want(&mut self, by: Key, key: Key, reason: Relation, matters: bool, conflicts: bool) {
+        if key.1 == JobKind::Stop && self.soft_reboot && self.engine.only_default(by.0, reason, key.0) {
+            return;
+        }
         let pull = Pull {
             by: Some(by),
             matters,

@@ -180,6 +180,23 @@ impl Builder {
         self.deps(DependencyKind::Conflicts, on)
     }
 
+    /// What DefaultDependencies=yes gives a socket.
+    pub(crate) fn socket_defaults(mut self) -> Builder {
+        for (kind, on) in [
+            (DependencyKind::Requires, "sysinit.target"),
+            (DependencyKind::After, "sysinit.target"),
+            (DependencyKind::Conflicts, "shutdown.target"),
+            (DependencyKind::Before, "shutdown.target"),
+        ] {
+            self.0.unit.dependencies.push(Dependency {
+                kind,
+                on: name(on),
+                origin: Origin::Default,
+            });
+        }
+        self
+    }
+
     /// DefaultDependencies=yes, as far as shutdown goes.
     pub(crate) fn stops_at_shutdown(self) -> Builder {
         self.conflicts(&["shutdown.target"]).before(&["shutdown.target"])

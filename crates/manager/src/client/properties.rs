@@ -156,7 +156,7 @@ fn put_settings(sheet: &mut Sheet, definition: &Definition) {
     sheet.put("RefuseManualStop", unit.refuse_manual_stop);
     sheet.put("StopWhenUnneeded", unit.stop_when_unneeded);
     sheet.put("SurviveFinalKillSignal", unit.survive_final_kill_signal);
-    sheet.put("SurviveSoftReboot", unit.survive_soft_reboot);
+    sheet.put("SurviveSoftReboot", unit.survive_soft_reboot == Some(true));
     sheet.put("StartLimitIntervalUSec", unit.start_limit.interval.0);
     sheet.put("StartLimitBurst", unit.start_limit.burst);
     sheet.put("JobTimeoutUSec", unit.job_timeout.0);

@@ -14,10 +14,11 @@ use crate::run::Manager;
 impl Manager {
     /// The next program has said yes, with this plan.
     pub(super) fn check_reply(&self, kind: Kind, root: Option<&RootChange>, plan: &Value) -> CheckReply {
+        let changes = root.is_some_and(RootChange::changes);
         let (root, pins) = root.map(RootChange::describe).unwrap_or_default();
         let units = match kind {
             Kind::Reexec => Vec::new(),
-            Kind::SoftReboot => self.fates(plan),
+            Kind::SoftReboot => self.fates(plan, changes),
         };
         let same = |taken: &&softboot_control::api::TakingOver| taken.kind == kind.word();
         let last = self.taken_over.as_ref().filter(same).cloned();
@@ -29,13 +30,16 @@ impl Manager {
         }
     }
 
-    fn fates(&self, plan: &Value) -> Vec<UnitFate> {
+    fn fates(&self, plan: &Value, root_changes: bool) -> Vec<UnitFate> {
         let starts: BTreeSet<&str> = plan
             .get("starts")
             .and_then(Value::as_array)
             .map(|names| names.iter().filter_map(Value::as_str).collect())
             .unwrap_or_default();
-        let stops = self.stopped_by_soft_reboot();
+        let mut stops = self.stopped_by_soft_reboot();
+        for name in self.staying(plan, root_changes) {
+            stops.remove(&name);
+        }
         let marked: BTreeSet<UnitId> = self.marked_survivors().into_iter().collect();
         let survivors: BTreeSet<UnitId> = self.engine.survivors().into_iter().chain(marked).collect();
         let fate = |unit: UnitId| -> Option<UnitFate> {

@@ -19,6 +19,7 @@ mod next_version;
 mod plan;
 mod resume;
 mod state;
+mod stay;
 mod stopwatch;
 mod verify_child;
 
@@ -246,7 +247,7 @@ impl Manager {
         }
         let stopped = self.objective == Some(Objective::SoftReboot);
         match handoff.kind {
-            Kind::SoftReboot if !stopped => self.begin_stopping(),
+            Kind::SoftReboot if !stopped => self.begin_stopping(plan),
             _ => {
                 handoff.phase = Phase::Ready;
                 if let Some(client) = client {
@@ -257,12 +258,13 @@ impl Manager {
     }
 
     /// The stop transaction of a soft-reboot (semantics 7.3).
-    fn begin_stopping(&mut self) {
+    fn begin_stopping(&mut self, plan: &serde_json::Value) {
         let Ok(unit) = UnitName::new("soft-reboot.target") else {
             return;
         };
         self.mark(Kind::SoftReboot, Mark::Stopping);
         self.load_units(std::slice::from_ref(&unit));
+        self.keep_sockets_open(plan);
         let request = self.start_own(unit, JobMode::ReplaceIrreversibly);
         let Some(handoff) = &mut self.handoff else { return };
         handoff.phase = Phase::Stopping { request, over: false };
@@ -291,6 +293,7 @@ impl Manager {
         *over = true;
         if let Err(error) = outcome {
             error!("soft-reboot refused: {error}");
+            self.keep_no_socket_open();
             self.handoff = None;
             self.drop_plan();
         }
@@ -309,6 +312,7 @@ impl Manager {
             return;
         }
         info!("the soft-reboot was cancelled");
+        self.keep_no_socket_open();
         self.handoff = None;
         self.drop_plan();
         let waiting = self

@@ -12,7 +12,7 @@ use softboot_engine::{Action, Engine, Event, JobKind, JobMode, RequestId, Resume
 use softboot_unit::UnitKind;
 
 use super::resume::{Taken, take};
-use super::{Kind, Stopwatch, plan};
+use super::{Kind, Stopwatch, plan, stay};
 use crate::clock;
 
 /// With names of up to 255 bytes a quarter of what an answer may be.
@@ -66,14 +66,18 @@ fn check(taken: Taken) -> Result<serde_json::Value, String> {
     if let Some(sources) = taken.sources {
         plan::write(&taken.store, &taken.definitions, sources);
     }
+    let same = stay::same_sockets(&taken.snapshot.engine, &taken.definitions);
     let (mut engine, _) = Engine::restore(taken.snapshot.engine, taken.definitions, clock::now(), how);
-    let mut starts: Option<Vec<String>> = None;
+    let (mut starts, mut staying) = (None, None);
     if kind == Kind::SoftReboot {
         boot_transaction(&mut engine)?;
         starts = Some(started(&engine));
+        staying = Some(stay::wanted(&engine, same));
     }
     let (jobs, descriptors) = (engine.jobs().len(), taken.store.entries().count());
-    Ok(json!({ "units": units, "descriptors": descriptors, "jobs": jobs, "starts": starts }))
+    Ok(
+        json!({ "units": units, "descriptors": descriptors, "jobs": jobs, "starts": starts, stay::ANSWER: staying }),
+    )
 }
 
 /// What the next boot starts, without targets and slices, which are no work; not more than an answer can hold.

@@ -79,6 +79,11 @@ impl RootChange {
         matches!(self.stage, Stage::Done)
     }
 
+    /// The root will be another one.
+    pub(crate) fn changes(&self) -> bool {
+        matches!(self.stage, Stage::Held(_))
+    }
+
     /// For the answer to `--check`.
     pub(crate) fn describe(&self) -> (Option<NextRoot>, Vec<RootPin>) {
         let root = matches!(self.stage, Stage::Held(_)).then(|| NextRoot {

@@ -25,6 +25,15 @@ pub(super) fn reboot_watchdog(words: &[String]) -> u32 {
     u32::try_from(time.0.div_ceil(1_000_000)).unwrap_or(0)
 }
 
+/// `softboot.keep_sockets=no`: a soft-reboot closes every socket with default dependencies, as the reference does.
+pub(crate) fn keeps_sockets(words: &[String]) -> bool {
+    let said = words
+        .iter()
+        .rev()
+        .find_map(|word| word.strip_prefix("softboot.keep_sockets="));
+    !matches!(said, Some("no" | "0" | "false" | "off"))
+}
+
 /// Seconds, or a number with `ms`, `s` or `min`. The last word counts; one that is wrong is as if it were not there.
 fn time(words: &[String], key: &str) -> Option<Usec> {
     words.iter().rev().find_map(|word| span(word.strip_prefix(key)?))
@@ -59,6 +68,14 @@ mod tests {
             FINAL_KILL
         );
         assert_eq!(final_kill_grace(&[]), FINAL_KILL);
+    }
+
+    #[test]
+    fn sockets_are_kept_unless_somebody_says_no() {
+        assert!(keeps_sockets(&[]) && keeps_sockets(&words("softboot.keep_sockets=yes")));
+        assert!(!keeps_sockets(&words(
+            "softboot.keep_sockets=yes softboot.keep_sockets=no"
+        )));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use fdstore::{EntryId, FdName, InsertOptions};
-use softboot_engine::UnitId;
-use softboot_unit::{Port, SocketSection, UnitName};
+use softboot_engine::{Event, UnitId};
+use softboot_unit::{Address, Port, SocketSection, UnitName};
 use tracing::warn;
 
 use super::open::{Owner, describe, make_symlinks, open_port};
@@ -50,6 +50,26 @@ impl Manager {
         }
         if self.engine.is_listening(unit) {
             self.poll_sockets(unit, true);
+        }
+    }
+
+    /// Ports whose node is gone are closed and opened again; nobody could find them.
+    pub(crate) fn open_lost_ports(&mut self, unit: UnitId) {
+        let definition = self.engine.shared_definition(unit);
+        let Some((name, section)) = definition.as_deref().and_then(socket_parts) else {
+            return;
+        };
+        for held in self.held_ports(name) {
+            if let Some(Address::Path(path)) = held.port.map(|port| port.address)
+                && std::fs::symlink_metadata(path).is_err()
+            {
+                self.drop_entry(Some(Source::Port(unit, held.id)), held.id);
+            }
+        }
+        self.reconcile_sockets(unit);
+        if self.held_ports(name).len() < section.ports.len() {
+            let error = "its node was removed, and it could not be opened again".to_owned();
+            self.feed(Event::SocketBroken { unit, error });
         }
     }
 

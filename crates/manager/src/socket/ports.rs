@@ -7,7 +7,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags, accept_with, recv};
 use softboot_engine::{Event, UnitId};
-use softboot_unit::{Address, Definition, KindSection, PortKind, SocketSection, UnitName};
+use softboot_unit::{Definition, KindSection, PortKind, SocketSection, UnitName};
 use tracing::warn;
 
 use super::matched::owner_of_nodes;
@@ -101,7 +101,8 @@ impl Manager {
             if self.ports(name).is_empty() {
                 continue;
             }
-            for path in nodes(section).filter(|path| std::fs::symlink_metadata(path).is_err()) {
+            for path in softboot_unit::nodes(section).filter(|path| std::fs::symlink_metadata(path).is_err())
+            {
                 warn!(
                     "{name}: {path} is not in this root, so nobody finds its open port; restart {name}, or let it listen \
                      below /run"
@@ -154,7 +155,12 @@ impl Manager {
         }
         let accept = self.socket_section(unit).is_some_and(|section| section.accept);
         if accept {
-            self.accept_connection(unit, id);
+            if self.engine.is_listening(unit) {
+                self.accept_connection(unit, id);
+            } else {
+                // It stays in the backlog for whoever comes after.
+                self.poll_sockets(unit, false);
+            }
         } else {
             if let Some(name) = self.engine.name(unit) {
                 let now = crate::clock::monotonic().0;
@@ -247,12 +253,4 @@ impl Manager {
             None => fds.into_iter().for_each(drop),
         }
     }
-}
-
-/// Where ports with a node have it.
-fn nodes(section: &SocketSection) -> impl Iterator<Item = &str> {
-    section.ports.iter().filter_map(|port| match &port.address {
-        Address::Path(path) => Some(path.as_str()),
-        _ => None,
-    })
 }

@@ -44,9 +44,10 @@ pub struct UnitSection {
     /// `SurviveFinalKillSignal=`.
     #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub survive_final_kill_signal: bool,
-    /// `SurviveSoftReboot=`: the whole recipe of a survivor, see [`crate::recipe`].
+    /// `SurviveSoftReboot=`: yes is the whole recipe of a survivor, see [`crate::recipe`]; no closes a socket that would
+    /// stay open otherwise, see [`crate::stays_open`].
     #[serde(skip_serializing_if = "super::sparse::is_default")]
-    pub survive_soft_reboot: bool,
+    pub survive_soft_reboot: Option<bool>,
     /// `StartLimitIntervalSec=` and `StartLimitBurst=`; zero in either disables it.
     #[serde(skip_serializing_if = "super::sparse::usual::is_start_limit")]
     pub start_limit: RateLimit,
@@ -172,7 +173,7 @@ impl Default for UnitSection {
             refuse_manual_stop: false,
             stop_when_unneeded: false,
             survive_final_kill_signal: false,
-            survive_soft_reboot: false,
+            survive_soft_reboot: None,
             start_limit: RateLimit::START_LIMIT,
             job_timeout: Usec::INFINITY,
             job_running_timeout: Usec::INFINITY,

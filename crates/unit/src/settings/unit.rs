@@ -64,7 +64,7 @@ pub(super) fn apply(raw: &mut RawUnit, key: &str, value: &str) -> Outcome {
             unit.survive_final_kill_signal = boolean(value)?;
             raw.written.survive_final_kill_signal = true;
         }
-        "SurviveSoftReboot" => unit.survive_soft_reboot = boolean(value)?,
+        "SurviveSoftReboot" => unit.survive_soft_reboot = Some(boolean(value)?),
         "StartLimitIntervalSec" | "StartLimitInterval" => unit.start_limit.interval = time(value)?,
         "StartLimitBurst" => unit.start_limit.burst = integer(value)?,
         "JobTimeoutSec" => unit.job_timeout = zero_is_never(time(value)?),
