@@ -17,6 +17,8 @@ use crate::load::Sources;
 
 /// The definitions of a very large manager; what is longer is not ours.
 const DEFINITIONS_MAX: u64 = 1 << 30;
+/// What a definition takes in memory, in bytes, as most are.
+const DECODED: usize = 3 << 10;
 /// Fewer definitions than this are read sooner than a thread is started for them.
 const SHARE: usize = 100;
 /// More threads than this have nothing left to gain.
@@ -141,6 +143,7 @@ fn decode_shares(array: &[u8], places: &[Range<usize>]) -> serde_json::Result<Ve
     let threads = processors.min(THREADS).min(places.len() / SHARE).max(1);
     let share = places.len().div_ceil(threads).max(1);
     let decode = |places: &[Range<usize>]| -> serde_json::Result<Vec<Definition>> {
+        softboot_sys::memory::work_ahead(places.len().saturating_mul(DECODED));
         let texts = places
             .iter()
             .map(|place| array.get(place.clone()).unwrap_or_default());

@@ -262,9 +262,9 @@ impl Manager {
         let Ok(unit) = UnitName::new("soft-reboot.target") else {
             return;
         };
-        self.mark(Kind::SoftReboot, Mark::Stopping);
         self.load_units(std::slice::from_ref(&unit));
         self.keep_sockets_open(plan);
+        self.mark(Kind::SoftReboot, Mark::Stopping);
         let request = self.start_own(unit, JobMode::ReplaceIrreversibly);
         let Some(handoff) = &mut self.handoff else { return };
         handoff.phase = Phase::Stopping { request, over: false };

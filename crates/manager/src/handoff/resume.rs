@@ -328,9 +328,6 @@ pub(crate) fn resume(
     let report = stopwatch.report(kind.word());
     info!("taking over took {} us", report.took_usec);
     manager.note_taken_over(report);
-    if kind == Kind::SoftReboot {
-        manager.look_after_ports();
-    }
     if changed {
         manager.say_which_nodes_are_gone();
     }

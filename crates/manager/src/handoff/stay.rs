@@ -95,9 +95,9 @@ impl Manager {
         self.feed(Event::StayOpen { sockets: Vec::new() });
     }
 
-    /// In the next userspace: closes ports that have no socket unit any more, since files have changed after the child
+    /// When the next userspace is up, so that nobody waits for it: closes ports that have no socket unit any more, since files have changed after the child
     /// looked; and opens those again whose node somebody has removed, so that clients find them.
-    pub(super) fn look_after_ports(&mut self) {
+    pub(crate) fn look_after_ports(&mut self) {
         let orphans: Vec<_> = self
             .store
             .entries()

@@ -92,6 +92,7 @@ pub(crate) fn init_main() -> ExitCode {
     let handlers = crash::install();
     let stopwatch = handoff::Stopwatch::start();
     memory::keep_large_pieces_apart();
+    memory::take_in_large_steps();
     std::panic::set_hook(Box::new(on_panic));
     let mut inherited = softboot_sys::inherited::take_all();
     let before = inherited.as_mut().ok().map_or(Before::Nothing, Before::arm);

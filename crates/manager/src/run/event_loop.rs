@@ -96,6 +96,9 @@ impl Manager {
             self.facts.boot_finished = Some(now);
             self.journal_boot_finished(now);
             self.close_adoptable();
+            if self.engine.soft_reboots() > 0 {
+                self.look_after_ports();
+            }
             self.complete_cycle();
             info!(
                 "boot finished in {} ({}, soft-reboots: {})",
