@@ -7,7 +7,8 @@
 //! - [`probe`] makes attempts against [`endpoint`]s at a fixed rate; [`record`] keeps every [`attempt`] without loss.
 //! - [`measure`] and [`stats`] are the pure computation: attempts and marks in, figures and their noise out.
 //! - [`result`] puts the figures of many records and cycles together; [`report`] shows them to people.
-//! - [`workload`] reads what is to run and to be probed, so that two managers can be given the same.
+//! - [`workload`] reads what is to run and to be probed, so that two managers can be given the same; [`serve`] is a service
+//!   that answers every kind of probe.
 //! - [`cli`] is the command line of the two programs.
 //!
 //! The clock of all is CLOCK_MONOTONIC, in nanoseconds, so a record can be laid beside the time stamps of any other
@@ -23,6 +24,7 @@ pub mod probe;
 pub mod record;
 pub mod report;
 pub mod result;
+pub mod serve;
 pub mod stats;
 pub mod workload;
 

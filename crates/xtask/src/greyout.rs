@@ -3,14 +3,23 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use softboot_initrd::compress::Compression;
 use softboot_initrd::packages::Trust;
 use softboot_initrd::reference::{Form, ReferenceRoot};
+use softboot_qemu::accel::{self, Wish};
+use softboot_qemu::machine::Accel;
 
 use crate::exit::Failure;
 use crate::guest;
 use crate::places::Places;
 use crate::progress::Reporter;
+use crate::provision::{self, Demo};
 use crate::reference;
+
+/// How many of each in a test machine, where all takes ten times as long.
+const VM_CYCLES: u32 = 3;
+/// An emulated processor does not make more attempts beside other work.
+const VM_RATE: u32 = 100;
 
 /// What `--help` adds.
 pub(crate) const HELP: &str = "\
@@ -33,6 +42,16 @@ kept, beside 10 to 500 idle sockets, a service with stored descriptors, or one t
 reexec: the manager alone is replaced; clients of a socket with Accept=yes have a service started for each, one
 in 10 ms. Its floor is a program that does nothing but that, and executes itself.
 
+--workload runs a file of services, sockets, endpoints and events (docs/greyout.md). The probe is a survivor inside each
+system then; endpoints with the view `host` are probed from here as well. The cases as such files, and one with every kind of
+endpoint, are in crates/greyout/workloads.
+
+--vm does the same in test machines: QEMU, a kernel of the distribution, softbootd or systemd as PID 1 of it. Emulated,
+all takes ten times as long, and only ratios say anything.
+
+  cargo xtask greyout --workload crates/greyout/workloads/endpoints.toml --html page.html
+  cargo xtask greyout --against systemd --vm --cases kept,stopped
+
 --against systemd fetches packages of the suite from the mirror of this machine's apt sources once, and builds two
 roots below the target directory; nothing is installed, and apt's state does not change. docs/reference.md says
 what the two are.
@@ -53,9 +72,18 @@ pub(crate) struct Options {
     /// Take a suite that is signed by no key of this machine
     #[arg(long)]
     allow_unsigned: bool,
-    /// How many soft-reboots of each system and case
-    #[arg(long, default_value_t = 10, value_name = "N")]
-    cycles: usize,
+    /// How many soft-reboots of each system and case [default: 10, or what the workload says; with --vm 3]
+    #[arg(long, value_name = "N")]
+    cycles: Option<u32>,
+    /// Run a workload file in the place of the cases (docs/greyout.md); may be given several times
+    #[arg(long, value_name = "FILE", conflicts_with = "cases")]
+    workload: Vec<PathBuf>,
+    /// In test machines, not in containers: the probe is a survivor in each
+    #[arg(long)]
+    vm: bool,
+    /// With --workload or --vm: attempts a second at each endpoint [default: the workload's; with --vm 100]
+    #[arg(long, value_name = "HERTZ", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: Option<u32>,
     /// kept, stopped, idle10, idle100, idle500, stored16, stored1000, slow-stop, slow-start,
     /// reexec [default: kept,stopped]
     #[arg(long, value_delimiter = ',', value_name = "CASE")]
@@ -77,57 +105,131 @@ enum Peer {
 /// Runs the task.
 pub(crate) fn run(options: &Options) -> Result<u8, Failure> {
     let places = Places::new();
-    if !rustix::process::geteuid().is_root() {
-        let text = "a container with a PID 1 of its own needs root; run this as root";
+    if !options.vm && !rustix::process::geteuid().is_root() {
+        let text = "a container with a PID 1 of its own needs root; run this as root, or with --vm";
         return Err(Failure::Host(text.to_owned()));
     }
-    let mut arguments = Vec::new();
-    if let Some(Peer::Systemd) = options.against {
-        let trust = if options.allow_unsigned {
-            Trust::Anything
-        } else {
-            Trust::Signed
-        };
-        let request = reference::request(&places, &options.suite, trust);
-        for form in [Form::Stripped, Form::Stock] {
-            let root = ReferenceRoot::build(&request, form, &mut Reporter::new())?;
-            let (version, path) = (&root.version, root.path.display());
-            arguments.push("--peer".to_owned());
-            arguments.push(format!("systemd {version} {}={path}", form.name()));
-        }
-    }
+    let files = files(options, &places)?;
+    let mut arguments = peers(options, &places)?;
     let programs = guest::build(&places)?;
     let scratch = places.vm("containers");
     std::fs::create_dir_all(&scratch)
         .map_err(|error| Failure::host(&format!("making {}", scratch.display()), error))?;
-    for (name, value) in [
-        ("--programs", programs.display().to_string()),
-        ("--scratch", scratch.display().to_string()),
-        ("--cycles", options.cycles.to_string()),
-    ] {
-        arguments.extend([name.to_owned(), value]);
-    }
-    if !options.cases.is_empty() {
-        arguments.extend(["--cases".to_owned(), options.cases.join(",")]);
+    let mut add = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+    add("--programs", programs.display().to_string());
+    add("--scratch", scratch.display().to_string());
+    let cycles = match options.cycles {
+        None if options.vm => Some(VM_CYCLES),
+        cycles => cycles,
+    };
+    if let Some(cycles) = cycles {
+        add("--cycles", cycles.to_string());
     }
     for (name, file) in [("--json", &options.json), ("--html", &options.html)] {
         if let Some(file) = file {
-            arguments.extend([name.to_owned(), file.display().to_string()]);
+            add(name, file.display().to_string());
         }
     }
-    arguments.extend(["--repeat".to_owned(), repeat(options)]);
+    add("--repeat", repeat(options));
+    let subject = if files.is_empty() {
+        if !options.cases.is_empty() {
+            add("--cases", options.cases.join(","));
+        }
+        "greyout"
+    } else {
+        let probe = guest::build_program(&places, "softboot-greyout", "softboot-probe")?;
+        add("--probe", probe.display().to_string());
+        let rate = options.rate.or(options.vm.then_some(VM_RATE));
+        if let Some(rate) = rate {
+            add("--rate", rate.to_string());
+        }
+        if options.vm {
+            arguments.extend(machine(&places)?);
+        }
+        arguments.extend(files.iter().map(|file| file.display().to_string()));
+        "workload"
+    };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // The directory is the caller's, so that a relative FILE is meant as it stands.
     let status = Command::new(cargo)
         .args(["run", "--quiet", "--release", "--package", "softboot-bench"])
         .args(["--bin", "softboot-bench", "--manifest-path"])
         .arg(places.root.join("Cargo.toml"))
-        .args(["--", "greyout"])
+        .args(["--", subject])
         .args(arguments)
         .stdin(Stdio::null())
         .status()
         .map_err(|error| Failure::host("running cargo", error))?;
     Ok(u8::from(!status.success()))
+}
+
+/// The workload files: those that are named, or in test machines those of the cases.
+fn files(options: &Options, places: &Places) -> Result<Vec<PathBuf>, Failure> {
+    if !options.workload.is_empty() || !options.vm {
+        return Ok(options.workload.clone());
+    }
+    let cases: Vec<&str> = match &options.cases[..] {
+        [] => vec!["kept", "stopped"],
+        cases => cases.iter().map(String::as_str).collect(),
+    };
+    cases
+        .into_iter()
+        .map(|case| {
+            let file = places.source(format!("crates/greyout/workloads/{case}.toml"));
+            match file.is_file() {
+                true => Ok(file),
+                false => Err(Failure::Host(format!("there is no case {case}; see --help"))),
+            }
+        })
+        .collect()
+}
+
+/// What to compare with, as arguments.
+fn peers(options: &Options, places: &Places) -> Result<Vec<String>, Failure> {
+    let mut arguments = Vec::new();
+    let Some(Peer::Systemd) = options.against else {
+        return Ok(arguments);
+    };
+    let trust = if options.allow_unsigned {
+        Trust::Anything
+    } else {
+        Trust::Signed
+    };
+    let request = reference::request(places, &options.suite, trust);
+    for form in [Form::Stripped, Form::Stock] {
+        let root = ReferenceRoot::build(&request, form, &mut Reporter::new())?;
+        let (version, path) = (&root.version, root.path.display());
+        arguments.push("--peer".to_owned());
+        arguments.push(format!("systemd {version} {}={path}", form.name()));
+    }
+    Ok(arguments)
+}
+
+/// What test machines are made of, as arguments.
+fn machine(places: &Places) -> Result<Vec<String>, Failure> {
+    let mut reporter = Reporter::new();
+    provision::ensure_qemu(&reporter)?;
+    let kernel = provision::kernel(places, None, &mut reporter)?;
+    let initrd =
+        Demo::prepare(places, &kernel, &[], &mut reporter)?.cached(Compression::DEFAULT, &reporter)?;
+    let choice = accel::choose(Wish::Auto, &kernel.image, &places.vm("accel.json"), |note| {
+        reporter.say(note)
+    });
+    drop(reporter);
+    eprintln!(
+        "Kernel {}; accelerator {}: {}.",
+        kernel.version, choice.accel, choice.reason
+    );
+    let mut arguments = vec![
+        "--kernel".to_owned(),
+        kernel.image.display().to_string(),
+        "--initrd".to_owned(),
+        initrd.display().to_string(),
+    ];
+    if choice.accel == Accel::Kvm {
+        arguments.push("--kvm".to_owned());
+    }
+    Ok(arguments)
 }
 
 /// What one types to measure the same again.
@@ -136,9 +238,19 @@ fn repeat(options: &Options) -> String {
     if options.against.is_some() {
         words.push(format!("--against systemd --suite {}", options.suite));
     }
-    words.push(format!("--cycles {}", options.cycles));
+    if options.vm {
+        words.push("--vm".to_owned());
+    }
+    if let Some(rate) = options.rate {
+        words.push(format!("--rate {rate}"));
+    }
+    if let Some(cycles) = options.cycles {
+        words.push(format!("--cycles {cycles}"));
+    }
     if !options.cases.is_empty() {
         words.push(format!("--cases {}", options.cases.join(",")));
     }
+    let files = options.workload.iter();
+    words.extend(files.map(|file| format!("--workload {}", file.display())));
     words.join(" ")
 }

@@ -49,13 +49,18 @@ pub(crate) fn build_faulty(places: &Places) -> Result<PathBuf, Failure> {
     Ok(faulty)
 }
 
-/// Builds the one program of a package that is not part of the image, statically as well.
+/// Builds the program that has the name of its package and is not part of the image, statically as well.
 pub(crate) fn build_one(places: &Places, package: &str) -> Result<PathBuf, Failure> {
+    build_program(places, package, package)
+}
+
+/// The same with a name of its own.
+pub(crate) fn build_program(places: &Places, package: &str, name: &str) -> Result<PathBuf, Failure> {
     let programs = build_packages(places, &[package], &[])?;
     let program = programs
         .into_iter()
-        .find(|path| path.file_name() == Some(package.as_ref()));
-    program.ok_or_else(|| Failure::Host(format!("cargo built no program {package}")))
+        .find(|path| path.file_name() == Some(name.as_ref()));
+    program.ok_or_else(|| Failure::Host(format!("cargo built no program {name}")))
 }
 
 fn build_packages(places: &Places, packages: &[&str], features: &[&str]) -> Result<Vec<PathBuf>, Failure> {

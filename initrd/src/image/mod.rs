@@ -8,6 +8,7 @@
 mod entry;
 mod error;
 mod list;
+mod tree;
 mod unpack;
 mod write;
 

@@ -11,6 +11,9 @@ use softboot_bench::fdstore::{self, Kind, Role};
 use softboot_bench::greyout::{self, Case, Peer};
 use softboot_bench::{machine::Machine, record::Record, table};
 use softboot_bench::{pid1, spawn};
+use softboot_greyout::report::Paint;
+use softboot_greyout::result::Results;
+use softboot_qemu::machine::Accel;
 
 /// Measures softboot beside floors and peers.
 #[derive(Debug, Parser)]
@@ -111,6 +114,48 @@ enum Command {
         /// An existing directory for the roots
         #[arg(long, value_name = "DIRECTORY")]
         scratch: PathBuf,
+        /// Write a page that needs nothing but itself
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+        /// What repeats it, for the result
+        #[arg(long, default_value = "")]
+        repeat: String,
+        /// Write the result as JSON; `-` is standard output
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Workload files: how long nobody answers, at every endpoint of theirs
+    Workload {
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Attempts a second, in the place of the files'
+        #[arg(long)]
+        rate: Option<u32>,
+        /// Where softboot-container, softboot-scenario, softbootd and softctl are
+        #[arg(long, value_name = "DIRECTORY")]
+        programs: PathBuf,
+        /// softboot-probe, static
+        #[arg(long, value_name = "FILE")]
+        probe: PathBuf,
+        /// A root to compare with, and its name; may be given several times
+        #[arg(long, value_name = "NAME=DIRECTORY", value_parser = peer)]
+        peer: Vec<Peer>,
+        /// In the place of the file's
+        #[arg(long)]
+        cycles: Option<u32>,
+        /// An existing directory for the roots
+        #[arg(long, value_name = "DIRECTORY")]
+        scratch: PathBuf,
+        /// In test machines with this kernel
+        #[arg(long, value_name = "FILE", requires = "initrd")]
+        kernel: Option<PathBuf>,
+        /// With --kernel: the demo image
+        #[arg(long, value_name = "FILE")]
+        initrd: Option<PathBuf>,
+        /// With --kernel: the machine's processors are the host's
+        #[arg(long)]
+        kvm: bool,
         /// Write a page that needs nothing but itself
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
@@ -252,20 +297,64 @@ fn run(command: Command) -> Result<(), Error> {
             write_json(&results, json.as_deref())?;
             eprintln!("{}", Machine::current());
             eprint!("{}", greyout::render(&measured.outcomes));
-            if let Some(page) = &html {
-                greyout::write_page(&results, page)?;
-                eprintln!("The page is {}.", page.display());
-            }
-            match measured.interrupted {
-                false => Ok(()),
-                true => Err(Error {
-                    what: "measuring".to_owned(),
-                    reason: "interrupted; what was measured until then is written".to_owned(),
-                }),
-            }
+            written(&results, html.as_deref(), measured.interrupted)
+        }
+        Command::Workload {
+            files,
+            rate,
+            programs,
+            probe,
+            peer,
+            cycles,
+            scratch,
+            kernel,
+            initrd,
+            kvm,
+            html,
+            repeat,
+            json,
+        } => {
+            let vm = kernel.zip(initrd).map(|(kernel, initrd)| greyout::file::VmParts {
+                kernel,
+                initrd,
+                accel: if kvm { Accel::Kvm } else { Accel::Tcg },
+            });
+            let plan = greyout::file::Plan {
+                workloads: files,
+                cycles,
+                rate,
+                programs,
+                probe,
+                peers: peer,
+                scratch,
+                vm,
+            };
+            let measured = greyout::file::run(&plan, &repeat, &mut progress)?;
+            write_json(&measured.results, json.as_deref())?;
+            eprintln!("{}", Machine::current());
+            let terminal = std::io::stderr().is_terminal();
+            let (no_color, term) = (std::env::var_os("NO_COLOR"), std::env::var_os("TERM"));
+            let paint = Paint::choose(terminal, no_color.as_deref(), term.as_deref());
+            eprint!("{}", softboot_greyout::report::summary(&measured.results, paint));
+            written(&measured.results, html.as_deref(), measured.interrupted)
         }
         Command::SpawnIn { mib, runs, program } => spawn::in_process_of(mib, runs, &program),
         Command::ExecAndRead { descriptors, bytes } => pid1::exec_and_read(descriptors, bytes),
+    }
+}
+
+/// The page, and whether it was all.
+fn written(results: &Results, html: Option<&Path>, interrupted: bool) -> Result<(), Error> {
+    if let Some(page) = html {
+        greyout::write_page(results, page)?;
+        eprintln!("The page is {}.", page.display());
+    }
+    match interrupted {
+        false => Ok(()),
+        true => Err(Error {
+            what: "measuring".to_owned(),
+            reason: "interrupted; what was measured until then is written".to_owned(),
+        }),
     }
 }
 

@@ -5,6 +5,7 @@
 //! reaches the service's socket through `/proc/PID/root`: whatever happens inside, it goes on.
 
 mod cycle;
+pub mod file;
 mod floor;
 mod report;
 mod root;

@@ -59,6 +59,8 @@ enum Action {
     Run(Run),
     /// Put a mark into the record of a running probe: begin NAME, end, or note TEXT.
     Mark(SendMark),
+    /// Be a service that answers every kind of probe, at the socket that is standard input.
+    Serve,
 }
 
 #[derive(Debug, Args)]
@@ -75,9 +77,9 @@ struct Run {
     /// Where the record goes. A file that is there is not overwritten.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Attempts a second on each endpoint.
-    #[arg(long, value_name = "HERTZ", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    rate: u32,
+    /// Attempts a second on each endpoint [default: 1000, or what the workload says].
+    #[arg(long, value_name = "HERTZ", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: Option<u32>,
     /// What each step of an attempt may take [default: 5s, udp 100ms].
     #[arg(long, value_name = "TIME", value_parser = time)]
     timeout: Option<Duration>,
@@ -134,6 +136,9 @@ fn time(text: &str) -> Result<Duration, String> {
 pub fn main(cli: Cli) -> ExitCode {
     let result = match cli.action {
         Action::Run(run) => probe(run),
+        Action::Serve => {
+            crate::serve::serve_stdin().map_err(|error| format!("serving standard input: {error}"))
+        }
         Action::Mark(mark) => {
             send_mark(&mark.socket, &mark.mark.join(" ")).map_err(|error| error.to_string())
         }
@@ -153,7 +158,8 @@ fn probe(options: Run) -> Result<(), String> {
         signal_hook::flag::register(signal, Arc::clone(&stop))
             .map_err(|error| format!("catching signal {signal}: {error}"))?;
     }
-    let interval = Duration::from_nanos(1_000_000_000 / u64::from(options.rate.max(1)));
+    let every = |rate: u32| Duration::from_nanos(1_000_000_000 / u64::from(rate.max(1)));
+    let interval = every(options.rate.unwrap_or(1000));
     let probe = |(name, endpoint): (String, Endpoint)| Probe {
         timeout: options.timeout.unwrap_or_else(|| endpoint.default_timeout()),
         name,
@@ -168,7 +174,10 @@ fn probe(options: Run) -> Result<(), String> {
             WorkloadView::Survivor => (View::Survivor, "survivor"),
             WorkloadView::Host => (View::Host, "host"),
         };
-        probes.extend(workload.seen_from(view));
+        probes.extend(workload.seen_from(view).into_iter().map(|probe| Probe {
+            interval: options.rate.map_or(probe.interval, every),
+            ..probe
+        }));
         labels.insert("case".to_owned(), workload.case);
         labels.insert("view".to_owned(), name.to_owned());
     }

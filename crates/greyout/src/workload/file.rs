@@ -49,6 +49,8 @@ struct FileSocket {
     accept: bool,
     #[serde(default)]
     kept: bool,
+    #[serde(default)]
+    settings: BTreeMap<Spanned<String>, Spanned<String>>,
     copies: Option<Spanned<u32>>,
 }
 
@@ -147,7 +149,18 @@ pub(super) fn parse(text: &str) -> Result<Workload, Vec<Wrong>> {
 }
 
 fn service(file: FileService, names: &mut BTreeSet<String>, found: &mut Found) -> Service {
-    for (key, value) in &file.settings {
+    let settings = settings(file.settings, found);
+    Service {
+        name: found.take(unit(&file.name, ".service", names)),
+        exec: found.take(line(&file.exec)),
+        survives: file.survives,
+        settings,
+    }
+}
+
+/// Lines of a section of a unit file.
+fn settings(lines: BTreeMap<Spanned<String>, Spanned<String>>, found: &mut Found) -> Vec<(String, String)> {
+    for (key, value) in &lines {
         if !key.get_ref().chars().all(|c| c.is_ascii_alphanumeric()) || key.get_ref().is_empty() {
             found.0.push(Wrong::new(
                 key.span(),
@@ -156,15 +169,10 @@ fn service(file: FileService, names: &mut BTreeSet<String>, found: &mut Found) -
         }
         found.take(line(value).map(drop));
     }
-    let settings = file.settings.into_iter();
-    Service {
-        name: found.take(unit(&file.name, ".service", names)),
-        exec: found.take(line(&file.exec)),
-        survives: file.survives,
-        settings: settings
-            .map(|(key, value)| (key.into_inner(), value.into_inner()))
-            .collect(),
-    }
+    lines
+        .into_iter()
+        .map(|(key, value)| (key.into_inner(), value.into_inner()))
+        .collect()
 }
 
 fn socket(file: FileSocket, services: &[Service], names: &mut BTreeSet<String>, found: &mut Found) -> Socket {
@@ -193,6 +201,7 @@ fn socket(file: FileSocket, services: &[Service], names: &mut BTreeSet<String>, 
         service,
         accept: file.accept,
         kept: file.kept,
+        settings: settings(file.settings, found),
         copies,
     }
 }

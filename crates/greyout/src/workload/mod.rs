@@ -59,6 +59,8 @@ pub struct Socket {
     pub accept: bool,
     /// It is not stopped in a soft-reboot.
     pub kept: bool,
+    /// More lines of its section `[Socket]`.
+    pub settings: Vec<(String, String)>,
     /// So many of it. More than one are numbered, and listen on paths that are numbered.
     pub copies: u32,
 }

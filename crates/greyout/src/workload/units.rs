@@ -77,6 +77,9 @@ fn files(socket: &Socket) -> Vec<UnitFile> {
             if socket.kept {
                 text.push_str("DeferTrigger=yes\n");
             }
+            for (key, value) in &socket.settings {
+                let _ = writeln!(text, "{key}={value}");
+            }
             UnitFile { name, text }
         })
         .collect()

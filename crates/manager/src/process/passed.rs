@@ -4,7 +4,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use fdstore::EntryId;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use softboot_engine::{FdToken, Spawn};
+use softboot_engine::{FdToken, Spawn, UnitId};
 use softboot_unit::{ServiceSection, UnitName};
 
 use crate::owner::Role;
@@ -53,6 +53,15 @@ impl Manager {
 
     pub(super) fn connection(&self, unit: &UnitName, token: FdToken) -> Option<OwnedFd> {
         let entry = self.connection_entry(unit, token)?;
+        self.store.fd(entry)?.try_clone_to_owned().ok()
+    }
+
+    /// StandardInput=socket without Accept=yes is the unit's only port (systemd.exec(5)).
+    pub(super) fn only_port(&self, unit: UnitId) -> Option<OwnedFd> {
+        let sockets = self.engine.sockets_of(unit);
+        let names = sockets.into_iter().filter_map(|socket| self.engine.name(socket));
+        let mut ports = names.flat_map(|name| self.ports(name));
+        let entry = ports.next().filter(|_| ports.next().is_none())?;
         self.store.fd(entry)?.try_clone_to_owned().ok()
     }
 

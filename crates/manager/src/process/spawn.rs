@@ -104,7 +104,10 @@ impl Manager {
         })
         .map_err(refused(code::EXEC))?;
 
-        let connection = wish.connection.and_then(|token| self.connection(&name, token));
+        let connection = match wish.connection {
+            Some(token) => self.connection(&name, token),
+            None => self.only_port(wish.unit),
+        };
         let stdio = streams::open_all(
             &service.exec,
             &streams::Available {

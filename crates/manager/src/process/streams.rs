@@ -117,7 +117,8 @@ fn open_one(
         StdStream::Socket => match &available.connection {
             Some(connection) => dup(connection).map_err(|error| failed("connection", error)),
             None => Err(name(
-                "socket: there is no connection (only instances of Accept=yes sockets have one)",
+                "socket: there is none, or more than one (it is the connection of an Accept=yes socket's instance, or the only \
+                 port of the unit's sockets)",
             )),
         },
         StdStream::File(path) => open_file(path, direction, OFlags::empty()),

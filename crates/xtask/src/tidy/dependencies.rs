@@ -51,6 +51,8 @@ pub(super) const TABLE: &[Row] = &[
             "fdstore",
             "softboot-engine",
             "softboot-greyout",
+            "softboot-initrd",
+            "softboot-qemu",
             "softboot-sys",
             "softboot-tests",
             "softboot-unit",
