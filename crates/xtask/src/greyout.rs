@@ -96,6 +96,24 @@ pub(crate) struct Options {
     json: Option<PathBuf>,
 }
 
+impl Options {
+    /// One workload with softbootd alone.
+    pub(crate) fn of_workload(file: PathBuf, cycles: u32, json: PathBuf) -> Options {
+        Options {
+            against: None,
+            suite: reference::SUITE.to_owned(),
+            allow_unsigned: false,
+            cycles: Some(cycles),
+            workload: vec![file],
+            vm: false,
+            rate: None,
+            cases: Vec::new(),
+            html: None,
+            json: Some(json),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Peer {
     /// The newest systemd of the suite, stripped to the fastest fair configuration and as installed

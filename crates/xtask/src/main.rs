@@ -5,6 +5,7 @@ mod c;
 mod exit;
 mod fuzz;
 mod greyout;
+mod greyout_check;
 mod guest;
 mod initrd;
 mod man;

@@ -11,6 +11,7 @@ use softboot_qemu::machine::Machine;
 use softboot_tests::suite::{ContainerForm, Form, Report, Selection, run_suite};
 
 use crate::exit::Failure;
+use crate::greyout_check;
 use crate::guest;
 use crate::places::Places;
 use crate::progress::Reporter;
@@ -21,10 +22,10 @@ use crate::tidy;
 /// What `--help` adds.
 pub(crate) const HELP: &str = "\
 Scenarios, in container and VM: page, soft-reboots, reexec-queue, crash, defer, environment, next-root, stages,
-survivors, packages; in the VM only: status-exit, stubborn, bad-input, ending; in a container only: clients,
+survivors, stay-open, packages; in the VM only: status-exit, stubborn, bad-input, ending; in a container only: clients,
 refused-handoff, faults, soak, versions, pid1-signals, unit-log, fd-store, doublings, services, verbs, bad-calls,
-forking, ports, devices, mounts, varlinkctl and reference (which fetch the newest systemd of a suite, and are
-skipped where that cannot be had).
+forking, ports, devices, mounts, cycles, snapshot, contexts, actions, hardship, handoff-state, varlinkctl and
+reference (the last two fetch the newest systemd of a suite, and are skipped where that cannot be had).
 --scenario runs any of them in either. Each runs in a system of its own. Without root the
 container step is skipped and said to be; everything else runs.
 
@@ -64,11 +65,13 @@ enum Step {
     Fuzz,
     /// Scenarios in a container on this kernel (needs root)
     Container,
+    /// A workload with every kind of endpoint in a container: each is probed, and none loses what it must not (needs root)
+    Greyout,
     /// Scenarios in the virtual machine
     Vm,
 }
 
-const ALL: [Step; 8] = [
+const ALL: [Step; 9] = [
     Step::Tidy,
     Step::Format,
     Step::Lint,
@@ -76,6 +79,7 @@ const ALL: [Step; 8] = [
     Step::C,
     Step::Fuzz,
     Step::Container,
+    Step::Greyout,
     Step::Vm,
 ];
 
@@ -157,6 +161,7 @@ fn run_step(step: Step, options: &Options, places: &Places, tally: &mut Tally) -
             tally.count_all(crate::fuzz::test(places, FUZZ_SECONDS)?);
             Ok(())
         }
+        Step::Greyout => greyout(places, tally),
         Step::Container => container(options, places, tally),
         Step::Vm => vm(options, places, tally),
     }
@@ -248,6 +253,20 @@ fn container(options: &Options, places: &Places, tally: &mut Tally) -> Result<()
             }
         }
     }
+    Ok(())
+}
+
+fn greyout(places: &Places, tally: &mut Tally) -> Result<(), Failure> {
+    if !rustix::process::geteuid().is_root() {
+        println!("   A container with softbootd as its PID 1 needs root; run this step as root, too.");
+        tally.skipped.push("greyout: not root".to_owned());
+        return Ok(());
+    }
+    let faults = greyout_check::run(places)?;
+    for fault in &faults {
+        println!("   FAIL {fault}");
+    }
+    tally.count("greyout", faults.is_empty());
     Ok(())
 }
 
