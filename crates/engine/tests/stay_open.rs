@@ -186,3 +186,27 @@ fn it_goes_along_in_a_reexec() {
     assert_eq!(world.sub("idle.socket"), "deferred");
     assert!(!world.watched.contains(&world.id("each.socket")));
 }
+
+#[test]
+fn a_kept_socket_with_other_ports_in_the_next_userspace_is_reconciled() {
+    let kept = |path: &str| {
+        let port = softboot_unit::Port {
+            kind: softboot_unit::PortKind::Stream,
+            address: softboot_unit::Address::Path(path.to_owned()),
+        };
+        let socket = socket("kept.socket", "web.service").unit(|u| u.ignore_on_isolate = true);
+        let mut all = units();
+        all.push(socket.socket(|s| s.ports = vec![port]).done());
+        all
+    };
+    for (path, wanted) in [("/run/kept", false), ("/run/elsewhere", true)] {
+        let mut world = World::new(kept("/run/kept"));
+        world.start("kept.socket");
+        soft_reboot(&mut world);
+        world.trace.clear();
+        world.soft_reboot(kept(path));
+        let unit = world.id("kept.socket");
+        let done = world.trace.contains(&Action::ReconcileSockets { unit });
+        assert_eq!(done, wanted, "{path}");
+    }
+}

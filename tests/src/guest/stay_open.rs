@@ -36,6 +36,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     control::wait_running()?;
     let _units = units()?;
     call("Reload", json!({}))?;
+    control::start("moved.socket")?;
     for (name, _, _) in SOCKETS.into_iter().chain([("lost", true, "")]) {
         control::start(&format!("{name}.socket"))?;
     }
@@ -44,12 +45,20 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     }
     // The running manager does not know, and the next userspace reads it.
     let _changed = UnitFile::write("changed.socket", &socket("changed", "[Socket]\nBacklog=77\n"))?;
+    let _moved = UnitFile::write("moved.socket", &moved("/run/stay-open/moved-there"))?;
     foretold(output)?;
     under_load(output)?;
     output.check(
         ask(&node("lost")).is_ok_and(|answer| answer == "hello\n"),
         "a port whose node was removed while userspace ended is opened anew",
     )?;
+    output.check(
+        ask("/run/stay-open/moved-there").is_ok_and(|answer| answer == "hello\n"),
+        "a kept socket whose file names another place is open there",
+    )?;
+    output.check(ask("/run/stay-open/moved").is_err(), "and nowhere else")?;
+    control::stop("moved.socket")?;
+    softctl(&["stop", "moved.service"])?;
     for (name, _, _) in SOCKETS.into_iter().chain([("lost", true, "")]) {
         let _ = fs::remove_file(format!("{WANTS}/{name}.socket"));
         control::stop(&format!("{name}.socket"))?;
@@ -96,6 +105,8 @@ fn units() -> Result<Vec<UnitFile>, Error> {
             std::os::unix::fs::symlink(format!("../{name}.socket"), link).doing("wanting a socket")?;
         }
     }
+    files.push(UnitFile::write("moved.socket", &moved("/run/stay-open/moved"))?);
+    files.push(UnitFile::write("moved.service", &serve)?);
     // While it stops, sockets with default dependencies are closed already.
     files.push(UnitFile::write(
         "slow.service",
@@ -111,6 +122,13 @@ fn node(name: &str) -> String {
         "passing" => "/run/passing/node".to_owned(),
         _ => format!("/run/stay-open/{name}"),
     }
+}
+
+/// Kept by its own file.
+fn moved(node: &str) -> String {
+    format!(
+        "[Unit]\nDefaultDependencies=no\nIgnoreOnIsolate=yes\n[Socket]\nDeferTrigger=yes\nListenStream={node}\n"
+    )
 }
 
 fn socket(name: &str, text: &str) -> String {

@@ -54,7 +54,7 @@ impl Engine {
         engine.next_process = saved.next_process.max(1);
         engine.jobs.continue_after(saved.last_job);
         engine.soft_reboots = saved.soft_reboots;
-        engine.load_saved(&units, definitions, how);
+        let moved = engine.load_saved(&units, definitions, how);
         for unit in units {
             engine.restore_unit(unit);
         }
@@ -93,6 +93,7 @@ impl Engine {
                     });
                 }
                 engine.begin_userspace();
+                engine.reconcile(&moved);
             }
         }
         engine.rearm();
@@ -100,8 +101,13 @@ impl Engine {
         (engine, actions)
     }
 
-    /// Puts units into the table in their old order, then the new ones.
-    fn load_saved(&mut self, saved: &[SavedUnit], definitions: Vec<Definition>, how: Resume) {
+    /// Puts units into the table in their old order, then the new ones. Returns sockets whose ports are others now.
+    fn load_saved(
+        &mut self,
+        saved: &[SavedUnit],
+        definitions: Vec<Definition>,
+        how: Resume,
+    ) -> Vec<UnitName> {
         let order: Vec<UnitName> = definitions
             .iter()
             .map(|definition| definition.name.clone())
@@ -111,9 +117,15 @@ impl Engine {
             .map(|definition| (definition.name.clone(), definition))
             .collect();
         let aliases: BTreeSet<UnitName> = given.values().flat_map(|d| d.aliases.iter().cloned()).collect();
-        let mut list = Vec::new();
+        let (mut list, mut moved) = (Vec::new(), Vec::new());
         for unit in saved {
             let found = given.remove(&unit.name);
+            if let (Some(found), Some(old)) = (&found, &unit.definition)
+                && found.load == LoadState::Loaded
+                && has_other_ports(old, found)
+            {
+                moved.push(unit.name.clone());
+            }
             let old = unit
                 .definition
                 .as_ref()
@@ -133,6 +145,18 @@ impl Engine {
         }
         list.extend(order.iter().filter_map(|name| given.remove(name)));
         self.units.load(list);
+        moved
+    }
+
+    /// An open socket that the next userspace configures with other ports: what it no longer has is closed, what is new is
+    /// opened.
+    fn reconcile(&mut self, moved: &[UnitName]) {
+        for name in moved {
+            let unit = self.units.find(name);
+            if let Some(unit) = unit.filter(|unit| self.socket_state(*unit).has_ports()) {
+                self.act(Action::ReconcileSockets { unit });
+            }
+        }
     }
 
     fn restore_unit(&mut self, saved: SavedUnit) {
@@ -311,6 +335,13 @@ fn end_without_process(service: &mut Service) {
         } else {
             ServiceState::Dead
         };
+    }
+}
+
+fn has_other_ports(old: &Definition, new: &Definition) -> bool {
+    match (&old.kind, &new.kind) {
+        (KindSection::Socket(old), KindSection::Socket(new)) => old.ports != new.ports,
+        _ => false,
     }
 }
 
