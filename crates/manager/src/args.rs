@@ -29,6 +29,8 @@ pub(crate) enum Mode {
     RehearseRoot,
     /// The child that changes the root.
     SwitchRoot,
+    /// The child that looks after a terminal when the service that had it is gone.
+    LeaveTerminal,
     /// Print the version.
     Version,
     /// Print the help text.
@@ -43,6 +45,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Mode, Str
             "--verify" => return Ok(Mode::Verify),
             "--rehearse-root" => return Ok(Mode::RehearseRoot),
             "--switch-root" => return Ok(Mode::SwitchRoot),
+            crate::process::LEAVE_TERMINAL => return Ok(Mode::LeaveTerminal),
             "--version" => return Ok(Mode::Version),
             "--help" | "-h" => return Ok(Mode::Help),
             _ if pid_1 => {}
@@ -89,6 +92,10 @@ mod tests {
         assert_eq!(mode(&["--verify"]), Ok(Mode::Verify));
         assert_eq!(mode(&["--rehearse-root"]), Ok(Mode::RehearseRoot));
         assert_eq!(mode(&["--switch-root"]), Ok(Mode::SwitchRoot));
+        assert_eq!(
+            mode(&["--leave-terminal", "/dev/tty1", "reset"]),
+            Ok(Mode::LeaveTerminal)
+        );
         assert_eq!(mode(&["-h"]), Ok(Mode::Help));
         assert_eq!(mode(&["--version"]), Ok(Mode::Version));
     }

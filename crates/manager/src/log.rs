@@ -4,9 +4,11 @@
 
 use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -15,15 +17,20 @@ use tracing::{Event, Level, Metadata, Subscriber};
 const MAX_LINE: usize = 900;
 
 struct Log {
-    sink: Option<OwnedFd>,
+    sink: Mutex<Option<OwnedFd>>,
     kmsg: bool,
     spans: AtomicU64,
 }
 
+const CONSOLE: &str = "/dev/console";
+
+fn open(path: &str) -> Option<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    rustix::fs::open(path, flags, Mode::empty()).ok()
+}
+
 /// Sends `tracing` output to /dev/kmsg, or to /dev/console in a container (its kernel log is the host's).
 pub(crate) fn start(container: bool) {
-    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let open = |path: &str| rustix::fs::open(path, flags, Mode::empty()).ok();
     let kmsg = if container { None } else { open("/dev/kmsg") };
     if kmsg.is_some() {
         // Ten lines in five seconds are what the kernel takes otherwise, and the end of a machine has more to say. Where
@@ -31,10 +38,10 @@ pub(crate) fn start(container: bool) {
         let _ = std::fs::write("/proc/sys/kernel/printk_devkmsg", "on\n");
     }
     let is_kmsg = kmsg.is_some();
-    let sink = kmsg.or_else(|| open("/dev/console"));
+    let sink = kmsg.or_else(|| open(CONSOLE));
     // A second call (never in practice) keeps the first subscriber.
     let _ = tracing::subscriber::set_global_default(Log {
-        sink,
+        sink: Mutex::new(sink),
         kmsg: is_kmsg,
         spans: AtomicU64::new(1),
     });
@@ -54,7 +61,10 @@ impl Subscriber for Log {
     fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let Some(sink) = &self.sink else { return };
+        let Ok(mut sink) = self.sink.lock() else { return };
+        if sink.is_none() {
+            return;
+        }
         let mut text = Text::default();
         event.record(&mut text);
         let mut line = String::with_capacity(text.message.len() + 32);
@@ -81,7 +91,18 @@ impl Subscriber for Log {
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
-        let _ = rustix::io::write(sink, format!("{line}\n").as_bytes());
+        let line = format!("{line}\n");
+        let write = |sink: &Option<OwnedFd>| match sink {
+            Some(sink) => rustix::io::write(sink, line.as_bytes()),
+            None => Ok(0),
+        };
+        // A service whose terminal this is may have hung it up (TTYVHangup=).
+        if write(&sink) == Err(Errno::IO) && !self.kmsg {
+            if let Some(anew) = open(CONSOLE) {
+                *sink = Some(anew);
+            }
+            let _ = write(&sink);
+        }
     }
 
     fn enter(&self, _span: &Id) {}

@@ -97,6 +97,7 @@ impl Manager {
             self.invocations.remove(&name);
         }
         self.remove_files_of(&name, runtime_directories);
+        self.leave_terminal(&name);
     }
 
     /// What the unit's processes had below /run.

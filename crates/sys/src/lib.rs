@@ -17,6 +17,7 @@
 //! | [`loop_device`], [`device_mapper`], [`watchdog`] | a file as a device, taking one apart, keeping the reset away | ioctls with structs |
 //! | [`namespace`] | a mount table of one's own | unsafe in rustix, for flags that this does not use |
 //! | [`swap`] | swapoff | no wrapper |
+//! | [`terminal`] | what a service leaves on a terminal | TIOCVHANGUP and VT_DISALLOCATE have no wrapper |
 //!
 //! Not here, because rustix has it: epoll, timerfd, inotify, mount, reboot, pidfd_open, pidfd_send_signal, prctl.
 
@@ -39,6 +40,7 @@ pub mod signals;
 pub mod sockopt;
 pub mod spawn;
 pub mod swap;
+pub mod terminal;
 pub mod vsock;
 pub mod wait;
 pub mod watchdog;

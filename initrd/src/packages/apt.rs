@@ -20,6 +20,8 @@ pub(super) struct Package {
     pub(super) section: String,
     /// `Pre-Depends` and `Depends`: names, each with its alternatives.
     pub(super) depends: Vec<Vec<String>>,
+    /// Whether a source has this version; one that is only installed here has no file anywhere.
+    pub(super) offered: bool,
 }
 
 impl Package {
@@ -27,6 +29,14 @@ impl Package {
     /// `universe/libs`.
     pub(super) fn is_library(&self) -> bool {
         matches!(self.section.rsplit('/').next(), Some("libs" | "oldlibs"))
+    }
+
+    /// Of all versions in the order of `apt-cache show`, newest first, the first that a source has.
+    pub(super) fn parse_offered(text: &str) -> Option<Self> {
+        let mut stanzas = text
+            .split("\n\n")
+            .filter_map(|stanza| Self::parse(stanza.trim_start()));
+        stanzas.find(|package| package.offered)
     }
 
     /// Reads the first stanza of `apt-cache show` (deb-control(5)).
@@ -40,6 +50,7 @@ impl Package {
                 "Package" => package.name = value.into(),
                 "Version" => package.version = value.into(),
                 "Section" => package.section = value.into(),
+                "Filename" => package.offered = true,
                 "Depends" | "Pre-Depends" => package.depends.extend(parse_depends(value)),
                 _ => {}
             }
@@ -77,15 +88,23 @@ impl<'a> Apt<'a> {
         })
     }
 
-    /// What apt knows of the newest version of a package; `None` when it does not know it. As root, lists that do not
-    /// know it are fetched once.
+    /// What apt knows of the version of a package that it would install, or where that is installed here and nowhere to be
+    /// had, of the newest that is; `None` when it does not know it. As root, lists that do not know it are fetched once.
     pub(super) fn show(&self, name: &str) -> Result<Option<Package>, Error> {
-        let ask = || -> Result<Option<Package>, Error> {
+        let ask = |versions: &str| -> Result<String, Error> {
             let output = run(
-                Command::new("apt-cache").args(["show", "--no-all-versions", "--", name]),
+                Command::new("apt-cache").args(["show", versions, "--", name]),
                 name,
             )?;
-            Ok(Package::parse(&String::from_utf8_lossy(&output.stdout)))
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let ask = || -> Result<Option<Package>, Error> {
+            match Package::parse(&ask("--no-all-versions")?) {
+                Some(installed) if !installed.offered => {
+                    Ok(Package::parse_offered(&ask("--all-versions")?).or(Some(installed)))
+                }
+                other => Ok(other),
+            }
         };
         match ask()? {
             None if self.lists_are_empty() && self.update()? => ask(),
@@ -112,16 +131,7 @@ impl<'a> Apt<'a> {
             .prefix(".fetch-")
             .tempdir_in(self.cache)
             .map_err(|source| cache_error(self.cache, source))?;
-        let archive = match self.download(name, version, work.path()) {
-            // Lists older than the archive name versions that are gone.
-            Err(error @ Error::Download { .. }) => {
-                if !self.update()? {
-                    return Err(error);
-                }
-                self.download(name, version, work.path())?
-            }
-            other => other?,
-        };
+        let archive = self.download(name, version, work.path())?;
         let unpacked = work.path().join("root");
         let mut command = Command::new("dpkg-deb");
         command.arg("-x").arg(&archive).arg(&unpacked);
@@ -175,7 +185,7 @@ impl<'a> Apt<'a> {
     }
 
     /// Fetches the lists, as root and once. Whether they were.
-    fn update(&self) -> Result<bool, Error> {
+    pub(super) fn update(&self) -> Result<bool, Error> {
         if self.updated.replace(true) || !rustix::process::geteuid().is_root() {
             return Ok(false);
         }

@@ -31,12 +31,9 @@ impl PackageStore {
             return find(&paths, KEY);
         }
         let apt = Apt::new(&self.cache)?;
-        progress.step("resolving the kernel", 0, 0);
-        let wanted = resolve(&apt)?;
-        progress.step("resolving the kernel", 1, 1);
-        let roots = self.fetch_exact(&apt, &wanted, progress)?;
+        let roots = self.fetch_resolved(&apt, "resolving the kernel", resolve, progress)?;
         let paths: Vec<&Path> = roots.iter().map(|root| root.path.as_path()).collect();
-        let kernel = find(&paths, wanted.first().map_or(KEY, |(name, _)| name))?;
+        let kernel = find(&paths, roots.first().map_or(KEY, |root| &root.name))?;
         stamp::write(&self.cache, KEY, &roots)?;
         Ok(kernel)
     }

@@ -159,12 +159,36 @@ impl PackageStore {
             return Ok(roots);
         }
         let apt = Apt::new(&self.cache)?;
-        progress.step("resolving packages", 0, 0);
-        let wanted = resolve(&apt, names)?;
-        progress.step("resolving packages", 1, 1);
-        let roots = self.fetch_exact(&apt, &wanted, progress)?;
+        let roots = self.fetch_resolved(&apt, "resolving packages", |apt| resolve(apt, names), progress)?;
         stamp::write(&self.cache, &key, &roots)?;
         Ok(roots)
+    }
+
+    /// Finds out what to fetch, and fetches it. Lists older than the archive name versions that are gone, and packages that
+    /// are replaced by others: then once more with new lists.
+    fn fetch_resolved(
+        &self,
+        apt: &Apt<'_>,
+        what: &str,
+        resolve: impl Fn(&Apt<'_>) -> Result<Vec<(String, String)>, Error>,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<PackageRoot>, Error> {
+        let mut fetch = || {
+            progress.step(what, 0, 0);
+            let wanted = resolve(apt)?;
+            progress.step(what, 1, 1);
+            self.fetch_exact(apt, &wanted, progress)
+        };
+        match fetch() {
+            Err(error @ Error::Download { .. }) => {
+                if apt.update()? {
+                    fetch()
+                } else {
+                    Err(error)
+                }
+            }
+            other => other,
+        }
     }
 
     /// Downloads and unpacks these (name, version), each into a directory of its own.

@@ -22,6 +22,15 @@ fn a_stanza_gives_name_version_and_dependencies_with_alternatives() {
 }
 
 #[test]
+fn a_version_that_is_only_installed_here_is_not_offered() {
+    let text = "Package: x\nStatus: install ok installed\nVersion: 3\n\nPackage: x\nVersion: 2\nFilename: pool/x_2.deb\n\n\
+                Package: x\nVersion: 1\nFilename: pool/x_1.deb\n";
+    assert!(!Package::parse(text).unwrap().offered);
+    assert_eq!(Package::parse_offered(text).unwrap().version, "2");
+    assert_eq!(Package::parse_offered("Package: x\nVersion: 3\n"), None);
+}
+
+#[test]
 fn what_was_fetched_is_served_again_without_apt() {
     let dir = tempfile::tempdir().unwrap();
     let root = PackageRoot {

@@ -43,6 +43,7 @@ mod status_exit;
 mod stay_open;
 mod stubborn;
 mod survivors;
+mod terminal;
 mod told;
 mod unit_log;
 mod units;
@@ -427,6 +428,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: environment::run,
+    },
+    Scenario {
+        name: "terminal",
+        holds: "a service has its terminal to itself, and leaves it as a login expects it",
+        in_container: true,
+        in_vm: true,
+        farewell: &[],
+        packages: &[],
+        run: terminal::run,
     },
     Scenario {
         name: "packages",

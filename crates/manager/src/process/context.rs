@@ -6,7 +6,7 @@ use softboot_unit::{CpuPolicy, ExecCommand, ExecContext, IoClass, Scheduling as 
 use super::account::Account;
 use super::limits::limits;
 use super::refused::{Refused, c_string, code};
-use super::streams;
+use super::terminal;
 
 /// Fills in what the settings say; for a command with `+` without what takes rights away.
 pub(super) fn apply(
@@ -23,7 +23,7 @@ pub(super) fn apply(
     plan.nice = exec.nice;
     plan.oom_score_adjust = exec.oom_score_adjust;
     plan.ignore_sigpipe = exec.ignore_sigpipe;
-    plan.terminal = streams::terminal(exec);
+    plan.terminal = terminal::before(exec, account)?;
     plan.scheduling = scheduling(&exec.scheduling)?;
     plan.io_priority = io_priority(&exec.scheduling);
     plan.personality = exec.personality.as_deref().map(personality).transpose()?;

@@ -18,9 +18,11 @@ mod refused;
 mod spawn;
 mod streams;
 mod table;
+mod terminal;
 
 pub(crate) use adopt::{Proof, all, stat};
 pub(crate) use kill::signal_process;
 pub(crate) use pid_file::PidFiles;
 pub(crate) use program::PATH;
 pub(crate) use table::{Process, Processes};
+pub(crate) use terminal::{LEAVE as LEAVE_TERMINAL, leave_main as leave_terminal_main};

@@ -7,7 +7,6 @@ use rustix::fs::{
     open, seek,
 };
 use rustix::io::{Errno, dup, write};
-use softboot_sys::spawn::Terminal;
 use softboot_unit::{ExecContext, StdStream};
 
 /// What a stream may be connected to besides files.
@@ -46,28 +45,11 @@ pub(crate) fn open_all(
     Ok([stdin, stdout, stderr])
 }
 
-/// True when the process needs a controlling terminal.
-pub(crate) fn wants_tty(context: &ExecContext) -> bool {
-    context.stdin == StdStream::Tty
-}
-
 /// True when a stream is one of the unit's named descriptors.
 pub(crate) fn wants_fds(context: &ExecContext) -> bool {
     [&context.stdin, &context.stdout, &context.stderr]
         .into_iter()
         .any(|stream| matches!(stream, StdStream::Fd(_)))
-}
-
-/// What to do with the terminal before the process has it.
-pub(crate) fn terminal(context: &ExecContext) -> Option<Terminal> {
-    wants_tty(context).then(|| {
-        let size = |number: Option<u32>| number.and_then(|number| u16::try_from(number).ok());
-        Terminal {
-            reset: context.tty_reset,
-            columns: size(context.tty_columns),
-            rows: size(context.tty_rows),
-        }
-    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -170,7 +152,7 @@ fn open_file(path: &str, direction: Direction, extra: OFlags) -> Result<OwnedFd,
 }
 
 /// A terminal without carrier would block its open: open without waiting, then let the service wait.
-fn open_tty(path: &str) -> Result<OwnedFd, String> {
+pub(super) fn open_tty(path: &str) -> Result<OwnedFd, String> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let fd = open(path, flags, Mode::empty()).map_err(|error| format!("{path}: {error}"))?;
     make_blocking(&fd).map_err(|error| format!("{path}: {error}"))?;

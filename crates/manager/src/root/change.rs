@@ -362,7 +362,7 @@ fn own_program() -> Result<OwnedFd, rustix::io::Errno> {
     open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
 }
 
-fn open_own_program() -> Result<OwnedFd, String> {
+pub(crate) fn open_own_program() -> Result<OwnedFd, String> {
     own_program().map_err(|error| format!("the own program cannot be opened: {error}"))
 }
 

@@ -21,7 +21,7 @@ mod rehearse;
 mod switch;
 mod talk;
 
-pub(crate) use change::{RootChange, RootWish};
+pub(crate) use change::{RootChange, RootWish, open_own_program};
 pub(crate) use rehearse::rehearse_main;
 pub(crate) use switch::switch_main;
 

@@ -66,7 +66,7 @@ pub struct SpawnPlan<'a> {
     pub oom_score_adjust: Option<i32>,
     /// PR_SET_NO_NEW_PRIVS.
     pub no_new_privileges: bool,
-    /// Make standard input the controlling terminal.
+    /// What to do with a terminal before the program has it.
     pub terminal: Option<Terminal>,
     /// Start with SIGPIPE ignored; else it kills, as usual.
     pub ignore_sigpipe: bool,
@@ -125,9 +125,19 @@ pub struct OpenFile {
     pub optional: bool,
 }
 
-/// The controlling terminal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The terminal among the standard streams.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terminal {
+    /// Which of the standard streams it is.
+    pub streams: [bool; 3],
+    /// Standard input becomes the controlling terminal; only with `streams[0]`.
+    pub control: bool,
+    /// First everyone who has it open loses it; this is where it is opened anew.
+    pub hang_up: Option<CString>,
+    /// Empty its screen and what was scrolled out of it.
+    pub clear: bool,
+    /// It becomes this user's.
+    pub owner: Option<u32>,
     /// Line discipline back to what a login expects.
     pub reset: bool,
     /// Its new width; `None`: as it is.

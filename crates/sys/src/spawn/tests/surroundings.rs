@@ -206,9 +206,11 @@ fn a_terminal_is_taken_reset_and_sized() {
         [tty.as_fd(), tty.as_fd(), tty.as_fd()],
     );
     plan.terminal = Some(Terminal {
+        streams: [true; 3],
+        control: true,
         reset: true,
         columns: Some(132),
-        rows: None,
+        ..Terminal::default()
     });
     let rows = tcgetwinsize(&tty).unwrap().ws_row;
     let spawned = spawn(&plan).unwrap();
@@ -217,6 +219,26 @@ fn a_terminal_is_taken_reset_and_sized() {
     assert_eq!((size.ws_col, size.ws_row), (132, rows));
     let modes = tcgetattr(&tty).unwrap().local_modes;
     assert!(modes.contains(LocalModes::ECHO | LocalModes::ICANON), "{modes:?}");
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    // Standard error stays what it is; everyone else has lost the terminal, and the process has it.
+    let null: std::os::fd::OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
+    let script = c("tty <&1 >/dev/null && test ! -t 2 && exec 3</dev/tty");
+    let stdio = [tty.as_fd(), tty.as_fd(), null.as_fd()];
+    let mut plan = SpawnPlan::new(c("/bin/sh"), vec![c("sh"), c("-c"), script], vec![], stdio);
+    plan.terminal = Some(Terminal {
+        streams: [true, true, false],
+        control: true,
+        hang_up: Some(name.clone()),
+        clear: true,
+        owner: Some(7),
+        ..Terminal::default()
+    });
+    let spawned = spawn(&plan).unwrap();
+    assert_eq!(wait(&spawned), 0);
+    assert_eq!(rustix::io::write(&tty, b"x"), Err(rustix::io::Errno::IO));
+    assert_eq!(rustix::fs::stat(&*name).unwrap().st_uid, 7);
 }
 
 #[test]
