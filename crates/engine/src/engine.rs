@@ -109,8 +109,12 @@ impl Engine {
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Action> {
         self.now = now;
         self.collect_garbage();
+        // What was deferred waits for the boot's request, as it does after an exec.
+        let settles = !matches!(event, Event::NextUserspace(_));
         self.handle(event);
-        self.settle();
+        if settles {
+            self.settle();
+        }
         self.take_actions()
     }
 
@@ -174,6 +178,7 @@ impl Engine {
             Event::StayOpen { sockets } => self.stay_open(&sockets),
             Event::FinalKillDone => self.final_kill_done(),
             Event::ObjectiveAborted { reason } => self.objective_aborted(&reason),
+            Event::NextUserspace(next) => self.next_userspace(next),
             Event::SafeMode(on) => self.safe_mode = on,
             Event::Signal(signal) => self.signal(signal),
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use softboot_unit::{Definition, EmergencyAction, JobMode, NotifyAccess, UnitName, Usec};
 
+use crate::saved::NextUserspace;
 use crate::state::JobKind;
 
 /// The clocks at the moment an event was seen. The engine never reads one.
@@ -256,6 +257,8 @@ pub enum Event {
     },
     /// The world is about to end: everything but survivors must go (see [`crate::Action::FinalKill`]).
     FinalKillDone,
+    /// Everything has ended, and this program goes on with the next userspace. The manager has forgotten every timer.
+    NextUserspace(NextUserspace),
     /// The handoff that an objective asked for was given up; go on as if it had not been asked.
     ObjectiveAborted {
         /// Why.

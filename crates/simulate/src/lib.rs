@@ -5,6 +5,7 @@
 //! A broken rule comes with the shortest script that `shrink` finds.
 
 mod deliver;
+mod in_place;
 pub mod interrupt;
 mod kernel;
 pub mod more;

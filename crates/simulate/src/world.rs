@@ -441,12 +441,13 @@ impl World {
     }
 
     pub(crate) fn resume(&mut self, how: Resume) {
-        let saved = self.engine.save();
-        let (engine, actions) = Engine::restore(saved, self.definitions(), self.clocks(), how);
-        self.engine = engine;
         if how == Resume::Reexec {
+            let saved = self.engine.save();
+            let (engine, actions) = Engine::restore(saved, self.definitions(), self.clocks(), how);
+            self.engine = engine;
             return self.arm_again(actions, true);
         }
+        let actions = self.next_userspace();
         self.timers.clear();
         self.watched.clear();
         self.obey_all(actions);

@@ -36,7 +36,7 @@ mod syntax;
 mod value;
 
 pub use listings::Listings;
-pub use loader::{Loader, closure_of};
+pub use loader::{Loader, closure_of, mentioned};
 pub use lookup::{default_paths, search_paths};
 pub use model::*;
 pub use name::{NameError, UnitKind, UnitName};

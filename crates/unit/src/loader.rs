@@ -329,7 +329,8 @@ fn others(name: &UnitName, names: Vec<UnitName>) -> Vec<UnitName> {
     names.into_iter().filter(|other| other != name).collect()
 }
 
-fn mentioned(definition: &Definition) -> Vec<UnitName> {
+/// The units that a unit's definition names, so that they are loaded with it.
+pub fn mentioned(definition: &Definition) -> Vec<UnitName> {
     let mut names: Vec<UnitName> = definition
         .unit
         .dependencies

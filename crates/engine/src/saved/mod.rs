@@ -5,9 +5,11 @@
 //! its own definition is here too: the next root may not have its file, and it must still be possible to stop it.
 
 mod image;
+mod in_place;
 mod restore;
 mod save;
 
+pub use in_place::{Compared, NextUserspace};
 pub use restore::Resume;
 
 use serde::{Deserialize, Serialize};

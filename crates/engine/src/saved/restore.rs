@@ -92,6 +92,7 @@ impl Engine {
                         outcome: Ok(JobResult::Canceled),
                     });
                 }
+                engine.end_userspace();
                 engine.begin_userspace();
                 engine.reconcile(&moved);
             }
@@ -150,7 +151,7 @@ impl Engine {
 
     /// An open socket that the next userspace configures with other ports: what it no longer has is closed, what is new is
     /// opened.
-    fn reconcile(&mut self, moved: &[UnitName]) {
+    pub(super) fn reconcile(&mut self, moved: &[UnitName]) {
         for name in moved {
             let unit = self.units.find(name);
             if let Some(unit) = unit.filter(|unit| self.socket_state(*unit).has_ports()) {
@@ -207,10 +208,10 @@ impl Engine {
     }
 
     /// The old userspace is over: what has no process or descriptor is as if never started (semantics trap 25).
-    fn begin_userspace(&mut self) {
+    pub(super) fn end_userspace(&mut self) {
         let ids: Vec<UnitId> = self.units.ids().collect();
-        for id in &ids {
-            let unit = &mut self.units[*id];
+        for id in ids {
+            let unit = &mut self.units[id];
             unit.checking = None;
             // Starts of the old userspace do not count in this one, or soft-reboots in quick succession would keep
             // services down (a difference from semantics 7.8).
@@ -223,6 +224,11 @@ impl Engine {
                 Machine::Socket(_) => {}
             }
         }
+    }
+
+    /// What lives on is part of the new one.
+    pub(super) fn begin_userspace(&mut self) {
+        let ids: Vec<UnitId> = self.units.ids().collect();
         for id in &ids {
             self.resume_socket(*id);
         }
@@ -338,7 +344,7 @@ fn end_without_process(service: &mut Service) {
     }
 }
 
-fn has_other_ports(old: &Definition, new: &Definition) -> bool {
+pub(super) fn has_other_ports(old: &Definition, new: &Definition) -> bool {
     match (&old.kind, &new.kind) {
         (KindSection::Socket(old), KindSection::Socket(new)) => old.ports != new.ports,
         _ => false,

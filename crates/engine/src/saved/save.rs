@@ -72,13 +72,10 @@ fn save_unit(unit: &Unit, definitions: bool) -> SavedUnit {
         Machine::Mount(machine) => mount = changed(machine),
         Machine::Plain { on: state } => on = *state,
     }
-    let holds = service
-        .as_ref()
-        .is_some_and(|service| service.has_processes() || service.stored_fds > 0)
-        || ((socket.is_some() || mount.is_some()) && !unit.active().is_inactive_ish());
     SavedUnit {
         name: unit.name().clone(),
-        definition: (definitions && holds).then(|| Box::new(unit.definition.as_ref().clone())),
+        definition: (definitions && holds_something(unit))
+            .then(|| Box::new(unit.definition.as_ref().clone())),
         service,
         socket,
         mount,
@@ -88,6 +85,15 @@ fn save_unit(unit: &Unit, definitions: bool) -> SavedUnit {
         automatic_limit: unit.automatic_limit,
         changed_realtime: unit.changed_realtime,
         changed_monotonic: unit.changed_monotonic,
+    }
+}
+
+/// Processes, descriptors, a mount: what lives on whatever files there are.
+pub(super) fn holds_something(unit: &Unit) -> bool {
+    match &unit.machine {
+        Machine::Service(service) => service.has_processes() || service.stored_fds > 0,
+        Machine::Socket(_) | Machine::Mount(_) => !unit.active().is_inactive_ish(),
+        Machine::Plain { .. } => false,
     }
 }
 

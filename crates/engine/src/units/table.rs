@@ -126,6 +126,7 @@ impl Units {
         if alive && definition.load != LoadState::Loaded {
             definition.kind = unit.definition.kind.clone();
             let old = &unit.definition.unit;
+            definition.unit.description.clone_from(&old.description);
             definition.unit.survive_final_kill_signal = old.survive_final_kill_signal;
             definition.unit.ignore_on_isolate = old.ignore_on_isolate;
         }
