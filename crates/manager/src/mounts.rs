@@ -33,6 +33,12 @@ impl Mounts {
         }
     }
 
+    /// Everything is news again.
+    pub(crate) fn look_anew(&mut self) {
+        self.look = true;
+        self.known.clear();
+    }
+
     /// Has an exceptional condition after each change (proc_pid_mounts(5)).
     pub(crate) fn events(&self) -> Option<BorrowedFd<'_>> {
         self.table.as_ref().map(AsFd::as_fd)

@@ -16,7 +16,7 @@ use super::units::UnitFile;
 use crate::error::{Context as _, Error};
 
 /// The build that breaks when it is told.
-const FAULTY: &str = "/run/host/softbootd-faulty";
+pub(super) const FAULTY: &str = "/run/host/softbootd-faulty";
 /// Where it is told.
 const ORDER: &str = "/run/softboot/fault";
 
@@ -89,7 +89,7 @@ fn calm() -> Result<(), Error> {
     control::reexec()
 }
 
-fn order(text: &str) -> Result<(), Error> {
+pub(super) fn order(text: &str) -> Result<(), Error> {
     let beside = Path::new(ORDER).with_extension("new");
     fs::write(&beside, text).doing("writing an order")?;
     fs::rename(&beside, ORDER).doing("giving an order")

@@ -21,6 +21,7 @@ mod fd_store;
 mod forking;
 mod handoff_state;
 mod hardship;
+mod in_place;
 mod measure;
 mod mounts;
 mod net;
@@ -419,6 +420,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: handoff_state::run,
+    },
+    Scenario {
+        name: "in-place",
+        holds: "a soft-reboot into the same program and root needs no exec, and comes to the same, whatever crashes or changes",
+        in_container: true,
+        in_vm: false,
+        farewell: &[],
+        packages: &[],
+        run: in_place::run,
     },
     Scenario {
         name: "environment",

@@ -92,6 +92,15 @@ pub(super) fn read(fd: impl AsFd) -> Result<Read, String> {
     })
 }
 
+/// What the verifying child has read for the next userspace, and from what. `None` unless a program of this version wrote it.
+pub(super) fn read_plan(fd: impl AsFd) -> Option<(Vec<Definition>, Sources)> {
+    let bytes = fdstore::memfd::read_sealed(fd, DEFINITIONS_MAX).ok()?;
+    let (array, trailer) = lines(&bytes);
+    let trailer = trailer.filter(|trailer| trailer.writer == WRITER)?;
+    let definitions = decode(array, Some(&trailer)).ok()?;
+    Some((definitions, trailer.sources?))
+}
+
 /// The unit definitions in their sealed file.
 pub(crate) fn decode_definitions(fd: impl AsFd) -> Result<Vec<Definition>, String> {
     let bytes = fdstore::memfd::read_sealed(fd, DEFINITIONS_MAX).map_err(|error| error.to_string())?;

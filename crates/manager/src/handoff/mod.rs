@@ -3,12 +3,14 @@
 //! | phase | what happens | what a failure means |
 //! |---|---|---|
 //! | verifying | the next program reads a snapshot in a child and says yes or no | refused; nothing has changed |
+//! | reading | (soft-reboot that needs no exec) what the child has read is made ready | there is an exec |
 //! | stopping | (soft-reboot) the stop transaction and the final kill run | the transaction's own error |
-//! | ready | at the next quiet moment: snapshot, seal, execveat | reported; this program goes on |
+//! | ready | at the next quiet moment: snapshot, seal, execveat; or the next userspace begins in this program | reported; this program goes on |
 //!
 //! Nothing stops before the next side has said yes. The program that was verified is kept open, and the exec is on
 //! that descriptor, so what runs is what was asked.
 
+mod ahead;
 mod check;
 mod commit;
 mod definitions;
@@ -21,6 +23,7 @@ mod resume;
 mod state;
 mod stay;
 mod stopwatch;
+mod turn_over;
 mod verify_child;
 
 pub(crate) use commit::command_line;
@@ -84,12 +87,16 @@ pub(crate) struct Handoff {
     /// Only phase one was asked for.
     check_only: bool,
     phase: Phase,
+    /// The next userspace's definitions, if no exec is needed.
+    ahead: ahead::Ahead,
     /// A soft-reboot into another root. Last: closing it may unmount that root, and nobody here may wait for it.
     root: Option<RootChange>,
 }
 
 enum Phase {
     Verifying(Verification),
+    /// Soft-reboot: a thread reads the next userspace's definitions, while all is answered. With the child's answer.
+    Reading(serde_json::Value),
     /// Soft-reboot: the stop transaction of this request runs. `over`: its job is out of the table, because the ending
     /// has begun or because somebody cancelled it.
     Stopping {
@@ -153,6 +160,7 @@ impl Manager {
                     asked: Instant::now(),
                     check_only,
                     phase,
+                    ahead: ahead::Ahead::default(),
                     root,
                 });
             }
@@ -246,14 +254,24 @@ impl Manager {
             return;
         }
         let stopped = self.objective == Some(Objective::SoftReboot);
-        match handoff.kind {
-            Kind::SoftReboot if !stopped => self.begin_stopping(plan),
-            _ => {
-                handoff.phase = Phase::Ready;
-                if let Some(client) = client {
-                    self.clients.set_waiting(client, Some(Waiting::Reexec));
-                }
-            }
+        if stopped || !self.read_ahead() {
+            return self.stop_or_go(plan);
+        }
+        if let Some(handoff) = &mut self.handoff {
+            handoff.phase = Phase::Reading(plan.clone());
+        }
+    }
+
+    /// There is nothing more to be prepared.
+    fn stop_or_go(&mut self, plan: &serde_json::Value) {
+        let stopped = self.objective == Some(Objective::SoftReboot);
+        let Some(handoff) = &mut self.handoff else { return };
+        if handoff.kind == Kind::SoftReboot && !stopped {
+            return self.begin_stopping(plan);
+        }
+        handoff.phase = Phase::Ready;
+        if let Some(client) = handoff.client {
+            self.clients.set_waiting(client, Some(Waiting::Reexec));
         }
     }
 
@@ -443,12 +461,15 @@ impl Manager {
         ) {
             return;
         }
-        if !self.root_is_ready() {
+        if !self.root_is_ready() || self.is_looking_ahead() {
             return;
         }
-        let Some(handoff) = self.handoff.take() else {
+        let Some(mut handoff) = self.handoff.take() else {
             return;
         };
+        if self.turn_over(&mut handoff) {
+            return;
+        }
         let reason = self.commit(&handoff);
         error!("handoff failed, this softbootd goes on: {reason}");
         if let Some(client) = handoff.client {

@@ -52,14 +52,17 @@ impl Manager {
     /// At the commit: what the child wrote are the next program's definitions.
     pub(super) fn use_plan(&mut self) {
         // What is written here is not what the next userspace will have read.
-        let planned = self
-            .manager_entry(OFFERED)
-            .and_then(|entry| self.duplicate(entry));
+        let planned = self.offered_plan();
         self.all_definitions_changed();
         if let Some(fd) = planned {
             // Without it the next program reads the disk.
             let _ = self.keep(owner::MANAGER, DEFINITIONS, fd);
         }
+    }
+
+    /// What the child wrote.
+    pub(super) fn offered_plan(&self) -> Option<OwnedFd> {
+        self.duplicate(self.manager_entry(OFFERED)?)
     }
 
     fn duplicate(&self, entry: EntryId) -> Option<OwnedFd> {

@@ -130,16 +130,7 @@ impl Manager {
             logs: &self.logs,
             invocations: &self.invocations,
             remotes: &self.remotes,
-            units: self
-                .engine
-                .ids()
-                .filter(|unit| {
-                    self.engine
-                        .status(*unit)
-                        .is_some_and(|s| !s.active.is_inactive_ish() || s.stored_fds > 0)
-                })
-                .filter_map(|unit| self.engine.name(unit))
-                .collect(),
+            units: self.units_to_keep().collect(),
             next_token: self.peek_token(),
             program: &self.facts.program,
             started: self.facts.started,

@@ -238,6 +238,12 @@ impl Walk {
         match &event {
             Event::FinalKillDone => self.unfinished.final_kill = None,
             Event::ObjectiveAborted { .. } => self.unfinished.objective = None,
+            Event::NextUserspace(_) => {
+                self.unfinished.objective = None;
+                self.state.started = now.monotonic;
+                self.state.boot_finished = None;
+                self.state.reexecs = 0;
+            }
             _ => {}
         }
         self.current = self.engine.step(now, event);

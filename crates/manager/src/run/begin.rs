@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use fdstore::FdStore;
 use fdstore::notify::Receiver;
 use rustix::event::epoll::EventFlags;
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 use softboot_engine::{Engine, Event};
 use softboot_sys::signals::SignalFd;
@@ -331,6 +332,9 @@ impl Manager {
             cycles: crate::cycles::Cycles::default(),
             step_at: clock::monotonic(),
             handoff: None,
+            turning_over: None,
+            thread_done: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+                .map_err(|error| format!("eventfd: {error}"))?,
             recorder: journal::Recorder::default(),
             facts,
             gives_back: false,
@@ -350,6 +354,8 @@ impl Manager {
             .watch(Source::Timers, self.timers.as_fd(), EventFlags::IN)?;
         self.poll
             .watch(Source::Cgroups, self.cgroups.events(), EventFlags::IN)?;
+        self.poll
+            .watch(Source::ThreadDone, &self.thread_done, EventFlags::IN)?;
         if let Some(table) = self.mounts.events() {
             self.poll.watch(Source::Mounts, table, EventFlags::PRI)?;
         }

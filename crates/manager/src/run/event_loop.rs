@@ -55,8 +55,21 @@ impl Manager {
             self.step_at = now.monotonic;
             self.journal_step(now);
             fault::place("step");
+            let turns_over = match &event {
+                Event::NextUserspace(next) => {
+                    self.leave_userspace(next);
+                    true
+                }
+                _ => false,
+            };
             let actions = self.engine.step(now, event);
+            if turns_over {
+                self.enter_userspace(now);
+            }
             self.obey_each(actions);
+            if turns_over {
+                self.begin_userspace();
+            }
             stepped = true;
         }
         if stepped {
@@ -124,6 +137,7 @@ impl Manager {
             Source::Devices => self.device_events(),
             Source::Timers => self.timers_due(),
             Source::Verification => self.verification_readable(),
+            Source::ThreadDone => self.ahead_is_done(),
             Source::RootSwitch => self.root_switch_readable(),
             Source::TearDown => self.tear_down_readable(),
             Source::Log(unit) => {

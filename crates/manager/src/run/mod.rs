@@ -28,7 +28,7 @@ use crate::cycles::Cycles;
 use crate::devices::Devices;
 use crate::environment::Remote;
 use crate::fault;
-use crate::handoff::Handoff;
+use crate::handoff::{Handoff, Stopwatch};
 use crate::journal::Recorder;
 use crate::mounts::Mounts;
 use crate::process::{PidFiles, Processes};
@@ -114,6 +114,10 @@ pub(crate) struct Manager {
     pub(crate) cycles: Cycles,
     /// A handoff, from its request to the exec.
     pub(crate) handoff: Option<Handoff>,
+    /// From the end of one userspace to the beginning of the next in the same program.
+    pub(crate) turning_over: Option<Stopwatch>,
+    /// Written to by a thread of ours that is done.
+    pub(crate) thread_done: OwnedFd,
     /// Ready for a crash.
     pub(crate) recorder: Recorder,
     /// Where we are.

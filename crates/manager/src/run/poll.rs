@@ -36,6 +36,8 @@ pub(crate) enum Source {
     Timers,
     /// The child that verifies a handoff.
     Verification,
+    /// A thread that prepares a handoff is done.
+    ThreadDone,
     /// The child that changes the root.
     RootSwitch,
     /// The thread that takes everything apart at the end.

@@ -72,6 +72,13 @@ impl Timers {
         }
     }
 
+    /// All that the engine asked for.
+    pub(crate) fn forget_engine(&mut self) {
+        let others = |alarm: &Alarm| !matches!(alarm, Alarm::Engine(_));
+        self.at.retain(|alarm, _| others(alarm));
+        self.due.retain(|(_, alarm)| others(alarm));
+    }
+
     /// Takes out one alarm that is due.
     pub(crate) fn pop(&mut self, now: Usec) -> Option<Alarm> {
         let (at, alarm) = *self.due.first()?;
@@ -143,6 +150,16 @@ mod tests {
         assert_eq!(timers.pop(Usec(5)), None);
         assert_eq!(timers.pop(Usec(30)), Some(alarm(2)));
         assert_eq!(timers.pop(Usec(30)), Some(alarm(1)));
+        assert_eq!(timers.pop(Usec::INFINITY), None);
+    }
+
+    #[test]
+    fn the_engines_alarms_go_and_the_managers_own_stay() {
+        let mut timers = Timers::new().unwrap();
+        timers.set(alarm(1), Usec(10));
+        timers.set(Alarm::Watchdog, Usec(20));
+        timers.forget_engine();
+        assert_eq!(timers.pop(Usec::INFINITY), Some(Alarm::Watchdog));
         assert_eq!(timers.pop(Usec::INFINITY), None);
     }
 

@@ -70,6 +70,7 @@ impl Manager {
     pub(crate) fn begin_final_kill(&mut self, spare: &[UnitId]) {
         if self.engine.is_soft_rebooting() {
             self.mark(Kind::SoftReboot, Mark::Ending);
+            self.look_ahead();
         }
         let marked = Marked::look(self.cgroups.root(), self.engine.is_soft_rebooting());
         let by_setting = |unit: &&UnitId| {

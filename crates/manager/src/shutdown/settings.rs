@@ -27,10 +27,17 @@ pub(super) fn reboot_watchdog(words: &[String]) -> u32 {
 
 /// `softboot.keep_sockets=no`: a soft-reboot closes every socket with default dependencies, as the reference does.
 pub(crate) fn keeps_sockets(words: &[String]) -> bool {
-    let said = words
-        .iter()
-        .rev()
-        .find_map(|word| word.strip_prefix("softboot.keep_sockets="));
+    is_not_off(words, "softboot.keep_sockets=")
+}
+
+/// `softboot.in_place=no`: a soft-reboot always executes the next program, also where it is the one that runs.
+pub(crate) fn goes_on_in_place(words: &[String]) -> bool {
+    is_not_off(words, "softboot.in_place=")
+}
+
+/// The last word counts.
+fn is_not_off(words: &[String], key: &str) -> bool {
+    let said = words.iter().rev().find_map(|word| word.strip_prefix(key));
     !matches!(said, Some("no" | "0" | "false" | "off"))
 }
 

@@ -133,7 +133,10 @@ impl Manager {
         for id in self.ports(&name) {
             let source = Source::Port(unit, id);
             if on {
-                self.watch_entry(source, id, EventFlags::IN);
+                // In a soft-reboot without an exec most are.
+                if !self.poll.is_watched(source) {
+                    self.watch_entry(source, id, EventFlags::IN);
+                }
             } else {
                 self.poll.forget(source, self.store.fd(id));
             }

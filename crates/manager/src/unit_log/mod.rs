@@ -158,7 +158,7 @@ impl Manager {
         drop(self.store.remove_owner(&owner));
     }
 
-    fn log_reader(&self, name: &UnitName) -> Option<EntryId> {
+    pub(crate) fn log_reader(&self, name: &UnitName) -> Option<EntryId> {
         self.store.find(&Role::Log.of(name), &FdName::new("read").ok()?)
     }
 

@@ -1,0 +1,362 @@
+//! The next userspace's unit definitions, read into memory before anything stops: whoever turns over to them in place
+//! ([`super::turn_over`]) has nothing to read while services are away.
+//!
+//! | stage | begins when | meanwhile |
+//! |---|---|---|
+//! | reading: what the verifying child wrote is decoded and compared with what runs | the next program has said yes | all is answered; nothing stops before it is over |
+//! | read | that is done | units stop |
+//! | looking: has any file changed since the child read it? | the final kill begins | what is left ends |
+//! | looked | that is done | the next userspace begins |
+//!
+//! Reading and looking are work for a thread each. The event loop is woken by [`Source::ThreadDone`] and never waits for
+//! one: files are on a disk, which may not answer.
+
+use std::collections::{HashMap, HashSet};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::thread;
+
+use softboot_engine::{Compared, UnitId};
+use softboot_unit::{Definition, UnitName, closure_of, mentioned};
+use tracing::debug;
+
+use super::definitions;
+use super::{Handoff, Phase};
+use crate::load::Sources;
+#[cfg(doc)]
+use crate::run::Source;
+use crate::run::{Manager, boot_units};
+
+/// How far it is.
+#[derive(Default)]
+pub(super) enum Ahead {
+    /// There is nothing that can be used.
+    #[default]
+    Nothing,
+    Reading(Work),
+    Read(Box<Read>),
+    Looking(Work),
+    Looked(Box<Read>),
+}
+
+/// The next userspace's definitions beside today's.
+pub(super) struct Read {
+    compared: Compared,
+    /// What they were made from.
+    sources: Sources,
+    /// Those that the boot does not lead to, with what they mention: they are there for what may live on.
+    beside: HashMap<UnitName, Vec<UnitName>>,
+}
+
+impl Read {
+    fn new(
+        boot: &[UnitName],
+        up: Vec<UnitName>,
+        known: Vec<(UnitId, Arc<Definition>)>,
+        definitions: Vec<Definition>,
+        sources: Sources,
+    ) -> Option<Read> {
+        let all: Vec<UnitName> = boot.iter().cloned().chain(up).collect();
+        let (needed, missing) = closure_of(&all, definitions);
+        if !missing.is_empty() {
+            return None;
+        }
+        let mut beside: HashMap<UnitName, &Definition> =
+            needed.iter().map(|one| (one.name.clone(), one)).collect();
+        for one in &needed {
+            // Another name is as good as its own.
+            beside.extend(one.aliases.iter().map(|alias| (alias.clone(), one)));
+        }
+        let mut open = boot.to_vec();
+        while let Some(name) = open.pop() {
+            if let Some(one) = beside.remove(&name) {
+                beside.remove(&one.name);
+                open.extend(mentioned(one));
+            }
+        }
+        let own = beside.into_iter().filter(|(name, one)| *name == one.name);
+        let beside = own.map(|(name, one)| (name, mentioned(one))).collect();
+        let compared = Compared::new(known, needed);
+        Some(Read {
+            compared,
+            sources,
+            beside,
+        })
+    }
+
+    /// For a userspace in which these live on.
+    fn with(mut self, live_on: Vec<UnitName>) -> Compared {
+        let mut open = live_on;
+        while let Some(name) = open.pop() {
+            open.extend(self.beside.remove(&name).unwrap_or_default());
+        }
+        if !self.beside.is_empty() {
+            let names: HashSet<UnitName> = self.beside.into_keys().collect();
+            self.compared.leave_out(&names);
+        }
+        self.compared
+    }
+}
+
+/// What a thread is doing. `None`: nothing can be used.
+pub(super) struct Work(Receiver<Option<Box<Read>>>);
+
+impl Work {
+    /// `wake` is written to when the result is there.
+    fn start(
+        name: &str,
+        wake: OwnedFd,
+        work: impl FnOnce() -> Option<Box<Read>> + Send + 'static,
+    ) -> Option<Work> {
+        let (sender, receiver) = mpsc::channel();
+        let thread = thread::Builder::new().name(name.to_owned());
+        let started = thread.spawn(move || {
+            // Nobody may want it any more.
+            let _ = sender.send(work());
+            let _ = rustix::io::write(&wake, &1_u64.to_ne_bytes());
+        });
+        started.ok().map(|_| Work(receiver))
+    }
+
+    /// The result, once it is there. A thread that ended without one has none.
+    fn result(&self) -> Option<Option<Box<Read>>> {
+        match self.0.try_recv() {
+            Ok(result) => Some(result),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(None),
+        }
+    }
+}
+
+impl Ahead {
+    fn read(
+        file: OwnedFd,
+        boot: Vec<UnitName>,
+        up: Vec<UnitName>,
+        known: Vec<(UnitId, Arc<Definition>)>,
+        wake: OwnedFd,
+    ) -> Ahead {
+        let work = move || {
+            let (definitions, sources) = definitions::read_plan(file)?;
+            Read::new(&boot, up, known, definitions, sources).map(Box::new)
+        };
+        Work::start("ahead", wake, work).map_or(Ahead::Nothing, Ahead::Reading)
+    }
+
+    /// Nothing that belongs to the old userspace's own order runs any more, so what it did to files is done.
+    fn look(&mut self, wake: OwnedFd) {
+        self.advance();
+        *self = match std::mem::take(self) {
+            Ahead::Read(read) => {
+                let work = move || read.sources.are_unchanged().then_some(read);
+                Work::start("sources", wake, work).map_or(Ahead::Nothing, Ahead::Looking)
+            }
+            other => other,
+        };
+    }
+
+    /// A thread may be done.
+    fn advance(&mut self) {
+        *self = match std::mem::take(self) {
+            Ahead::Reading(work) => match work.result() {
+                Some(read) => read.map_or(Ahead::Nothing, Ahead::Read),
+                None => Ahead::Reading(work),
+            },
+            Ahead::Looking(work) => match work.result() {
+                Some(read) => read.map_or(Ahead::Nothing, Ahead::Looked),
+                None => Ahead::Looking(work),
+            },
+            other => other,
+        };
+    }
+
+    fn is_busy(&self) -> bool {
+        matches!(self, Ahead::Reading(_) | Ahead::Looking(_))
+    }
+
+    /// What can be turned over to, for a userspace in which these units live on.
+    pub(super) fn take(&mut self, live_on: impl FnOnce() -> Vec<UnitName>) -> Option<Compared> {
+        match std::mem::take(self) {
+            Ahead::Looked(read) => Some(read.with(live_on())),
+            _ => None,
+        }
+    }
+}
+
+impl Manager {
+    /// Begins to read the next userspace's definitions, if this program can go on as the next one. False: there is nothing to
+    /// wait for.
+    pub(super) fn read_ahead(&mut self) -> bool {
+        if !self.can_turn_over() {
+            return false;
+        }
+        let (Some(file), Some(wake)) = (self.offered_plan(), self.thread_done()) else {
+            return false;
+        };
+        let (boot, up) = (boot_units(&self.facts), self.units_to_keep().cloned().collect());
+        let ahead = Ahead::read(file, boot, up, self.engine.definitions(), wake);
+        let begun = ahead.is_busy();
+        if let Some(handoff) = &mut self.handoff {
+            handoff.ahead = ahead;
+        }
+        begun
+    }
+
+    /// The final kill of a soft-reboot begins.
+    pub(crate) fn look_ahead(&mut self) {
+        let Some(wake) = self.thread_done() else { return };
+        if let Some(handoff) = &mut self.handoff
+            && matches!(handoff.phase, Phase::Stopping { .. })
+        {
+            handoff.ahead.look(wake);
+        }
+    }
+
+    /// Whether a thread still looks: its end wakes the loop.
+    pub(super) fn is_looking_ahead(&mut self) -> bool {
+        let Some(handoff) = &mut self.handoff else {
+            return false;
+        };
+        handoff.ahead.advance();
+        handoff.ahead.is_busy()
+    }
+
+    /// A thread is done, or one that nobody waits for any more.
+    pub(crate) fn ahead_is_done(&mut self) {
+        self.acknowledge_thread();
+        if self.is_looking_ahead() {
+            return;
+        }
+        let Some(Handoff {
+            phase: phase @ Phase::Reading(_),
+            ..
+        }) = &mut self.handoff
+        else {
+            return;
+        };
+        let Phase::Reading(plan) = std::mem::replace(phase, Phase::Ready) else {
+            return;
+        };
+        debug!("the next userspace's units are read");
+        self.stop_or_go(&plan);
+    }
+
+    fn thread_done(&self) -> Option<OwnedFd> {
+        self.thread_done.as_fd().try_clone_to_owned().ok()
+    }
+
+    fn acknowledge_thread(&self) {
+        let mut count = [0_u8; 8];
+        let _ = rustix::io::read(&self.thread_done, &mut count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+
+    fn file(sources: Option<Sources>) -> OwnedFd {
+        let (definitions, _) = crate::load::closure_with_sources(&[]);
+        let text = definitions::encode(&definitions, sources).unwrap();
+        fdstore::memfd::sealed_memfd("test", &text).unwrap()
+    }
+
+    fn wait(ahead: &mut Ahead, wake: &OwnedFd) {
+        let mut ready = [PollFd::new(wake, PollFlags::IN)];
+        poll(&mut ready, None).unwrap();
+        rustix::io::read(wake, &mut [0_u8; 8]).unwrap();
+        ahead.advance();
+        assert!(!ahead.is_busy());
+    }
+
+    /// Both stages, for what `boot` leads to.
+    fn through(sources: Option<Sources>, boot: Vec<UnitName>) -> Option<Compared> {
+        let wake = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+        let copy = || wake.try_clone().unwrap();
+        let mut ahead = Ahead::read(file(sources), boot, Vec::new(), Vec::new(), copy());
+        assert!(ahead.is_busy());
+        wait(&mut ahead, &wake);
+        ahead.look(copy());
+        if ahead.is_busy() {
+            wait(&mut ahead, &wake);
+        }
+        ahead.take(Vec::new)
+    }
+
+    #[test]
+    fn what_the_child_read_is_there_while_nothing_has_changed() {
+        let (_, sources) = crate::load::closure_with_sources(&[]);
+        assert!(through(Some(sources), Vec::new()).is_some());
+        // Made from something else, or nobody knows from what.
+        assert!(through(Some(Sources::default()), Vec::new()).is_none());
+        assert!(through(None, Vec::new()).is_none());
+    }
+
+    #[test]
+    fn a_unit_that_nobody_has_read_is_missing() {
+        let (_, sources) = crate::load::closure_with_sources(&[]);
+        let name = UnitName::new("no-such.service").unwrap();
+        assert!(through(Some(sources), vec![name]).is_none());
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_not_taken() {
+        let (_, sources) = crate::load::closure_with_sources(&[]);
+        let wake = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+        let mut ahead = Ahead::read(
+            file(Some(sources)),
+            Vec::new(),
+            Vec::new(),
+            Vec::new(),
+            wake.try_clone().unwrap(),
+        );
+        wait(&mut ahead, &wake);
+        assert!(ahead.take(Vec::new).is_none());
+    }
+
+    #[test]
+    fn what_neither_the_boot_nor_a_survivor_leads_to_is_not_in_the_next_userspace() {
+        use softboot_unit::files::MemoryFiles;
+        use softboot_unit::{Loader, Specifiers};
+        let name = |name: &str| UnitName::new(name).unwrap();
+        let plain = "[Unit]\nDefaultDependencies=no\n";
+        let files = MemoryFiles::new()
+            .file("/u/boot.target", &format!("{plain}Wants=wanted.target\n"))
+            .file(
+                "/u/wanted.target",
+                &format!("{plain}[Install]\nAlias=other.target\n"),
+            )
+            .file(
+                "/u/survivor.target",
+                &format!("{plain}Wants=helper.target wanted.target\n"),
+            )
+            .file("/u/helper.target", plain)
+            .file("/u/passing.target", &format!("{plain}Wants=helper.target\n"));
+        let loader = Loader::new(&files, vec!["/u".to_owned()], Specifiers::default());
+        let up = vec![name("survivor.target"), name("passing.target")];
+        let all = [vec![name("boot.target")], up.clone()].concat();
+        let read = || {
+            let definitions = loader.load_closure(&all, &|_| false);
+            let boot = [name("boot.target")];
+            Read::new(&boot, up.clone(), Vec::new(), definitions, Sources::default()).unwrap()
+        };
+        let names = |compared: Compared| {
+            let engine = softboot_engine::Engine::new();
+            let next = engine.difference(compared).unwrap();
+            let names = next.definitions.into_iter().map(|one| one.name.to_string());
+            names.collect::<Vec<_>>()
+        };
+        let with = |live_on: &[&str]| names(read().with(live_on.iter().copied().map(name).collect()));
+        assert_eq!(with(&[]), ["boot.target", "wanted.target"]);
+        assert_eq!(
+            with(&["survivor.target"]),
+            ["boot.target", "helper.target", "survivor.target", "wanted.target"]
+        );
+        assert_eq!(
+            with(&["passing.target"]),
+            ["boot.target", "helper.target", "passing.target", "wanted.target"]
+        );
+    }
+}
