@@ -139,6 +139,8 @@ impl Ahead {
     ) -> Ahead {
         let work = move || {
             let (definitions, sources) = definitions::read_plan(file)?;
+            // Units' specifiers tell of it, so a change that comes later is noticed.
+            crate::setup::stage_os_release();
             Read::new(&boot, up, known, definitions, sources).map(Box::new)
         };
         Work::start("ahead", wake, work).map_or(Ahead::Nothing, Ahead::Reading)

@@ -26,6 +26,7 @@ use crate::load::{self, Sources};
 use crate::owner::{self, Role};
 use crate::process::Processes;
 use crate::run::{Facts, Manager, Parts, Source, boot_units};
+use crate::setup;
 
 /// What came over.
 pub(crate) struct Taken {
@@ -333,7 +334,8 @@ pub(crate) fn resume(
     }
     if kind == Kind::SoftReboot {
         info!("soft-reboot {} done", manager.engine.soft_reboots());
-        manager.request_default();
+        setup::stage_os_release();
+        manager.request_boot();
     }
     match fell_back {
         None => manager.answer_reexec_waiters(),

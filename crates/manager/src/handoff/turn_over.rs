@@ -105,7 +105,7 @@ impl Manager {
         info!("turning over took {} us", report.took_usec);
         self.note_taken_over(report);
         info!("soft-reboot {} done", self.engine.soft_reboots());
-        self.request_default();
+        self.request_boot();
     }
 
     /// A unit that is not in the next userspace has no number there by which its output could be watched.

@@ -373,13 +373,17 @@ impl Manager {
         Ok(())
     }
 
-    /// Starts what this userspace is for. A soft-reboot isolates it, so that nothing of the old one lingers
-    /// (semantics 7.7).
+    /// Starts what this userspace is for.
     pub(crate) fn request_default(&mut self) {
         setup::stage_os_release();
-        let units = boot_units(&self.facts);
-        self.load_units(&units);
-        let Some(unit) = units.into_iter().next() else {
+        self.load_units(&boot_units(&self.facts));
+        self.request_boot();
+    }
+
+    /// The same when its units are known, those without a file among them. A soft-reboot isolates it, so that nothing of the
+    /// old one lingers (semantics 7.7).
+    pub(crate) fn request_boot(&mut self) {
+        let Some(unit) = boot_units(&self.facts).into_iter().next() else {
             return;
         };
         let isolate = self.engine.soft_reboots() > 0;
