@@ -118,6 +118,12 @@ impl Engine {
         self.take_actions()
     }
 
+    /// Takes as little room as can be, after much was loaded. Nothing changes that an event or a question would see.
+    pub fn pack(&mut self) {
+        self.units.pack();
+        self.work.shrink_to_fit();
+    }
+
     pub(crate) fn take_actions(&mut self) -> Vec<Action> {
         let dirty = std::mem::take(&mut self.dirty);
         self.actions

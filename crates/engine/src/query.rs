@@ -50,6 +50,14 @@ impl Engine {
         self.units.contains(unit).then(|| self.units[unit].active())
     }
 
+    /// Whether a unit is not plainly inactive, or has entries in the fd store.
+    pub fn is_up_or_holds(&self, unit: UnitId) -> bool {
+        self.units.contains(unit) && {
+            let unit = &self.units[unit];
+            !unit.active().is_inactive_ish() || unit.service().is_some_and(|service| service.stored_fds > 0)
+        }
+    }
+
     /// A unit's definition, to keep while the engine goes on.
     pub fn shared_definition(&self, unit: UnitId) -> Option<Arc<Definition>> {
         self.units
@@ -285,7 +293,7 @@ impl Engine {
         if !self.units.contains(unit) {
             return Vec::new();
         }
-        let named = |(relation, partners): (&Relation, &Vec<UnitId>)| {
+        let named = |(relation, partners): (Relation, &[UnitId])| {
             let names = partners.iter().map(|unit| self.units[*unit].name().clone());
             // The variants are named after the settings and properties they stand for.
             (format!("{relation:?}"), names.collect())

@@ -77,7 +77,7 @@ impl More {
                     max_connections_per_source: random.below(3) as u32,
                     ..SocketSection::empty(&name)
                 };
-                list.push(unit(&name, KindSection::Socket(Box::new(section))));
+                list.push(unit(&name, KindSection::Socket(section.into())));
             }
         }
         list
@@ -142,7 +142,7 @@ impl World {
             timeout_stop: Usec::from_secs(3),
             ..ServiceSection::default()
         };
-        let definition = crate::more::unit(&instance, KindSection::Service(Box::new(section)));
+        let definition = crate::more::unit(&instance, KindSection::Service(section.into()));
         let known = &self.more.instances;
         let still: BTreeSet<UnitName> = self.instances().map(|unit| unit.name).collect();
         let mut instances: Vec<Definition> = known

@@ -79,7 +79,7 @@ pub fn definitions(seed: u64) -> Vec<Definition> {
         }
         let text = name.as_str();
         let kind = if text.ends_with(".service") {
-            KindSection::Service(Box::new(service(&mut random)))
+            KindSection::Service(service(&mut random).into())
         } else if let Some(stem) = text.strip_suffix(".socket") {
             let Ok(triggered) = UnitName::new(&format!("{stem}.service")) else {
                 continue;
@@ -89,7 +89,7 @@ pub fn definitions(seed: u64) -> Vec<Definition> {
             // A service that is ordered before its socket would be a circle.
             unit.dependencies
                 .retain(|dependency| dependency.kind != D::After || dependency.on != triggered);
-            KindSection::Socket(Box::new(socket(&mut random, name, triggered)))
+            KindSection::Socket(socket(&mut random, name, triggered).into())
         } else {
             KindSection::Target
         };

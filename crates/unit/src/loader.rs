@@ -271,7 +271,9 @@ impl<'a> Loader<'a> {
             loaded.insert(definition.name.clone(), definition);
         }
         order_targets(&mut loaded);
-        order.iter().filter_map(|name| loaded.remove(name)).collect()
+        let mut all: Vec<Definition> = order.iter().filter_map(|name| loaded.remove(name)).collect();
+        all.iter_mut().for_each(Definition::pack);
+        all
     }
 }
 
@@ -338,10 +340,13 @@ pub fn mentioned(definition: &Definition) -> Vec<UnitName> {
         .map(|d| d.on.clone())
         .collect();
     names.extend(definition.unit.joins_namespace_of.iter().cloned());
-    match &definition.kind {
-        KindSection::Service(service) => names.extend(service.sockets.iter().cloned()),
-        KindSection::Socket(socket) => names.push(socket.service.clone()),
-        _ => {}
+    // The sockets of a service are among its dependencies, and so is the service of a socket that triggers one: sections
+    // may be kept as text, and reading many of them takes long.
+    let triggers = |dependency: &Dependency| dependency.kind == DependencyKind::Triggers;
+    if let KindSection::Socket(socket) = &definition.kind
+        && !definition.unit.dependencies.iter().any(triggers)
+    {
+        names.push(socket.service.clone());
     }
     names
 }

@@ -1,9 +1,12 @@
 //! Unit names: `prefix[@instance].type` (semantics 5.4).
 
+mod shared;
+
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Arc, LazyLock};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The part of a unit's name after the last dot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,12 +76,24 @@ impl fmt::Display for UnitKind {
     }
 }
 
-/// A valid unit name. The only ways to make one check it.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+/// A valid unit name. The only ways to make one check it. Its copies share the text: nearly every name stands in several
+/// dependencies, and in tables beside them.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UnitName {
-    full: String,
+    full: Arc<str>,
     kind: UnitKind,
+}
+
+impl Serialize for UnitName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.full)
+    }
+}
+
+impl<'de> Deserialize<'de> for UnitName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<UnitName, D::Error> {
+        deserializer.deserialize_str(shared::Reader)
+    }
 }
 
 /// Why a text is not a unit name.
@@ -108,25 +123,31 @@ const MAX_LEN: usize = 255;
 impl UnitName {
     /// Checks `text` and makes a name of it.
     pub fn new(text: &str) -> Result<UnitName, NameError> {
+        shared::name(text)
+    }
+
+    fn unshared(text: &str) -> Result<UnitName, NameError> {
         let kind = UnitName::check(text)?;
         Ok(UnitName {
-            full: text.to_owned(),
+            full: text.into(),
             kind,
         })
     }
 
     /// The slice of everything that names none.
     pub(crate) fn system_slice() -> UnitName {
+        static NAME: LazyLock<Arc<str>> = LazyLock::new(|| "system.slice".into());
         UnitName {
-            full: "system.slice".to_owned(),
+            full: Arc::clone(&NAME),
             kind: UnitKind::Slice,
         }
     }
 
     /// A place holder where every real unit has a name.
     pub(crate) fn no_service() -> UnitName {
+        static NAME: LazyLock<Arc<str>> = LazyLock::new(|| "-.service".into());
         UnitName {
-            full: "-.service".to_owned(),
+            full: Arc::clone(&NAME),
             kind: UnitKind::Service,
         }
     }
@@ -169,9 +190,7 @@ impl UnitName {
 
     /// The name without `.type`.
     pub fn stem(&self) -> &str {
-        self.full
-            .rsplit_once('.')
-            .map_or(self.full.as_str(), |(stem, _)| stem)
+        self.full.rsplit_once('.').map_or(&*self.full, |(stem, _)| stem)
     }
 
     /// What stands before the `@` or, without one, before the type.
@@ -238,14 +257,13 @@ impl TryFrom<String> for UnitName {
     type Error = NameError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let kind = UnitName::check(&text)?;
-        Ok(UnitName { full: text, kind })
+        UnitName::new(&text)
     }
 }
 
 impl From<UnitName> for String {
     fn from(name: UnitName) -> String {
-        name.full
+        name.full.as_ref().to_owned()
     }
 }
 

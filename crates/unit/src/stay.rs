@@ -81,7 +81,7 @@ mod tests {
             drop_ins: Vec::new(),
             diagnostics: Vec::new(),
             unit,
-            kind: KindSection::Socket(Box::new(section)),
+            kind: KindSection::Socket(section.into()),
         }
     }
 

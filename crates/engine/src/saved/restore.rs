@@ -9,7 +9,7 @@
 //! | targets, slices | as they were | inactive, but for slices of units that are up |
 //! | end under way | goes on | over |
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use softboot_unit::{Definition, KindSection, LoadState, UnitKind, UnitName};
 
@@ -113,14 +113,16 @@ impl Engine {
             .iter()
             .map(|definition| definition.name.clone())
             .collect();
-        let mut given: BTreeMap<UnitName, Definition> = definitions
-            .into_iter()
-            .map(|definition| (definition.name.clone(), definition))
+        let aliases: BTreeSet<UnitName> = definitions
+            .iter()
+            .flat_map(|d| d.aliases.iter().cloned())
             .collect();
-        let aliases: BTreeSet<UnitName> = given.values().flat_map(|d| d.aliases.iter().cloned()).collect();
+        let mut places: HashMap<UnitName, usize> = order.iter().cloned().zip(0..).collect();
+        let mut definitions: Vec<Option<Definition>> = definitions.into_iter().map(Some).collect();
+        let mut take = |name: &UnitName| definitions.get_mut(places.remove(name)?)?.take();
         let (mut list, mut moved) = (Vec::new(), Vec::new());
         for unit in saved {
-            let found = given.remove(&unit.name);
+            let found = take(&unit.name);
             if let (Some(found), Some(old)) = (&found, &unit.definition)
                 && found.load == LoadState::Loaded
                 && has_other_ports(old, found)
@@ -144,7 +146,7 @@ impl Engine {
             };
             list.push(definition);
         }
-        list.extend(order.iter().filter_map(|name| given.remove(name)));
+        list.extend(order.iter().filter_map(take));
         self.units.load(list);
         moved
     }
@@ -171,7 +173,7 @@ impl Engine {
         unit.changed_monotonic = saved.changed_monotonic;
         unit.checking = saved.checking;
         match (&mut unit.machine, saved.service, saved.socket, saved.mount) {
-            (Machine::Service(service), Some(old), _, _) => *service = old,
+            (Machine::Service(service), Some(old), _, _) => *service = (*old).into(),
             (Machine::Socket(socket), _, Some(old), _) => *socket = old,
             (Machine::Mount(mount), _, _, Some(old)) => *mount = old,
             (Machine::Plain { on }, None, None, None) => *on = saved.on,
@@ -219,7 +221,9 @@ impl Engine {
             unit.automatic_limit.reset();
             match &mut unit.machine {
                 Machine::Plain { on } => *on = false,
-                Machine::Service(service) => end_without_process(service),
+                // One that never did anything has no state of its own.
+                Machine::Service(service) if !service.is_usual() => end_without_process(service),
+                Machine::Service(_) => {}
                 Machine::Mount(mount) => mount.begin_userspace(),
                 Machine::Socket(_) => {}
             }

@@ -4,6 +4,7 @@ use super::{SavedEngine, SavedJob, SavedUnit};
 use crate::engine::Engine;
 use crate::event::{JobId, UnitId};
 use crate::jobs::Job;
+use crate::service::Service;
 use crate::units::{Machine, Unit};
 
 impl Engine {
@@ -67,7 +68,9 @@ impl Engine {
 fn save_unit(unit: &Unit, definitions: bool) -> SavedUnit {
     let (mut service, mut socket, mut mount, mut on) = (None, None, None, false);
     match &unit.machine {
-        Machine::Service(machine) => service = changed(machine),
+        Machine::Service(machine) => {
+            service = (!machine.is_usual()).then(|| Box::new(Service::clone(machine)));
+        }
         Machine::Socket(machine) => socket = changed(machine),
         Machine::Mount(machine) => mount = changed(machine),
         Machine::Plain { on: state } => on = *state,

@@ -35,8 +35,10 @@ mod start;
 mod stop;
 mod timer;
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
-use softboot_unit::{KindSection, NotifyAccess, ServiceSection, ServiceType, UnitName, Usec};
+use softboot_unit::{KindSection, NotifyAccess, ServiceSection, ServiceType, UnitName, Usec, Usual};
 
 use crate::engine::Engine;
 use crate::event::{ExitStatus, FdToken, ProcId, UnitId};
@@ -143,10 +145,10 @@ impl ServiceState {
     }
 
     /// Type=idle counts as active while it starts, so that it holds nobody up (semantics 4.1).
-    pub(crate) fn active_as(self, idle: bool) -> ActiveState {
+    pub(crate) fn active_as(self, idle: impl Fn() -> bool) -> ActiveState {
         use ServiceState as S;
         match self {
-            S::Condition | S::StartPre | S::Start | S::StartPost if idle => ActiveState::Active,
+            S::Condition | S::StartPre | S::Start | S::StartPost if idle() => ActiveState::Active,
             _ => self.active(),
         }
     }
@@ -257,6 +259,13 @@ impl Default for Service {
             accepted_by: None,
             counted: false,
         }
+    }
+}
+
+impl Usual for Service {
+    fn usual() -> &'static Service {
+        static FRESH: LazyLock<Service> = LazyLock::new(Service::default);
+        &FRESH
     }
 }
 

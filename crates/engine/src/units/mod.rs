@@ -1,16 +1,19 @@
 //! The table of units: their definitions, dependencies both ways, and run-time state.
 
 mod relation;
+mod relations;
 mod table;
 
 pub use relation::Relation;
+pub(crate) use relations::Relations;
 pub(crate) use table::Units;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use softboot_unit::{Definition, KindSection, LoadState, ServiceType, UnitKind, UnitName, UnitSection, Usec};
+use softboot_unit::{
+    Definition, KindSection, LoadState, Rare, ServiceType, UnitKind, UnitName, UnitSection, Usec,
+};
 
 use crate::event::{JobId, UnitId};
 use crate::limit::Limiter;
@@ -24,7 +27,7 @@ use crate::state::ActiveState;
 pub(crate) struct Unit {
     pub(crate) definition: Arc<Definition>,
     /// Partners by relation, sorted by id.
-    pub(crate) relations: BTreeMap<Relation, Vec<UnitId>>,
+    pub(crate) relations: Relations,
     pub(crate) machine: Machine,
     /// The job slot for start, verify-active, stop, reload and restart.
     pub(crate) job: Option<JobId>,
@@ -43,7 +46,7 @@ pub(crate) struct Unit {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Machine {
-    Service(Box<Service>),
+    Service(Rare<Service>),
     Socket(Box<Socket>),
     Mount(Box<Mount>),
     /// Targets and slices: on or off. Other types never leave `off`.
@@ -55,7 +58,7 @@ pub(crate) enum Machine {
 impl Machine {
     fn of(definition: &Definition) -> Machine {
         match definition.kind {
-            KindSection::Service(_) => Machine::Service(Box::default()),
+            KindSection::Service(_) => Machine::Service(Rare::default()),
             KindSection::Socket(_) => Machine::Socket(Box::default()),
             KindSection::Mount(_) => Machine::Mount(Box::default()),
             _ => Machine::Plain { on: false },
@@ -68,7 +71,7 @@ impl Unit {
         Unit {
             machine: Machine::of(&definition),
             definition: Arc::new(definition),
-            relations: BTreeMap::new(),
+            relations: Relations::default(),
             job: None,
             nop: None,
             checking: None,
@@ -85,12 +88,12 @@ impl Unit {
 
     /// The partners in `relation`.
     pub(crate) fn partners(&self, relation: Relation) -> &[UnitId] {
-        self.relations.get(&relation).map_or(&[], Vec::as_slice)
+        self.relations.partners(relation)
     }
 
     pub(crate) fn active(&self) -> ActiveState {
         match &self.machine {
-            Machine::Service(service) => service.state.active_as(self.is_idle()),
+            Machine::Service(service) => service.state.active_as(|| self.is_idle()),
             Machine::Socket(socket) => socket.state.active(),
             Machine::Mount(mount) => mount.state.active(),
             Machine::Plain { on: true } => ActiveState::Active,

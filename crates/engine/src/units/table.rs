@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer};
 use softboot_unit::{Definition, KindSection, LoadState, UnitName};
 
-use super::{Machine, Relation, Unit, not_found};
+use super::{Machine, Relation, Relations, Unit, not_found};
 use crate::event::UnitId;
 
 /// Every unit. An id that is not in the table reads as a unit that is not found and never active, so that an event
@@ -82,6 +82,7 @@ impl Units {
     pub(crate) fn load(&mut self, definitions: Vec<Definition>) -> bool {
         let mut added = Vec::new();
         let mut replaced = false;
+        self.names.reserve(definitions.len());
         for definition in definitions {
             match self.find(&definition.name) {
                 Some(id) if *self[id].definition == definition => {}
@@ -163,7 +164,7 @@ impl Units {
 
     fn relate_all(&mut self) {
         for unit in self.list.values_mut() {
-            unit.relations.clear();
+            unit.relations = Relations::default();
         }
         let ids: Vec<_> = self.ids().collect();
         for id in ids {
@@ -179,8 +180,8 @@ impl Units {
                 continue;
             }
             let (forward, inverse) = Relation::pair(dependency.kind);
-            insert(&mut self[id], forward, on);
-            insert(&mut self[on], inverse, id);
+            self[id].relations.insert(forward, on);
+            self[on].relations.insert(inverse, id);
         }
     }
 
@@ -194,19 +195,19 @@ impl Units {
                 self.names.remove(&name);
             }
         }
-        for partner in unit.relations.values().flatten() {
-            for list in self[*partner].relations.values_mut() {
-                if let Ok(place) = list.binary_search(&id) {
-                    list.remove(place);
-                }
-            }
+        for partner in unit.relations.iter().flat_map(|(_, partners)| partners) {
+            self[*partner].relations.remove(id);
         }
     }
-}
 
-fn insert(unit: &mut Unit, relation: Relation, partner: UnitId) {
-    let list = unit.relations.entry(relation).or_default();
-    if let Err(place) = list.binary_search(&partner) {
-        list.insert(place, partner);
+    /// Takes as little room as can be. Nothing else changes.
+    pub(crate) fn pack(&mut self) {
+        for unit in self.list.values_mut() {
+            unit.relations.shrink();
+            // Somebody may be using it just now.
+            if let Some(definition) = Arc::get_mut(&mut unit.definition) {
+                definition.pack();
+            }
+        }
     }
 }

@@ -67,17 +67,17 @@ pub(crate) fn service(text: &str) -> Builder {
         success_signals: vec![],
         restart_prevent_codes: vec![],
         restart_force_codes: vec![],
-        kill: KillSettings::default(),
+        kill: softboot_unit::Rare::default(),
         pid_file: None,
         bus_name: None,
         slice: name("system.slice"),
         delegate: false,
         memory_max: None,
         tasks_max: None,
-        exec: ExecContext::default(),
+        exec: softboot_unit::Rare::default(),
         ..ServiceSection::default()
     };
-    unit(text, KindSection::Service(Box::new(section)))
+    unit(text, KindSection::Service(section.into()))
 }
 
 pub(crate) fn oneshot(text: &str) -> Builder {
@@ -130,7 +130,7 @@ pub(crate) fn socket(text: &str, service: &str) -> Builder {
         slice: name("system.slice"),
         ..SocketSection::empty(&name("x.socket"))
     };
-    unit(text, KindSection::Socket(Box::new(section)))
+    unit(text, KindSection::Socket(section.into()))
         .dep(DependencyKind::Before, service)
         .dep(DependencyKind::Triggers, service)
 }

@@ -1,12 +1,14 @@
 //! Reading what this version writes, at once. Anything else is an error here, and [`super::loose`] has a second look.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
 
 use super::Manifest;
-use crate::record::{Members, Record};
+use super::shared::{Member, Shared};
+use crate::identity::Common;
+use crate::record::Record;
 use crate::store::EntryId;
 
 pub(super) fn decode(payload: &[u8]) -> serde_json::Result<Manifest> {
@@ -36,7 +38,10 @@ impl<'de> Visitor<'de> for Whole {
                 "writer" => manifest.writer = map.next_value()?,
                 "next_id" => manifest.next_id = map.next_value()?,
                 "groups" => {
-                    map.next_value_seed(Groups(&mut manifest.entries))?;
+                    map.next_value_seed(Groups {
+                        records: &mut manifest.entries,
+                        common: None,
+                    })?;
                     has_groups = true;
                 }
                 _ => drop(manifest.unknown.insert(key, map.next_value()?)),
@@ -50,7 +55,11 @@ impl<'de> Visitor<'de> for Whole {
 }
 
 /// All groups, into one list.
-struct Groups<'r>(&'r mut Vec<Record>);
+struct Groups<'r> {
+    records: &'r mut Vec<Record>,
+    /// What the descriptors of the last group are: those of the next one are often the same.
+    common: Option<Arc<Common>>,
+}
 
 impl<'de> DeserializeSeed<'de> for Groups<'_> {
     type Value = ();
@@ -67,15 +76,15 @@ impl<'de> Visitor<'de> for Groups<'_> {
         f.write_str("groups of entries")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut groups: A) -> Result<(), A::Error> {
-        while groups.next_element_seed(Group(&mut *self.0))?.is_some() {}
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut groups: A) -> Result<(), A::Error> {
+        while groups.next_element_seed(Group(&mut self))?.is_some() {}
         Ok(())
     }
 }
 
-struct Group<'r>(&'r mut Vec<Record>);
+struct Group<'g, 'r>(&'g mut Groups<'r>);
 
-impl<'de> DeserializeSeed<'de> for Group<'_> {
+impl<'de> DeserializeSeed<'de> for Group<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -83,7 +92,7 @@ impl<'de> DeserializeSeed<'de> for Group<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Group<'_> {
+impl<'de> Visitor<'de> for Group<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,42 +100,47 @@ impl<'de> Visitor<'de> for Group<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut shared = Map::new();
+        let mut shared = Shared::default();
         let mut columns: Option<Vec<Column>> = None;
-        while let Some(key) = map.next_key::<String>()? {
-            match (key.as_str(), &columns) {
-                ("columns", None) => columns = Some(map.next_value()?),
+        let mut has_rows = false;
+        while let Some(key) = map.next_key::<Member>()? {
+            match (key, &columns) {
+                (_, _) if has_rows => return Err(de::Error::custom("members after the rows")),
+                (Member::Columns, None) => columns = Some(map.next_value()?),
                 // Everything shared comes before the rows, so that they become entries at once.
-                ("rows", Some(columns)) => {
-                    let prototype = prototype(std::mem::take(&mut shared))?;
-                    let records = &mut *self.0;
+                (Member::Rows, Some(columns)) => {
+                    let prototype = std::mem::take(&mut shared).prototype(&mut self.0.common)?;
+                    let records = &mut *self.0.records;
                     map.next_value_seed(Rows {
                         prototype,
                         columns,
                         records,
                     })?;
+                    has_rows = true;
                 }
-                ("rows" | "columns", _) => return Err(de::Error::custom("an unusual order")),
-                _ => drop(shared.insert(key, map.next_value::<Value>()?)),
+                (Member::Rows | Member::Columns, _) => return Err(de::Error::custom("an unusual order")),
+                (Member::OfRows, _) => return Err(de::Error::custom("a column is shared")),
+                (Member::Owner, _) => shared.owner = Some(map.next_value()?),
+                (Member::Name, _) => shared.name = Some(map.next_value()?),
+                (Member::Kind, _) => shared.kind = Some(map.next_value()?),
+                (Member::Device, _) => shared.device = Some(map.next_value()?),
+                (Member::Rdev, _) => shared.rdev = map.next_value()?,
+                (Member::Cookie, _) => shared.cookie = map.next_value()?,
+                (Member::Access, _) => shared.access = Some(map.next_value()?),
+                (Member::Seals, _) => shared.seals = map.next_value()?,
+                (Member::Poll, _) => shared.poll = map.next_value()?,
+                (Member::Lifetime, _) => shared.lifetime = map.next_value()?,
+                (Member::EnteredUsec, _) => shared.entered_usec = map.next_value()?,
+                (Member::Labels, _) => shared.extra.labels = map.next_value()?,
+                (Member::ExpiresUsec, _) => shared.extra.expires_usec = map.next_value()?,
+                (Member::Unknown(key), _) => drop(shared.extra.unknown.insert(key, map.next_value()?)),
             }
         }
-        match shared.is_empty() {
+        match has_rows {
             true => Ok(()),
-            false => Err(de::Error::custom("no rows, or members after them")),
+            false => Err(de::Error::custom("no rows")),
         }
     }
-}
-
-/// The entry that all rows begin as.
-fn prototype<E: de::Error>(mut shared: Map<String, Value>) -> Result<Record, E> {
-    for column in ["id", "fd", "inode"] {
-        if shared.insert(column.to_owned(), Value::from(0)).is_some() {
-            return Err(E::custom("a column is shared"));
-        }
-    }
-    Members::deserialize(Value::Object(shared))
-        .map(Record::from)
-        .map_err(E::custom)
 }
 
 /// The numbers that differ between the entries of a group.

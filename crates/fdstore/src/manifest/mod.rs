@@ -18,6 +18,7 @@
 mod decode;
 mod encode;
 mod loose;
+mod shared;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

@@ -203,7 +203,7 @@ impl Manager {
             .map_or("", |(_, kind)| kind);
         let dependencies = self.engine.dependencies(unit).into_iter();
         let service = match &definition.kind {
-            KindSection::Service(service) => Some(service.as_ref()),
+            KindSection::Service(service) => Some(&**service),
             _ => None,
         };
         let context = UnitContext {

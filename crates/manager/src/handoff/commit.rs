@@ -210,5 +210,6 @@ impl Manager {
         self.devices.look = true;
         self.mounts.look = true;
         self.all_definitions_changed();
+        self.give_back_soon();
     }
 }

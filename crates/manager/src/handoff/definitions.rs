@@ -71,17 +71,28 @@ pub(super) fn encode<'a>(
     Ok(text)
 }
 
-/// Reads the sealed file, and looks whether it is still right.
+/// Reads the sealed file, and looks whether it is still right. What a program of this version has written, this one can
+/// read: then sections are read when they are first asked for.
 pub(super) fn read(fd: impl AsFd) -> Result<Read, String> {
+    read_how(fd, Definition::read_late)
+}
+
+/// The same, and all of it is read now, for who can still say no.
+pub(super) fn read_wholly(fd: impl AsFd) -> Result<Read, String> {
+    read_how(fd, at_once)
+}
+
+fn read_how(fd: impl AsFd, own_how: How) -> Result<Read, String> {
     let bytes = fdstore::memfd::read_sealed(fd, DEFINITIONS_MAX).map_err(|error| error.to_string())?;
     let (array, trailer) = lines(&bytes);
-    let sources = trailer.as_ref().filter(|trailer| trailer.writer == WRITER);
-    let sources = sources.and_then(|trailer| trailer.sources.as_ref());
+    let own = trailer.as_ref().filter(|trailer| trailer.writer == WRITER);
+    let how = own.map_or(at_once as How, |_| own_how);
+    let sources = own.and_then(|trailer| trailer.sources.as_ref());
     thread::scope(|scope| {
         let look = |sources: &'_ Sources| sources.are_unchanged();
         let thread = thread::Builder::new().name("sources".to_owned());
         let looking = sources.map(|sources| thread.spawn_scoped(scope, move || look(sources)));
-        let definitions = decode(array, trailer.as_ref())?;
+        let definitions = decode(array, trailer.as_ref(), how)?;
         let current = match looking {
             Some(Ok(thread)) => thread.join().unwrap_or(false),
             // Without a thread it is done here.
@@ -97,15 +108,15 @@ pub(super) fn read_plan(fd: impl AsFd) -> Option<(Vec<Definition>, Sources)> {
     let bytes = fdstore::memfd::read_sealed(fd, DEFINITIONS_MAX).ok()?;
     let (array, trailer) = lines(&bytes);
     let trailer = trailer.filter(|trailer| trailer.writer == WRITER)?;
-    let definitions = decode(array, Some(&trailer)).ok()?;
+    let definitions = decode(array, Some(&trailer), Definition::read_late).ok()?;
     Some((definitions, trailer.sources?))
 }
 
-/// The unit definitions in their sealed file.
+/// The unit definitions in their sealed file, all of them at once.
 pub(crate) fn decode_definitions(fd: impl AsFd) -> Result<Vec<Definition>, String> {
     let bytes = fdstore::memfd::read_sealed(fd, DEFINITIONS_MAX).map_err(|error| error.to_string())?;
     let (array, trailer) = lines(&bytes);
-    decode(array, trailer.as_ref())
+    decode(array, trailer.as_ref(), at_once)
 }
 
 fn lines(bytes: &[u8]) -> (&[u8], Option<Trailer>) {
@@ -115,9 +126,9 @@ fn lines(bytes: &[u8]) -> (&[u8], Option<Trailer>) {
     (array, serde_json::from_slice(rest).ok())
 }
 
-fn decode(array: &[u8], trailer: Option<&Trailer>) -> Result<Vec<Definition>, String> {
+fn decode(array: &[u8], trailer: Option<&Trailer>, how: How) -> Result<Vec<Definition>, String> {
     let definitions = match trailer.and_then(|trailer| places(array, &trailer.ends)) {
-        Some(places) => decode_shares(array, &places),
+        Some(places) => decode_shares(array, &places, how),
         None => first_value(array),
     };
     definitions.map_err(|error| format!("unit definitions: {error}"))
@@ -146,8 +157,16 @@ fn places(array: &[u8], ends: &[usize]) -> Option<Vec<Range<usize>>> {
     (array.get(at..)? == close).then_some(places)
 }
 
+/// How one definition is read.
+type How = fn(&[u8]) -> serde_json::Result<Definition>;
+
+/// Wholly, so that what is wrong is an error here.
+fn at_once(text: &[u8]) -> serde_json::Result<Definition> {
+    serde_json::from_slice(text)
+}
+
 /// Each thread reads its share; this one is among them.
-fn decode_shares(array: &[u8], places: &[Range<usize>]) -> serde_json::Result<Vec<Definition>> {
+fn decode_shares(array: &[u8], places: &[Range<usize>], how: How) -> serde_json::Result<Vec<Definition>> {
     let processors = sched_getaffinity(None).map_or(1, |set: CpuSet| set.count() as usize);
     let threads = processors.min(THREADS).min(places.len() / SHARE).max(1);
     let share = places.len().div_ceil(threads).max(1);
@@ -156,7 +175,7 @@ fn decode_shares(array: &[u8], places: &[Range<usize>]) -> serde_json::Result<Ve
         let texts = places
             .iter()
             .map(|place| array.get(place.clone()).unwrap_or_default());
-        texts.map(serde_json::from_slice).collect()
+        texts.map(how).collect()
     };
     let (own, others) = places.split_at(share.min(places.len()));
     thread::scope(|scope| {
@@ -211,9 +230,11 @@ mod tests {
         for count in [0, 1, 2, SHARE * 2 - 1, SHARE * 2, SHARE * THREADS * 2 + 7] {
             let written = definitions(count);
             let text = encode(&written, None).unwrap();
-            let read = read(sealed(&text)).unwrap();
-            assert_eq!(read.definitions, written);
-            assert!(!read.current, "nobody said from what they were made");
+            for read in [read(sealed(&text)), read_wholly(sealed(&text))] {
+                let read = read.unwrap();
+                assert_eq!(read.definitions, written);
+                assert!(!read.current, "nobody said from what they were made");
+            }
         }
     }
 
@@ -235,6 +256,16 @@ mod tests {
     }
 
     #[test]
+    fn who_verifies_notices_a_section_that_cannot_be_read() {
+        let text = String::from_utf8(encode(&definitions(1), None).unwrap()).unwrap();
+        // As long as before, so that the places are right.
+        let broken = text.replace("\"/bin/echo\",\"argv\"", "\"/bin/echo\",\"argw\"");
+        assert_ne!(text, broken);
+        assert!(read_wholly(sealed(broken.as_bytes())).is_err());
+        assert!(read(sealed(broken.as_bytes())).is_ok());
+    }
+
+    #[test]
     fn places_that_leave_anything_out_are_not_used() {
         let written = definitions(3);
         let text = encode(&written, None).unwrap();
@@ -252,7 +283,7 @@ mod tests {
             ends.iter().rev().copied().collect(),
         ] {
             // The second and third as one text are no definition, and what is no definition is refused when it is read.
-            let read = places(array, &wrong).map(|places| decode_shares(array, &places));
+            let read = places(array, &wrong).map(|places| decode_shares(array, &places, at_once));
             assert!(read.is_none_or(|read| read.is_err()), "{wrong:?}");
         }
     }

@@ -149,9 +149,14 @@ impl DefinitionsReader {
             .ok()
             .and_then(|text| text.parse::<i32>().ok());
         let fd = number.and_then(|number| inherited.get(&number)?.try_clone().ok());
+        // Only the child that verifies the handoff can still say no.
+        let read = match std::env::var_os("SOFTBOOT_ANSWER_FD") {
+            Some(_) => definitions::read_wholly,
+            None => definitions::read,
+        };
         let thread = fd.and_then(|fd| {
             let thread = std::thread::Builder::new().name("definitions".to_owned());
-            thread.spawn(move || definitions::read(fd)).ok()
+            thread.spawn(move || read(fd)).ok()
         });
         DefinitionsReader(thread)
     }
@@ -329,6 +334,10 @@ pub(crate) fn resume(
     let report = stopwatch.report(kind.word());
     info!("taking over took {} us", report.took_usec);
     manager.note_taken_over(report);
+    if kind == Kind::Reexec {
+        // A boot gives back at its own end.
+        manager.give_back_soon();
+    }
     if changed {
         manager.say_which_nodes_are_gone();
     }

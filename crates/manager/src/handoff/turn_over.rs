@@ -123,11 +123,7 @@ impl Manager {
 
     /// Units that are not plainly inactive: a soft-reboot loads them beside the boot's.
     pub(super) fn units_to_keep(&self) -> impl Iterator<Item = &UnitName> {
-        let kept = self.engine.ids().filter(|unit| {
-            self.engine
-                .status(*unit)
-                .is_some_and(|status| !status.active.is_inactive_ish() || status.stored_fds > 0)
-        });
+        let kept = self.engine.ids().filter(|unit| self.engine.is_up_or_holds(*unit));
         kept.filter_map(|unit| self.engine.name(unit))
     }
 }

@@ -174,6 +174,7 @@ pub(crate) fn resume(
     let report = stopwatch.report("crash");
     info!("going on took {} us", report.took_usec);
     manager.note_taken_over(report);
+    manager.give_back_soon();
     Ok(manager)
 }
 

@@ -7,7 +7,7 @@ use softboot_unit::{
 /// The commands of a unit, and how they are run; `None` for a unit without any.
 pub(crate) fn of(definition: &Definition) -> Option<Box<ServiceSection>> {
     match &definition.kind {
-        KindSection::Service(service) => Some(service.clone()),
+        KindSection::Service(service) => Some(Box::new(ServiceSection::clone(service))),
         KindSection::Socket(socket) => Some(Box::new(of_socket(socket))),
         KindSection::Mount(mount) => Some(Box::new(of_mount(mount))),
         _ => None,

@@ -337,7 +337,6 @@ impl Manager {
                 .map_err(|error| format!("eventfd: {error}"))?,
             recorder: journal::Recorder::default(),
             facts,
-            gives_back: false,
             pending: std::collections::VecDeque::new(),
             next_token: 1,
         };

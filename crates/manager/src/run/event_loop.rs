@@ -4,12 +4,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustix::event::epoll::EventFlags;
 use softboot_engine::{Action, Event, ExitStatus, UnitId};
+use softboot_sys::memory;
+use softboot_unit::Usec;
 use tracing::{error, info};
 
 use super::{Alarm, Manager, Source};
 use crate::fault;
 use crate::journal::Inert;
 use crate::{clock, owner};
+
+/// What a boot or a handoff sets off is over after this time, as far as PID 1 is concerned: what is let go of earlier comes
+/// back at once.
+const SETTLED: Usec = Usec::from_millis(250);
 
 impl Manager {
     /// Runs until the machine or this program is over.
@@ -25,10 +31,6 @@ impl Manager {
         self.after_drain();
         self.drain();
         self.journal_turn_over();
-        if std::mem::take(&mut self.gives_back) {
-            // Reading units and their transaction took several times what is left of them.
-            softboot_sys::memory::give_back();
-        }
         if let Err(error) = self.timers.arm() {
             error!("cannot set the timer: {error}");
         }
@@ -119,7 +121,7 @@ impl Manager {
                 self.engine.system_state(),
                 self.engine.soft_reboots()
             );
-            self.gives_back = true;
+            self.give_back_soon();
         }
         self.answer_boot_waiters();
     }
@@ -153,6 +155,19 @@ impl Manager {
             Source::Client(client) => self.client_ready(client, flags),
             Source::Port(unit, entry) => self.port_ready(unit, entry, flags),
         }
+    }
+
+    /// Much memory was used for a short time, and code that will not soon run again: once the system has settled, both go.
+    pub(crate) fn give_back_soon(&mut self) {
+        self.timers.set(Alarm::GiveBack, clock::monotonic().plus(SETTLED));
+    }
+
+    /// Reading units and their transaction, or taking over, took several times what is left of them.
+    fn give_back(&mut self) {
+        self.engine.pack();
+        self.forget_room();
+        memory::give_back();
+        memory::let_go_of_program();
     }
 
     /// Some cgroup may be empty. Deaths come first, or exit codes would be lost (semantics 2.8).
@@ -212,6 +227,7 @@ impl Manager {
                 Alarm::Watchdog => self.watchdog_due(),
                 Alarm::ResumePort(unit) => self.resume_ports(unit),
                 Alarm::ResumeListeners => self.watch_listeners(),
+                Alarm::GiveBack => self.give_back(),
             }
             self.drain();
         }

@@ -122,8 +122,6 @@ pub(crate) struct Manager {
     pub(crate) recorder: Recorder,
     /// Where we are.
     pub(crate) facts: Facts,
-    /// Much memory was used for a short time: what is free goes back to the kernel at the end of the turn.
-    pub(crate) gives_back: bool,
     /// CLOCK_MONOTONIC of the engine's last step: all that follows from it happened then.
     pub(crate) step_at: Usec,
     pending: VecDeque<Event>,
@@ -131,6 +129,11 @@ pub(crate) struct Manager {
 }
 
 impl Manager {
+    /// Room that the queue had when it was long.
+    pub(crate) fn forget_room(&mut self) {
+        self.pending.shrink_to_fit();
+    }
+
     /// Queues an event for the engine.
     pub(crate) fn feed(&mut self, event: Event) {
         fault::place("feed");

@@ -29,6 +29,8 @@ pub(crate) enum Alarm {
     ResumePort(softboot_engine::UnitId),
     /// The same for the control sockets.
     ResumeListeners,
+    /// All is quiet after a boot or a handoff.
+    GiveBack,
 }
 
 /// Alarms at CLOCK_MONOTONIC instants.

@@ -244,7 +244,7 @@ impl Installer<'_> {
                 continue;
             }
             let install = self.loader.load(&name).unit.install;
-            open.extend(install.also);
+            open.extend(install.also.iter().cloned());
             // An alias goes, and with it what is linked under that name.
             open.extend(
                 pointing

@@ -13,8 +13,10 @@ mod directories;
 mod exec;
 mod kill;
 mod kind_section;
+mod lazy;
 mod lifecycle;
 mod mount;
+mod rare;
 mod resources;
 mod scheduling;
 mod service;
@@ -32,8 +34,10 @@ pub use diagnostic::*;
 pub use directories::*;
 pub use exec::*;
 pub use kill::*;
+pub use lazy::*;
 pub use lifecycle::*;
 pub use mount::*;
+pub use rare::*;
 pub use resources::*;
 pub use scheduling::*;
 pub use service::*;
@@ -73,6 +77,51 @@ pub struct Definition {
     pub slice: Option<Box<SliceSection>>,
 }
 
+impl Definition {
+    /// Keeps what can be kept as text as text alone ([`Lazy`]).
+    pub fn pack(&mut self) {
+        match &mut self.kind {
+            KindSection::Service(section) => section.pack(),
+            KindSection::Socket(section) => section.pack(),
+            _ => {}
+        }
+    }
+
+    /// Reads a definition that this version has written: its section is read when it is first asked for ([`Lazy`]).
+    pub fn read_late(text: &[u8]) -> serde_json::Result<Definition> {
+        /// The same members.
+        #[derive(Deserialize)]
+        struct Members {
+            name: UnitName,
+            #[serde(default)]
+            aliases: Vec<UnitName>,
+            load: LoadState,
+            #[serde(default)]
+            fragment: Option<String>,
+            #[serde(default)]
+            drop_ins: Vec<String>,
+            #[serde(default)]
+            diagnostics: Vec<Diagnostic>,
+            unit: UnitSection,
+            kind: kind_section::Late,
+            #[serde(default)]
+            slice: Option<Box<SliceSection>>,
+        }
+        let members: Members = serde_json::from_slice(text)?;
+        Ok(Definition {
+            name: members.name,
+            aliases: members.aliases,
+            load: members.load,
+            fragment: members.fragment,
+            drop_ins: members.drop_ins,
+            diagnostics: members.diagnostics,
+            unit: members.unit,
+            kind: members.kind.0,
+            slice: members.slice,
+        })
+    }
+}
+
 /// Whether a unit can be used (the reference's LoadState).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "state", content = "reason")]
@@ -107,9 +156,9 @@ impl LoadState {
 #[serde(rename_all = "kebab-case", tag = "type", content = "settings")]
 pub enum KindSection {
     /// `[Service]`.
-    Service(Box<ServiceSection>),
+    Service(Lazy<ServiceSection>),
     /// `[Socket]`.
-    Socket(Box<SocketSection>),
+    Socket(Lazy<SocketSection>),
     /// Targets have no section of their own.
     Target,
     /// Slices; what they limit is in [`Definition::slice`].

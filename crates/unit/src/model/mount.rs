@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ExecContext, KillSettings, Usec};
+use super::{ExecContext, KillSettings, Rare, Usec};
 use crate::name::UnitName;
 
 /// `[Mount]` with every default applied (systemd.mount(5), semantics 5.6).
@@ -43,14 +43,14 @@ pub struct MountSection {
         skip_serializing_if = "super::sparse::is_default",
         serialize_with = "super::sparse::serialize"
     )]
-    pub exec: ExecContext,
+    pub exec: Rare<ExecContext>,
     /// How mount(8) is ended.
     #[serde(
         default,
         skip_serializing_if = "super::sparse::is_default",
         serialize_with = "super::sparse::serialize"
     )]
-    pub kill: KillSettings,
+    pub kill: Rare<KillSettings>,
 }
 
 /// Types whose file system is at the other end of a network.
@@ -85,8 +85,8 @@ impl MountSection {
             directory_mode: 0o755,
             timeout: Usec::from_secs(90),
             slice: UnitName::new("system.slice").unwrap_or_else(|_| name.clone()),
-            exec: ExecContext::default(),
-            kill: KillSettings::default(),
+            exec: Rare::default(),
+            kill: Rare::default(),
         }
     }
 

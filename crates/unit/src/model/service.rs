@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sparse::usual;
 use super::{
-    ExecCommand, ExecContext, ExitType, KillSettings, OomPolicy, OpenFile, RestartSettings,
+    ExecCommand, ExecContext, ExitType, KillSettings, OomPolicy, OpenFile, Rare, RestartSettings,
     TimeoutFailureMode, Usec,
 };
 use crate::name::UnitName;
@@ -89,7 +89,7 @@ pub struct ServiceSection {
         skip_serializing_if = "super::sparse::is_default",
         serialize_with = "super::sparse::serialize"
     )]
-    pub kill: KillSettings,
+    pub kill: Rare<KillSettings>,
     /// `PIDFile=`.
     #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub pid_file: Option<String>,
@@ -113,7 +113,7 @@ pub struct ServiceSection {
         skip_serializing_if = "super::sparse::is_default",
         serialize_with = "super::sparse::serialize"
     )]
-    pub exec: ExecContext,
+    pub exec: Rare<ExecContext>,
     /// `ExecReloadPost=`.
     #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exec_reload_post: Vec<ExecCommand>,
@@ -122,7 +122,7 @@ pub struct ServiceSection {
         skip_serializing_if = "super::sparse::is_default",
         serialize_with = "super::sparse::serialize"
     )]
-    pub restart_settings: RestartSettings,
+    pub restart_settings: Rare<RestartSettings>,
     /// `ExitType=`.
     #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exit_type: ExitType,
@@ -183,16 +183,16 @@ impl Default for ServiceSection {
             success_signals: Vec::new(),
             restart_prevent_codes: Vec::new(),
             restart_force_codes: Vec::new(),
-            kill: KillSettings::default(),
+            kill: Rare::default(),
             pid_file: None,
             bus_name: None,
             slice: UnitName::system_slice(),
             delegate: false,
             memory_max: None,
             tasks_max: None,
-            exec: ExecContext::default(),
+            exec: Rare::default(),
             exec_reload_post: Vec::new(),
-            restart_settings: RestartSettings::default(),
+            restart_settings: Rare::default(),
             exit_type: ExitType::Main,
             timeout_abort: None,
             timeout_start_failure_mode: TimeoutFailureMode::Terminate,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::sparse::usual;
-use super::{ExecCommand, ExecContext, KillSettings, RateLimit, SocketOptions, Usec};
+use super::{ExecCommand, ExecContext, KillSettings, Rare, RateLimit, SocketOptions, Usec};
 use crate::name::UnitName;
 
 /// `[Socket]` with every default applied (semantics 1.3 to 1.5).
@@ -109,7 +109,7 @@ pub struct SocketSection {
         skip_serializing_if = "super::sparse::is_default",
         serialize_with = "super::sparse::serialize"
     )]
-    pub options: SocketOptions,
+    pub options: Rare<SocketOptions>,
     /// `ExecStartPre=`.
     #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub exec_start_pre: Vec<ExecCommand>,
@@ -127,13 +127,13 @@ pub struct SocketSection {
         skip_serializing_if = "super::sparse::is_default",
         serialize_with = "super::sparse::serialize"
     )]
-    pub exec: ExecContext,
+    pub exec: Rare<ExecContext>,
     /// How those are ended.
     #[serde(
         skip_serializing_if = "super::sparse::is_default",
         serialize_with = "super::sparse::serialize"
     )]
-    pub kill: KillSettings,
+    pub kill: Rare<KillSettings>,
 }
 
 impl SocketSection {
@@ -182,13 +182,13 @@ impl Default for SocketSection {
             writable: false,
             message_queue_max_messages: None,
             message_queue_message_size: None,
-            options: SocketOptions::default(),
+            options: Rare::default(),
             exec_start_pre: Vec::new(),
             exec_start_post: Vec::new(),
             exec_stop_pre: Vec::new(),
             exec_stop_post: Vec::new(),
-            exec: ExecContext::default(),
-            kill: KillSettings::default(),
+            exec: Rare::default(),
+            kill: Rare::default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Dependency, EmergencyAction, JobMode, RateLimit, Usec};
+use super::{Condition, Dependency, EmergencyAction, JobMode, Rare, RateLimit, Usec};
 use crate::name::UnitName;
 
 /// `[Unit]`, with the dependencies of `[Install]`-made directories and the implicit ones.
@@ -104,7 +104,7 @@ pub struct UnitSection {
     pub failure_action_exit_status: Option<u8>,
     /// What `[Install]` says; softbootd itself never acts on it.
     #[serde(skip_serializing_if = "super::sparse::is_default")]
-    pub install: InstallSection,
+    pub install: Rare<InstallSection>,
 }
 
 /// `[Install]` (semantics 5.8).
@@ -192,7 +192,7 @@ impl Default for UnitSection {
             job_timeout_reboot_argument: None,
             success_action_exit_status: None,
             failure_action_exit_status: None,
-            install: InstallSection::default(),
+            install: Rare::default(),
         }
     }
 }

@@ -233,8 +233,8 @@ impl<'a> Draft<'a> {
     /// The typed section of the unit's kind.
     pub(crate) fn kind_section(&self) -> KindSection {
         match self.name.kind() {
-            UnitKind::Service => KindSection::Service(Box::new(self.service.finish())),
-            UnitKind::Socket => KindSection::Socket(Box::new(self.socket.finish())),
+            UnitKind::Service => KindSection::Service(self.service.finish().into()),
+            UnitKind::Socket => KindSection::Socket(self.socket.finish().into()),
             UnitKind::Mount => KindSection::Mount(Box::new(self.mount.finish())),
             UnitKind::Target => KindSection::Target,
             UnitKind::Slice => KindSection::Slice,

@@ -1,0 +1,183 @@
+//! Sections that are kept as text until somebody asks for them.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::OnceLock;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// A section, or its text. Of most units only the name and the dependencies are ever asked for; a section takes some ten
+/// times the room of its text, and longer to read than all the rest of a definition.
+pub struct Lazy<T> {
+    /// What it was written as, while that is all there is to know.
+    text: Option<Box<RawValue>>,
+    /// What was read from the text.
+    read: OnceLock<Box<T>>,
+    /// Without a text.
+    own: Option<Box<T>>,
+}
+
+/// What can be kept as text.
+pub trait Section: Default + Serialize + DeserializeOwned {}
+
+impl Section for super::ServiceSection {}
+impl Section for super::SocketSection {}
+
+impl<T: Section> Lazy<T> {
+    /// Of a text that this version has written. Nothing is looked at before the section is asked for, and by then nobody
+    /// can refuse any more: what could not be read then would be as in an empty file.
+    pub(super) fn unread(text: Box<RawValue>) -> Lazy<T> {
+        Lazy {
+            text: Some(text),
+            read: OnceLock::new(),
+            own: None,
+        }
+    }
+
+    /// Keeps the text alone. Nothing changes but the room that it takes.
+    pub fn pack(&mut self) {
+        if let Some(own) = &self.own
+            // It stays as it is if it cannot be written.
+            && let Ok(text) = serde_json::value::to_raw_value(own)
+        {
+            *self = Lazy::unread(text);
+        }
+        self.read = OnceLock::new();
+    }
+
+    fn read(&self) -> Box<T> {
+        let text = self.text.as_deref().map_or("", RawValue::get);
+        serde_json::from_slice(text.as_bytes()).unwrap_or_default()
+    }
+}
+
+impl<T> From<T> for Lazy<T> {
+    fn from(section: T) -> Lazy<T> {
+        Lazy {
+            text: None,
+            read: OnceLock::new(),
+            own: Some(Box::new(section)),
+        }
+    }
+}
+
+impl<T: Section> Deref for Lazy<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match &self.own {
+            Some(own) => own,
+            None => self.read.get_or_init(|| self.read()),
+        }
+    }
+}
+
+impl<T: Section> DerefMut for Lazy<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        let known = self.own.take().or_else(|| self.read.take());
+        let section = known.unwrap_or_else(|| self.read());
+        self.text = None;
+        self.own.insert(section)
+    }
+}
+
+impl<T: Section + Clone> Clone for Lazy<T> {
+    fn clone(&self) -> Lazy<T> {
+        match &self.text {
+            Some(text) => Lazy::unread(text.clone()),
+            None => Lazy::from(T::clone(self)),
+        }
+    }
+}
+
+impl<T: Section + PartialEq> PartialEq for Lazy<T> {
+    fn eq(&self, other: &Lazy<T>) -> bool {
+        match (&self.text, &other.text) {
+            (Some(one), Some(two)) if one.get() == two.get() => true,
+            _ => **self == **other,
+        }
+    }
+}
+
+impl<T: Section + fmt::Debug> fmt::Debug for Lazy<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        T::fmt(self, f)
+    }
+}
+
+impl<T: Section> Serialize for Lazy<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.text {
+            Some(text) => text.serialize(serializer),
+            None => T::serialize(self, serializer),
+        }
+    }
+}
+
+/// At once, so that what is wrong is an error here.
+impl<'de, T: Section> Deserialize<'de> for Lazy<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Lazy<T>, D::Error> {
+        T::deserialize(deserializer).map(Lazy::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::files::MemoryFiles;
+    use crate::{Definition, KindSection, Lazy, Loader, ServiceSection, Specifiers, UnitName};
+
+    fn definition() -> Definition {
+        let files = MemoryFiles::new().file(
+            "/u/a.service",
+            "[Service]\nExecStart=/bin/a\nNice=3\nSuccessExitStatus=7\nKillMode=mixed\n",
+        );
+        let loader = Loader::new(&files, vec!["/u".to_owned()], Specifiers::default());
+        loader.load(&UnitName::new("a.service").unwrap())
+    }
+
+    fn section(definition: &mut Definition) -> &mut Lazy<ServiceSection> {
+        match &mut definition.kind {
+            KindSection::Service(section) => section,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn nobody_can_tell_whether_a_section_is_kept_as_text() {
+        let whole = definition();
+        let mut packed = whole.clone();
+        packed.pack();
+        assert!(section(&mut packed).own.is_none());
+        let text = serde_json::to_string(&whole).unwrap();
+        assert_eq!(serde_json::to_string(&packed).unwrap(), text);
+        assert_eq!(
+            serde_json::to_value(&packed).unwrap(),
+            serde_json::to_value(&whole).unwrap()
+        );
+        let late = Definition::read_late(text.as_bytes()).unwrap();
+        assert_eq!(late, packed);
+        assert_eq!((&packed, format!("{packed:?}")), (&whole, format!("{whole:?}")));
+        // What was read is let go again, and what was changed is written as it is now.
+        packed.pack();
+        assert!(section(&mut packed).read.get().is_none());
+        section(&mut packed).exec.nice = Some(4);
+        assert_ne!(packed, whole);
+        packed.pack();
+        let text = serde_json::to_string(&packed).unwrap();
+        assert!(text.contains(r#""nice":4"#), "{text}");
+        section(&mut packed).exec.nice = Some(3);
+        assert_eq!(packed, whole);
+    }
+
+    #[test]
+    fn what_cannot_be_read_late_is_as_in_an_empty_file_and_refused_at_once() {
+        let text = serde_json::to_string(&definition()).unwrap();
+        let broken = text.replace(r#""nice":3"#, r#""nice":"three""#);
+        assert_ne!(text, broken);
+        assert!(serde_json::from_str::<Definition>(&broken).is_err());
+        let mut late = Definition::read_late(broken.as_bytes()).unwrap();
+        assert_eq!(**section(&mut late), ServiceSection::default());
+    }
+}
