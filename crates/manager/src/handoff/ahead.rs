@@ -141,6 +141,7 @@ impl Ahead {
             let (definitions, sources) = definitions::read_plan(file)?;
             // Units' specifiers tell of it, so a change that comes later is noticed.
             crate::setup::stage_os_release();
+            known.iter().for_each(|(_, one)| one.unpack());
             Read::new(&boot, up, known, definitions, sources).map(Box::new)
         };
         Work::start("ahead", wake, work).map_or(Ahead::Nothing, Ahead::Reading)

@@ -47,6 +47,13 @@ impl<T: Section> Lazy<T> {
         self.read = OnceLock::new();
     }
 
+    /// Reads the text now.
+    pub fn unpack(&self) {
+        if self.own.is_none() {
+            self.read.get_or_init(|| self.read());
+        }
+    }
+
     fn read(&self) -> Box<T> {
         let text = self.text.as_deref().map_or("", RawValue::get);
         serde_json::from_slice(text.as_bytes()).unwrap_or_default()
@@ -167,6 +174,8 @@ mod tests {
         packed.pack();
         let text = serde_json::to_string(&packed).unwrap();
         assert!(text.contains(r#""nice":4"#), "{text}");
+        packed.unpack();
+        assert!(section(&mut packed).read.get().is_some());
         section(&mut packed).exec.nice = Some(3);
         assert_eq!(packed, whole);
     }

@@ -87,6 +87,15 @@ impl Definition {
         }
     }
 
+    /// Reads what is kept as text now, for who will ask for it when there is no time.
+    pub fn unpack(&self) {
+        match &self.kind {
+            KindSection::Service(section) => section.unpack(),
+            KindSection::Socket(section) => section.unpack(),
+            _ => {}
+        }
+    }
+
     /// Reads a definition that this version has written: its section is read when it is first asked for ([`Lazy`]).
     pub fn read_late(text: &[u8]) -> serde_json::Result<Definition> {
         /// The same members.
