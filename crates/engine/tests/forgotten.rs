@@ -47,7 +47,10 @@ fn the_next_load_forgets_what_nobody_used() {
                 service(&needs).wants(&[&format!("z{round}.service")]).done(),
             ],
         );
-        assert!(world.engine.unit(&name(&instance)).is_some(), "who asked is answered");
+        assert!(
+            world.engine.unit(&name(&instance)).is_some(),
+            "who asked is answered"
+        );
         assert!(known(&world).len() <= 1 + 6, "{:?}", known(&world));
     }
     load(&mut world, vec![]);
@@ -63,7 +66,10 @@ fn what_a_file_names_or_somebody_uses_stays() {
     ]);
     load(
         &mut world,
-        vec![service("x@named.service").done(), service("x@used.service").done()],
+        vec![
+            service("x@named.service").done(),
+            service("x@used.service").done(),
+        ],
     );
     world.start("x@used.service");
     load(&mut world, vec![service("b.service").done()]);

@@ -150,7 +150,8 @@ impl Unit {
         let name = self.name();
         self.definition.load == LoadState::NotFound
             || name.instance().is_some()
-            || (self.definition.fragment.is_none() && matches!(name.kind(), UnitKind::Device | UnitKind::Slice))
+            || (self.definition.fragment.is_none()
+                && matches!(name.kind(), UnitKind::Device | UnitKind::Slice))
     }
 
     /// It is down, has always been, has no job and holds nothing.

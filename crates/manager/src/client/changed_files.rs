@@ -75,14 +75,19 @@ mod tests {
     #[test]
     fn each_change_of_a_file_is_one() {
         let known = read("a.service", &files(), true);
-        let changed = |path: &str, text: &str| {
-            differs(&known, &read("a.service", &files().file(path, text), false))
-        };
+        let changed =
+            |path: &str, text: &str| differs(&known, &read("a.service", &files().file(path, text), false));
         assert!(changed("/u/a.service", "[Service]\nExecStart=/bin/b\n"));
-        assert!(changed("/u/a.service", "[Unit]\nAfter=x.service\n[Service]\nExecStart=/bin/a\n"));
+        assert!(changed(
+            "/u/a.service",
+            "[Unit]\nAfter=x.service\n[Service]\nExecStart=/bin/a\n"
+        ));
         assert!(changed("/u/a.service", "[Service]\n"));
         assert!(changed("/u/a.service.d/x.conf", "[Service]\nNice=5\n"));
-        assert!(!changed("/u/a.service", "# A remark.\n[Service]\nExecStart=/bin/a\n"));
+        assert!(!changed(
+            "/u/a.service",
+            "# A remark.\n[Service]\nExecStart=/bin/a\n"
+        ));
         let none = read("none.service", &files(), true);
         let there = files().file("/u/none.service", "[Service]\nExecStart=/bin/a\n");
         assert!(differs(&none, &read("none.service", &there, false)));

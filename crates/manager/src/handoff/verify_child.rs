@@ -127,10 +127,22 @@ mod tests {
             .file("/u/all.target", "[Unit]\nAllowIsolate=yes\nWants=a.service\n")
             .file("/u/some.target", "[Unit]\nWants=a.service\n")
             .file("/u/a.service", "[Service]\nExecStart=/bin/a\n")
-            .file("/u/bad.target", "[Unit]\nAllowIsolate=yes\nRequires=absent.service\n")
-            .file("/u/ring.target", "[Unit]\nAllowIsolate=yes\nRequires=x.service y.service\n")
-            .file("/u/x.service", "[Unit]\nAfter=y.service\n[Service]\nExecStart=/bin/x\n")
-            .file("/u/y.service", "[Unit]\nAfter=x.service\n[Service]\nExecStart=/bin/y\n");
+            .file(
+                "/u/bad.target",
+                "[Unit]\nAllowIsolate=yes\nRequires=absent.service\n",
+            )
+            .file(
+                "/u/ring.target",
+                "[Unit]\nAllowIsolate=yes\nRequires=x.service y.service\n",
+            )
+            .file(
+                "/u/x.service",
+                "[Unit]\nAfter=y.service\n[Service]\nExecStart=/bin/x\n",
+            )
+            .file(
+                "/u/y.service",
+                "[Unit]\nAfter=x.service\n[Service]\nExecStart=/bin/y\n",
+            );
         let loader = Loader::new(&files, vec!["/u".to_owned()], Specifiers::default());
         let name = UnitName::new(name).unwrap();
         let mut engine = Engine::new();

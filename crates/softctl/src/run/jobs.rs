@@ -7,10 +7,13 @@ use softboot_control::api::{EnqueueReply, EnqueueRequest, Request};
 
 use super::output::Output;
 use super::session::Session;
+use super::{look, wait};
 use crate::cli::{Isolate, Job, Mode, SomeUnits};
 use crate::error::Error;
 use crate::exit;
+use crate::text::clean;
 use crate::view::outcome;
+use crate::view::status::files_have_changed;
 
 /// Jobs that are waited for at the same time. Each needs a connection, and the manager takes 512 at most.
 const TOGETHER: usize = 64;
@@ -44,13 +47,29 @@ pub(super) fn enqueue(session: &mut Session, kind: &str, job: &Job) -> Result<u8
             code = if code == exit::OK { one } else { code };
         }
     }
-    if kind == "stop" && !job.no_block && !session.out.json() {
-        let stopped = outcomes
-            .iter()
-            .filter(|outcome| outcome.result.as_deref() == Some("done"));
-        for outcome in stopped {
-            note_triggers(session, &outcome.unit);
+    let succeeded = |outcome: &&Outcome| outcome.result.as_deref() == Some("done");
+    let done: Vec<String> = outcomes
+        .iter()
+        .filter(succeeded)
+        .map(|outcome| outcome.unit.clone())
+        .collect();
+    if kind != "stop" && !session.out.json() {
+        for unit in &done {
+            if look::files_have_changed(session, unit) {
+                session
+                    .out
+                    .note(&format!("Warning: {}", files_have_changed(&clean(unit))));
+            }
         }
+    }
+    if kind == "stop" && !job.no_block && !session.out.json() {
+        for unit in &done {
+            note_triggers(session, unit);
+        }
+    }
+    if job.wait {
+        let ended = wait::until_down(session, done)?;
+        code = if code == exit::OK { ended } else { code };
     }
     if session.out.json() {
         session.out.print_json(&outcomes)?;
@@ -60,10 +79,11 @@ pub(super) fn enqueue(session: &mut Session, kind: &str, job: &Job) -> Result<u8
 
 /// Starts one unit, and stops what it does not need.
 pub(super) fn isolate(session: &mut Session, isolate: &Isolate) -> Result<u8, Error> {
-    let units = vec![super::single(&isolate.unit.unit)?];
+    let units = vec![super::single_of(&isolate.unit, "target")?];
     let job = Job {
         units: SomeUnits { units },
         no_block: isolate.no_block,
+        wait: false,
         job_mode: Mode::Isolate,
         dry_run: isolate.dry_run,
         explain: isolate.explain,

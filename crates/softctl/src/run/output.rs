@@ -42,6 +42,7 @@ impl Output {
             width: (!self.common.full).then_some(columns),
             paint,
             now: Now::read(),
+            legend: !self.common.no_legend,
         }
     }
 
