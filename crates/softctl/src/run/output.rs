@@ -51,6 +51,11 @@ impl Output {
         self.view().width.unwrap_or(DEFAULT_WIDTH)
     }
 
+    /// Whether colours are wanted.
+    pub(crate) fn is_coloured(self) -> bool {
+        self.view().paint.is_on()
+    }
+
     /// Text in a tone, where colours are wanted.
     pub(crate) fn tone(self, tone: Tone, text: &str) -> String {
         self.view().paint.tone(tone, text)
