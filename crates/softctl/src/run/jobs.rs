@@ -5,7 +5,6 @@ use std::thread;
 use serde::Serialize;
 use softboot_control::api::{EnqueueReply, EnqueueRequest, Request};
 
-use super::output::Output;
 use super::session::Session;
 use super::{look, wait};
 use crate::cli::{Isolate, Job, Mode, SomeUnits};
@@ -42,7 +41,7 @@ pub(super) fn enqueue(session: &mut Session, kind: &str, job: &Job) -> Result<u8
     let mut outcomes = Vec::new();
     for units in units.chunks(TOGETHER) {
         for (unit, reply) in units.iter().zip(ask_together(session, kind, job, units)) {
-            let (outcome, one) = judge(session.out, kind, unit, reply)?;
+            let (outcome, one) = judge(session, kind, unit, reply)?;
             outcomes.push(outcome);
             code = if code == exit::OK { one } else { code };
         }
@@ -128,7 +127,7 @@ fn ask_together(
 
 /// Reports one unit's reply; the code is this unit's. Only errors that concern every unit are errors here.
 fn judge(
-    out: Output,
+    session: &mut Session,
     kind: &str,
     unit: &str,
     reply: Result<EnqueueReply, Error>,
@@ -139,8 +138,13 @@ fn judge(
             let word = result.as_deref().unwrap_or("done");
             let good = outcome::succeeded(word);
             match outcome::explain(&unit, kind, word) {
-                Some(text) if good => out.note(&text),
-                Some(text) => out.complain(&text),
+                Some(text) if good => session.out.note(&text),
+                Some(_) if word == "failed" => {
+                    let end = session.unit(&unit).ok();
+                    let end = end.as_ref().map(|reply| &reply.unit);
+                    session.out.complain(&outcome::failed(&unit, kind, end));
+                }
+                Some(text) => session.out.complain(&text),
                 None => {}
             }
             let code = if good { exit::OK } else { exit::FAILURE };
@@ -155,7 +159,7 @@ fn judge(
             ))
         }
         Err(error @ Error::Refused { .. }) => {
-            out.complain(&error.to_string());
+            session.out.complain(&error.to_string());
             let code = exit::code_of(&error);
             Ok((
                 Outcome {
