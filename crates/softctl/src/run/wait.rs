@@ -50,8 +50,12 @@ impl Waiting {
     }
 
     fn take(&mut self, unit: &UnitInfo) {
-        let failed = unit.active == "failed";
-        if (failed || unit.active == "inactive") && self.left.remove(&unit.name) && failed {
+        let failed = match unit.active.as_str() {
+            "failed" => true,
+            "inactive" => false,
+            _ => return,
+        };
+        if self.left.remove(&unit.name) && failed {
             self.code = exit::FAILURE;
         }
     }
