@@ -125,8 +125,7 @@ impl Manager {
             return;
         }
         if let Err(reason) = self.no_other_end(kind) {
-            self.refuse_handoff(client, vec![reason]);
-            return;
+            return self.refuse_handoff(client, vec![reason]);
         }
         if !check_only {
             self.mark(kind, Mark::Verifying);
@@ -205,7 +204,6 @@ impl Manager {
             Answer::Yes(plan) => {
                 info!("the next program can take over: {plan}");
                 let kind = self.handoff.as_ref().map_or(Kind::Reexec, |handoff| handoff.kind);
-                // Somebody may have asked for another end meanwhile.
                 match self.no_other_end(kind).and_then(|()| self.accept_root()) {
                     Ok(()) => self.verified(&plan),
                     Err(reason) => self.verification_failed(vec![reason]),
@@ -213,13 +211,6 @@ impl Manager {
             }
             Answer::No(reasons) => self.verification_failed(reasons),
         }
-    }
-
-    /// A soft-reboot does not begin beside another end. Once everything has stopped for it, nothing is under way any more.
-    fn no_other_end(&self, kind: Kind) -> Result<(), String> {
-        let begins = kind == Kind::SoftReboot && self.objective.is_none();
-        let other = begins.then(|| self.another_end("soft-reboot.target")).flatten();
-        other.map_or(Ok(()), Err)
     }
 
     /// The root that was rehearsed, if there is one, and its program.

@@ -4,6 +4,7 @@
 use softboot_engine::JobKind;
 use softboot_unit::UnitName;
 
+use crate::handoff::Kind;
 use crate::run::Manager;
 
 /// Targets that end a userspace.
@@ -17,6 +18,13 @@ const ENDS: [&str; 6] = [
 ];
 
 impl Manager {
+    /// A soft-reboot does not begin beside another end, which somebody may also ask for while the next program is asked. Once everything has stopped for it, nothing is under way any more.
+    pub(crate) fn no_other_end(&self, kind: Kind) -> Result<(), String> {
+        let begins = kind == Kind::SoftReboot && self.objective.is_none();
+        let other = begins.then(|| self.another_end("soft-reboot.target")).flatten();
+        other.map_or(Ok(()), Err)
+    }
+
     /// Why `target` cannot be begun: another end is under way. The same one may be asked for twice.
     pub(crate) fn another_end(&self, target: &str) -> Option<String> {
         let starts = |other: &str| {
