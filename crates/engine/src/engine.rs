@@ -15,7 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use softboot_unit::Usec;
+use softboot_unit::{UnitName, Usec};
 
 use crate::action::{Action, Level};
 use crate::ending::Ending;
@@ -49,6 +49,10 @@ pub struct Engine {
     pub(crate) release: BTreeSet<UnitId>,
     /// Instances that are over; forgotten after the manager obeyed this step.
     pub(crate) garbage: BTreeSet<UnitId>,
+    /// Units that came with the last load and exist only because somebody has named them. The next load makes those
+    /// that nothing has used by then garbage: otherwise anybody could fill PID 1 by asking for names.
+    #[serde(default)]
+    pub(crate) fresh: BTreeSet<UnitId>,
     pub(crate) deferred: BTreeSet<UnitId>,
     /// Sockets that stay open in the soft-reboot that is under way ([`crate::socket`], `stay`).
     #[serde(default)]
@@ -87,6 +91,7 @@ impl Engine {
             work: VecDeque::new(),
             release: BTreeSet::new(),
             garbage: BTreeSet::new(),
+            fresh: BTreeSet::new(),
             deferred: BTreeSet::new(),
             staying: BTreeSet::new(),
             idle: BTreeSet::new(),
@@ -225,8 +230,12 @@ impl Engine {
     }
 
     fn loaded(&mut self, definitions: Vec<softboot_unit::Definition>) {
+        self.garbage.append(&mut self.fresh);
         let open = self.open_sockets();
-        if self.units.load(definitions) {
+        let first = self.units.next_id();
+        let replaced = self.units.load(definitions);
+        self.fresh = self.units.named_since(first);
+        if replaced {
             // Orders may have changed.
             self.jobs.queue_all_waiting();
             self.sockets_reloaded(open);
@@ -234,11 +243,28 @@ impl Engine {
         }
     }
 
-    /// Forgets instances that are over. Call when the actions of a step were obeyed: until then they have a name.
-    /// Otherwise the next step does it, which may be long after.
-    pub fn collect_garbage(&mut self) {
-        for unit in std::mem::take(&mut self.garbage) {
-            if self.units.contains(unit) && self.units[unit].is_garbage() {
+    /// Forgets instances that are over and units that were only asked about, and returns their names. Call when the
+    /// actions of a step were obeyed: until then they have a name. Otherwise the next step does it, which may be long
+    /// after.
+    pub fn collect_garbage(&mut self) -> Vec<UnitName> {
+        let mut left = std::mem::take(&mut self.garbage);
+        let mut forgotten = Vec::new();
+        // One that goes may have been the only one that named another.
+        loop {
+            let gone: Vec<UnitId> = left
+                .iter()
+                .copied()
+                .filter(|unit| {
+                    self.units.contains(*unit)
+                        && (self.units[*unit].is_garbage() || self.units.is_unused(*unit))
+                })
+                .collect();
+            if gone.is_empty() {
+                return forgotten;
+            }
+            for unit in gone {
+                left.remove(&unit);
+                forgotten.push(self.units[unit].name().clone());
                 self.units.forget(unit);
             }
         }

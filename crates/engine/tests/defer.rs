@@ -220,3 +220,35 @@ fn only_a_reload_that_changes_the_ports_of_an_open_socket_asks_for_others() {
     world.feed(Event::Loaded(units(DeferTrigger::Yes, Usec::INFINITY)));
     assert_eq!(asked(&world), 1, "a closed one opens its own at the next start");
 }
+
+/// Semantics 1.10: the end of the last job is a reason to try again, also if no unit stops.
+#[test]
+fn the_end_of_the_last_job_is_reason_enough() {
+    let mut units = units(DeferTrigger::Patient, Usec::INFINITY);
+    units.push(
+        oneshot("slow.service")
+            .before(&["conflict2.service"])
+            .service(|s| s.remain_after_exit = true)
+            .done(),
+    );
+    let mut world = World::new(units);
+    world.start("u.socket");
+    world.hold.insert("slow.service".to_owned());
+    world.start("slow.service");
+    // It waits for the slow one and has never run.
+    world.request(JobKind::Start, "conflict2.service", JobMode::Replace);
+    world.connect("u.socket");
+    assert_eq!(world.sub("u.socket"), "deferred");
+    let waiting = world.engine.jobs().into_iter().find(|job| !job.running);
+    world.feed(Event::Cancel(waiting.map(|job| job.id)));
+    assert_eq!(world.sub("u.socket"), "deferred", "another job is left");
+    world.exit_main("slow.service", ExitStatus::Exited(0));
+    assert_eq!(
+        (
+            world.sub("slow.service"),
+            world.sub("u.socket"),
+            world.sub("u.service")
+        ),
+        ("exited".into(), "running".into(), "running".into())
+    );
+}

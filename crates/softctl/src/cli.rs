@@ -7,10 +7,12 @@ use crate::help;
 mod files;
 mod inspect;
 mod more;
+mod words;
 
 pub(crate) use files::*;
 pub(crate) use inspect::*;
 pub(crate) use more::*;
+pub(crate) use words::with_verb;
 
 /// Looks at and controls a running softbootd.
 #[derive(Debug, Parser)]
@@ -34,6 +36,15 @@ pub(crate) struct Common {
     /// Do not shorten texts to the width of the terminal
     #[arg(short = 'l', long, global = true)]
     pub(crate) full: bool,
+    /// Lists without headings and totals
+    #[arg(long, global = true)]
+    pub(crate) no_legend: bool,
+    /// Nothing: softctl never starts a pager, and scripts ask for none
+    #[arg(long, global = true)]
+    pub(crate) no_pager: bool,
+    /// Nothing: there is no other manager than the system's
+    #[arg(long, global = true, hide = true)]
+    pub(crate) system: bool,
 }
 
 /// What to do.
@@ -44,7 +55,7 @@ pub(crate) enum Verb {
     ListUnits(ListUnits),
     /// Show the system, or units with their processes, sockets, descriptors and last log lines
     #[command(after_help = help::STATUS)]
-    Status(Units),
+    Status(Status),
     /// Start units
     #[command(after_help = help::START)]
     Start(Job),
@@ -149,7 +160,7 @@ pub(crate) enum Verb {
     Logs(Logs),
     /// List jobs that wait or run
     #[command(after_help = help::LIST_JOBS)]
-    ListJobs,
+    ListJobs(ListJobs),
     /// Cancel a job, or all jobs
     #[command(after_help = help::CANCEL)]
     Cancel(Cancel),
@@ -224,6 +235,9 @@ pub(crate) struct ListUnits {
     /// Only units whose load, active or sub state is one of these
     #[arg(long = "state", value_name = "STATE", value_delimiter = ',', action = ArgAction::Append)]
     pub(crate) state: Vec<String>,
+    /// Without a mark before each unit
+    #[arg(long)]
+    pub(crate) plain: bool,
 }
 
 /// Verbs that make jobs.
@@ -234,6 +248,9 @@ pub(crate) struct Job {
     /// Only queue the jobs; do not wait for their end
     #[arg(long)]
     pub(crate) no_block: bool,
+    /// Wait until the units have ended again, too; the exit code is 1 if one failed
+    #[arg(long, conflicts_with_all = ["no_block", "dry_run"])]
+    pub(crate) wait: bool,
     /// What to do about jobs that are there already
     #[arg(long, value_name = "MODE", value_enum, default_value_t = Mode::Replace)]
     pub(crate) job_mode: Mode,
@@ -241,7 +258,7 @@ pub(crate) struct Job {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Show which jobs this makes, and why
-    #[arg(long)]
+    #[arg(short = 'T', long, visible_alias = "show-transaction")]
     pub(crate) explain: bool,
 }
 
@@ -281,8 +298,12 @@ impl Mode {
 /// `logs`.
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
-    #[command(flatten)]
-    pub(crate) unit: OneUnit,
+    /// The unit; `.service` may be left out
+    #[arg(value_name = "UNIT", required_unless_present = "unit_option")]
+    pub(crate) unit: Option<String>,
+    /// The same, as journalctl has it
+    #[arg(short = 'u', long = "unit", value_name = "UNIT", conflicts_with = "unit")]
+    pub(crate) unit_option: Option<String>,
     /// How many of the last lines
     #[arg(short = 'n', long, value_name = "LINES", default_value_t = 100)]
     pub(crate) lines: u32,
@@ -333,9 +354,12 @@ pub(crate) struct SoftReboot {
 /// `poweroff`, `reboot`, `halt`.
 #[derive(Debug, Args)]
 pub(crate) struct Force {
-    /// Do not stop units one by one; kill, unmount and go
-    #[arg(short, long)]
-    pub(crate) force: bool,
+    /// Do not stop units one by one; kill, unmount and go. Twice: the kernel ends at once, and nothing is written out
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) force: u8,
+    /// Nothing: nobody is written to
+    #[arg(long)]
+    pub(crate) no_wall: bool,
 }
 
 #[cfg(test)]

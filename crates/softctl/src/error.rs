@@ -48,6 +48,12 @@ pub(crate) enum Error {
     /// Links cannot be planned.
     #[error(transparent)]
     Install(#[from] softboot_unit::install::InstallError),
+    /// The kernel does not end the machine.
+    #[error("the kernel refuses: {source}{}", rights(source))]
+    Kernel {
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The command line makes no sense.
     #[error("{0}")]
     Usage(String),

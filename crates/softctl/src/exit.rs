@@ -35,10 +35,12 @@ pub(crate) fn code_of(error: &Error) -> u8 {
         {
             REFUSED
         }
+        Error::Kernel { source } if source.kind() == std::io::ErrorKind::PermissionDenied => REFUSED,
         Error::Install(InstallError::NotFound(_)) => NO_SUCH_UNIT,
         Error::Unreachable { .. }
         | Error::Connection(_)
         | Error::Output(_)
+        | Error::Kernel { .. }
         | Error::File { .. }
         | Error::Unreadable { .. }
         | Error::Install(_) => FAILURE,

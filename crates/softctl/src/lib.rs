@@ -22,7 +22,10 @@ use clap::Parser as _;
 
 /// The program softctl.
 pub fn softctl() -> ExitCode {
-    end("softctl", run::run(&cli::Cli::parse()))
+    end(
+        "softctl",
+        run::run(&cli::Cli::parse_from(cli::with_verb(std::env::args_os()))),
+    )
 }
 
 /// The program softboot-inspect.

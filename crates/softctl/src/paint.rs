@@ -39,6 +39,11 @@ impl Paint {
         }
     }
 
+    /// Whether there are colours at all.
+    pub(crate) fn is_on(self) -> bool {
+        self.on
+    }
+
     /// The text in its tone. The text must be [`clean`](crate::text::clean).
     pub(crate) fn tone(self, tone: Tone, text: &str) -> String {
         let code = match tone {

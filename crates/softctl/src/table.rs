@@ -2,6 +2,7 @@
 
 use crate::paint::{Paint, Tone};
 use crate::text::{Cut, clean, columns as columns_of, truncate};
+use crate::view::View;
 
 /// Space between columns.
 const GAP: usize = 2;
@@ -65,16 +66,29 @@ impl<T: AsRef<str>> From<T> for Cell {
 
 /// Rows under headings. `width` is in characters; `None` cuts nothing.
 pub(crate) fn table(columns: &[Column], rows: &[Vec<Cell>], width: Option<usize>, paint: Paint) -> String {
+    let mut out = String::new();
     let widths = widths(columns, rows, width);
     let heading: Vec<Cell> = columns
         .iter()
         .map(|column| Cell::new(column.title, Tone::Bold))
         .collect();
-    let mut out = String::new();
     for row in std::iter::once(&heading).chain(rows) {
         push_row(&mut out, columns, row, &widths, paint);
     }
     out
+}
+
+/// A list: rows under headings, and a line about all of them. Without its legend it is the rows alone.
+pub(crate) fn list(columns: &[Column], rows: &[Vec<Cell>], footer: &str, view: View) -> String {
+    let text = table(columns, rows, view.width, view.paint);
+    if view.legend {
+        return format!(
+            "{text}{}",
+            view.paint.tone(Tone::Faint, &format!("\n{footer}.\n"))
+        );
+    }
+    text.split_once('\n')
+        .map_or_else(String::new, |(_, rows)| rows.to_owned())
 }
 
 fn push_row(out: &mut String, columns: &[Column], row: &[Cell], widths: &[usize], paint: Paint) {

@@ -83,6 +83,9 @@ fn units(method: &str, parameters: &Value) -> Vec<Value> {
         "GetUnit" => {
             json!({ "parameters": { "unit": { "name": name, "active": active, "description": "x\u{1b}[2J" } } })
         }
+        "GetProperties" => {
+            json!({ "parameters": { "properties": { "NeedDaemonReload": active == "active" } } })
+        }
         "Enqueue" if active == "active" => json!({ "parameters": { "jobId": 1, "result": "done" } }),
         "Enqueue" => json!({ "parameters": { "jobId": 2, "result": "failed" } }),
         other => panic!("{other}"),
@@ -115,6 +118,50 @@ fn exit_codes_of_looking_are_those_of_the_table() {
     ] {
         assert_eq!(softctl(&path, &words).status.code(), Some(code), "{words:?}");
     }
+}
+
+#[test]
+fn no_verb_lists_units_and_help_is_no_unit() {
+    let list = |method: &str, _: &Value| match method {
+        "ListUnits" => {
+            let unit = json!({ "name": "a.service", "load": "loaded", "active": "active", "sub": "running" });
+            vec![json!({ "parameters": { "units": [unit] } })]
+        }
+        other => panic!("{other}"),
+    };
+    let (_directory, path) = serve(list);
+    let output = softctl(&path, &["--no-legend", "--no-pager", "-t", "service"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text_of(&output), "●  a.service  loaded  active  running\n");
+    let output = softctl(&path, &["list-units", "-t", "fluff"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("service, socket"));
+    let output = softctl(&path, &["help", "start"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text_of(&output).contains("softctl start lighttpd"));
+    let output = softctl(&path, &["run", "--pty", "/bin/true"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("no option --pty"));
+}
+
+#[test]
+fn changed_files_are_told_where_they_matter() {
+    let (_directory, path) = serve(units);
+    for (words, told) in [
+        (["start", "a"], true),
+        (["restart", "a"], true),
+        (["start", "b"], false),
+        (["is-active", "a"], false),
+    ] {
+        let output = softctl(&path, &words);
+        let said = text(&output.stderr).contains("softctl daemon-reload");
+        assert_eq!(said, told, "{words:?}");
+    }
+    assert!(text_of(&softctl(&path, &["status", "a"])).contains("softctl daemon-reload"));
+    assert_eq!(
+        text_of(&softctl(&path, &["is-active", "a", "c"])),
+        "active\ninactive\n"
+    );
 }
 
 #[test]

@@ -70,6 +70,27 @@ pub fn set_int(socket: impl AsFd, option: IntOption, value: i32) -> Result<(), E
     set_bytes(&socket, level, name, &value.to_ne_bytes())
 }
 
+/// Reads an integer option.
+pub fn get_int(socket: impl AsFd, option: IntOption) -> Result<i32, Errno> {
+    let (level, name) = option.place();
+    let mut value: libc::c_int = 0;
+    let mut length = libc::socklen_t::try_from(size_of::<libc::c_int>()).map_err(|_| Errno::INVAL)?;
+    // SAFETY: the kernel writes at most `length` bytes, the size of `value`, and any bytes are a valid int.
+    let found = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            level,
+            name,
+            (&raw mut value).cast(),
+            &raw mut length,
+        )
+    };
+    match found {
+        0 => Ok(value),
+        _ => Err(crate::exec::last_errno()),
+    }
+}
+
 /// Binds the socket to an interface (SO_BINDTODEVICE).
 pub fn bind_to_device(socket: impl AsFd, interface: &str) -> Result<(), Errno> {
     set_bytes(
@@ -182,6 +203,9 @@ mod tests {
         assert_eq!(rustix::net::sockopt::ip_tos(&socket), Ok(16));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         set_int(&listener, IntOption::TcpKeepCount, 5).unwrap();
+        assert_eq!(get_int(&listener, IntOption::TcpKeepCount), Ok(5));
+        let file = std::fs::File::open("/dev/null").unwrap();
+        assert_eq!(get_int(&file, IntOption::IpTtl), Err(Errno::NOTSOCK));
         set_int(&listener, IntOption::TcpDeferAccept, 3).unwrap();
         set_congestion(&listener, "reno").unwrap();
         assert_eq!(set_congestion(&listener, "no-such"), Err(Errno::NOENT));

@@ -219,6 +219,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
         )?;
     }
     without_rights(output)?;
+    names_without_end(output)?;
     deaf_subscribers(output)?;
     slow_reader(output)?;
     output.same(
@@ -279,6 +280,30 @@ fn without_rights(output: &mut Output) -> Result<(), Error> {
         )?;
     }
     Ok(())
+}
+
+/// Anybody may ask for any name, and a template has an instance of every name: PID 1 keeps none that nobody uses.
+fn names_without_end(output: &mut Output) -> Result<(), Error> {
+    const NAMES: usize = 300;
+    let before = control::unit_names()?.len();
+    for number in 0..NAMES {
+        for (name, wanted) in [
+            (format!("none-{number}.service"), "NoSuchUnit"),
+            (format!("hello@{number}.service"), ""),
+            (format!("dev-none{number}.device"), ""),
+        ] {
+            let call = json!({ "method": "io.softboot.Manager.GetUnit", "parameters": { "name": name } });
+            let error = error_of(&call)?;
+            if error != wanted {
+                return Err(Error::Check(format!("{name}: {error:?} instead of {wanted:?}")));
+            }
+        }
+    }
+    let after = control::unit_names()?.len();
+    output.check(
+        after <= before + 10,
+        format!("{NAMES} names of three kinds were asked for: {before} units before, {after} after"),
+    )
 }
 
 /// One that subscribes and never reads is dropped, and nobody waits for it.

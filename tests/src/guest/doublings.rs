@@ -7,12 +7,14 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 
 use super::check::{Output, wait_for};
+use super::softctl::softctl;
 use super::units::UnitFile;
 use super::{Options, control};
 use crate::error::{Context, Error};
 
 const GATE: &str = "/run/softboot-gate";
 const GATED: &str = "gated.service";
+const HELD: &str = "held.service";
 const WANTS: &str = "/run/systemd/system/multi-user.target.wants";
 
 pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
@@ -57,6 +59,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
         "who waits for a job is answered although PID 1 was re-executed meanwhile",
     )?;
     during_boot(output)?;
+    beside_another_end(output)?;
     fs::remove_file(GATE).doing("removing the gate")
 }
 
@@ -106,6 +109,70 @@ fn during_boot(output: &mut Output) -> Result<(), Error> {
         &(state.as_str(), control::status()?.1),
         &("running", before + 2),
         "a soft-reboot during a boot is done, and both who asked are answered",
+    )
+}
+
+/// Two ends at once: the second is refused, and the first goes on. The recipe of a survivor, which this program is, names no
+/// exit.target, so it outlives that one.
+fn beside_another_end(output: &mut Output) -> Result<(), Error> {
+    let _unit = UnitFile::install(
+        HELD,
+        &format!("[Service]\nExecStart=/bin/busybox sleep 100000\nExecStop=/bin/busybox cat {GATE}\n"),
+    )?;
+    let refused = |output: &mut Output, words: &[&str], other: &str| {
+        let ran = softctl(words)?;
+        output.same(
+            &(ran.code, ran.stderr.contains(&format!("{other} is under way"))),
+            &(1, true),
+            format!(
+                "during {other}, softctl {words:?} is refused: {}",
+                ran.stderr.trim()
+            ),
+        )
+    };
+    let held = || {
+        wait_for("the stop that is held up", || {
+            Ok((control::Unit::get(HELD)?.active() == "deactivating").then_some(()))
+        })
+    };
+    control::start(HELD)?;
+    softctl(&[
+        "start",
+        "--no-block",
+        "--job-mode=replace-irreversibly",
+        "exit.target",
+    ])?;
+    held()?;
+    for words in [&["soft-reboot"][..], &["poweroff"], &["reboot"], &["halt"]] {
+        refused(output, words, "exit")?;
+    }
+    softctl(&["cancel"])?;
+    open_gate()?;
+    wait_for("the end of the stop", || {
+        Ok((control::Unit::get(HELD)?.active() == "inactive").then_some(()))
+    })?;
+    control::start("multi-user.target")?;
+    let state = control::wait_running()?;
+    output.same(
+        &state.as_str(),
+        &"running",
+        "an end that is cancelled leaves a system that runs",
+    )?;
+
+    let (_, before) = control::status()?;
+    control::start(HELD)?;
+    let reboot = thread::spawn(|| control::call("SoftReboot", json!({ "wait": true })));
+    held()?;
+    for words in [&["poweroff"][..], &["reboot"], &["halt"]] {
+        refused(output, words, "soft-reboot")?;
+    }
+    open_gate()?;
+    join(reboot)??;
+    control::wait_running()?;
+    output.same(
+        &control::status()?.1,
+        &(before + 1),
+        "and the soft-reboot that was under way is done",
     )
 }
 

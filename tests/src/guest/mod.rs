@@ -51,6 +51,7 @@ mod units;
 mod varlinkctl;
 mod verbs;
 mod versions;
+mod words;
 
 pub use check::Output;
 pub use fd_store::store;

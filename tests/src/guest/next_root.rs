@@ -183,7 +183,8 @@ fn bad_roots(output: &mut Output) -> Result<(), Error> {
                 echo NAME=x > /srv/bad/etc/os-release && cp /usr/lib/softboot/softbootd /srv/bad/usr/lib/softboot/ && \
                 cp /usr/lib/systemd/system/lighttpd.socket /srv/bad/usr/lib/systemd/system/";
     let program = "/srv/bad/usr/lib/softboot/softbootd";
-    let cases: [(&str, String, &str); 9] = [
+    let units = format!("{base}/etc/systemd/system");
+    let cases: [(&str, String, &str); 12] = [
         (
             "a link to nowhere",
             "ln -s /nowhere /run/nextroot".to_owned(),
@@ -197,7 +198,7 @@ fn bad_roots(output: &mut Output) -> Result<(), Error> {
         (
             "a file that is no image",
             "echo text > /run/nextroot".to_owned(),
-            "",
+            "/run/nextroot",
         ),
         (
             "no operating system",
@@ -219,6 +220,29 @@ fn bad_roots(output: &mut Output) -> Result<(), Error> {
             "no units",
             format!("{good} && rm -r {base}/usr/lib/systemd"),
             "no unit file",
+        ),
+        (
+            "a default.target that is masked",
+            format!("{good} && mkdir -p {units} && ln -s /dev/null {units}/default.target"),
+            "transaction cannot be built",
+        ),
+        (
+            "a default.target that needs what is not there",
+            format!(
+                "{good} && mkdir -p {units} && \
+                 printf '[Unit]\\nAllowIsolate=yes\\nRequires=absent.service\\n' > {units}/default.target"
+            ),
+            "absent.service",
+        ),
+        (
+            "a boot in a circle",
+            format!(
+                "{good} && mkdir -p {units} && \
+                 printf '[Unit]\\nRequires=a.service b.service\\n' > {units}/default.target && \
+                 printf '[Unit]\\nAfter=b.service\\n[Service]\\nExecStart=/a\\n' > {units}/a.service && \
+                 printf '[Unit]\\nAfter=a.service\\n[Service]\\nExecStart=/b\\n' > {units}/b.service"
+            ),
+            "a.service",
         ),
         (
             "another program in the place of softbootd",

@@ -40,7 +40,46 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
             format!("no process named {name} lives anywhere, or waits to be reaped"),
         )?;
     }
-    outgrows_its_memory(output)
+    outgrows_its_memory(output)?;
+    outside_the_stop(output)
+}
+
+/// Nothing stops these in a soft-reboot, and they have no mark of a survivor: the final kill ends them, although they ignore
+/// its SIGTERM and go on forking.
+fn outside_the_stop(output: &mut Output) -> Result<(), Error> {
+    let text = |program: &str| {
+        format!(
+            "[Unit]\nDefaultDependencies=no\nIgnoreOnIsolate=yes\n[Service]\nExecStart=/usr/bin/{program}\n"
+        )
+    };
+    let units = [("left-stubborn.service", 3), ("left-forkbomb.service", 100)];
+    let _files = [
+        UnitFile::write("left-stubborn.service", &text("stubborn"))?,
+        UnitFile::install("left-forkbomb.service", &text("forkbomb"))?,
+    ];
+    for (unit, least) in units {
+        control::start(unit)?;
+        wait_for(format!("{least} processes of {unit}"), || {
+            Ok((count(unit)? >= least).then_some(()))
+        })?;
+    }
+    let survivor = control::Unit::get("survivor.service")?.main_pid();
+    control::soft_reboot()?;
+    control::wait_running()?;
+    for (unit, _) in units {
+        output.same(
+            &count(unit)?,
+            &0,
+            format!("after a soft-reboot no process of {unit} is left"),
+        )?;
+        let active = control::Unit::get(unit)?.active().to_owned();
+        output.check(active != "active", format!("and PID 1 knows that it is {active}"))?;
+    }
+    output.same(
+        &control::Unit::get("survivor.service")?.main_pid(),
+        &survivor,
+        "who survives has survived it",
+    )
 }
 
 /// The machine of the test has the memory controller; a container on the host may not.

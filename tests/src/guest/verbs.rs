@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::check::{Output, PATIENCE, wait_for};
 use super::softctl::{softctl, softctl_as};
 use super::units::UnitFile;
-use super::{Options, control, processes};
+use super::{Options, control, processes, words};
 use crate::error::{Context, Error};
 
 /// nobody
@@ -34,7 +34,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
 }
 
 /// Verb, exit code, and what must be among the output.
-fn prints(output: &mut Output, words: &[&str], code: i32, wanted: &str) -> Result<(), Error> {
+pub(super) fn prints(output: &mut Output, words: &[&str], code: i32, wanted: &str) -> Result<(), Error> {
     let ran = softctl(words)?;
     let text = format!("{}{}", ran.stdout, ran.stderr);
     output.check(
@@ -92,6 +92,7 @@ fn shown(output: &mut Output) -> Result<(), Error> {
     )?;
     properties(output, main)?;
     prints(output, &["show"], 0, "SystemState=running")?;
+    words::used(output, main)?;
     prints(output, &["cat", "survivor"], 0, "# /")?;
     prints(output, &["cat", "survivor"], 0, "[Service]")?;
     prints(output, &["cat", "no-such-unit"], 5, "no-such-unit.service")?;
@@ -233,7 +234,8 @@ fn graphs(output: &mut Output) -> Result<(), Error> {
         blame.code == 0 && blame.stdout.contains(".service"),
         format!("blame lists what took time: {}", blame.stdout.trim()),
     )?;
-    prints(output, &["isolate", "survivor"], 4, "solat")?;
+    prints(output, &["isolate", "survivor.service"], 4, "solat")?;
+    prints(output, &["isolate", "survivor"], 5, "survivor.target")?;
     prints(output, &["verify", "broken"], 1, "broken.service:4")?;
     prints(output, &["verify", "survivor"], 0, "")
 }
@@ -272,6 +274,7 @@ fn enabled(output: &mut Output) -> Result<(), Error> {
     prints(output, &["start", UNIT], 1, "masked")?;
     prints(output, &["unmask", UNIT], 0, "Removed")?;
     prints(output, &["enable", "no-such-unit"], 5, "nothing was changed")?;
+    words::edited(output)?;
     let nobody = softctl_as(NOBODY, &["enable", UNIT])?;
     output.same(&nobody.code, &4, "nobody may not enable a unit")
 }

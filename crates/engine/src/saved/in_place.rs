@@ -160,6 +160,7 @@ impl Engine {
         self.dirty.clear();
         self.idle.clear();
         self.staying.clear();
+        self.fresh.clear();
         self.ending = None;
         self.boot_requested = false;
         self.boot_finished = false;

@@ -67,7 +67,10 @@ impl Engine {
         self.minimise_impact(&mut draft, wish.mode)?;
         self.drop_redundant(&mut draft);
         self.break_cycles(&mut draft, wish.mode, &mut notes.broken)?;
-        let mut merged = self.merge_draft(&mut draft, wish.mode)?;
+        self.settle_draft(&mut draft, wish.mode)?;
+        // What was left of a contradiction may have been another job than it seemed.
+        self.break_cycles(&mut draft, wish.mode, &mut notes.broken)?;
+        let mut merged = self.merge_draft(&draft);
         merged.retain(|unit, kind| {
             *unit == wish.unit || !self.is_redundant((*unit, *kind)) || self.conflicts_installed(*unit, *kind)
         });

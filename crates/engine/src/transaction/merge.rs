@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use softboot_unit::JobMode;
 
+use super::cycle::stop_stays;
 use super::{Draft, DropReason, Dropped, Key, Obstacle, Refusal, word};
 use crate::action::RequestError;
 use crate::engine::Engine;
@@ -12,12 +13,8 @@ use crate::jobs::{conflict, merge};
 use crate::state::JobKind;
 
 impl Engine {
-    /// Decides contradictions, then merges what each unit has.
-    pub(super) fn merge_draft(
-        &self,
-        draft: &mut Draft,
-        mode: JobMode,
-    ) -> Result<BTreeMap<UnitId, JobKind>, Box<Refusal>> {
+    /// Decides contradictions.
+    pub(super) fn settle_draft(&self, draft: &mut Draft, mode: JobMode) -> Result<(), Box<Refusal>> {
         for unit in draft.units() {
             if draft.kinds_of(unit).any(|kind| kind != JobKind::Nop) && draft.anchor != (unit, JobKind::Nop) {
                 draft.take_out((unit, JobKind::Nop), false, || {
@@ -33,6 +30,11 @@ impl Engine {
                 draft.collect_garbage();
             }
         }
+        Ok(())
+    }
+
+    /// Merges what each unit has.
+    pub(super) fn merge_draft(&self, draft: &Draft) -> BTreeMap<UnitId, JobKind> {
         let mut merged = BTreeMap::new();
         for unit in draft.units() {
             let active = self.units[unit].active().is_active_ish();
@@ -41,7 +43,7 @@ impl Engine {
                 .fold(JobKind::Nop, |sum, kind| merge(sum, kind, active).unwrap_or(sum));
             merged.insert(unit, kind);
         }
-        Ok(merged)
+        merged
     }
 
     /// Which of two contradicting jobs of one unit goes.
@@ -49,13 +51,9 @@ impl Engine {
         let matters = |key: Key| key == draft.anchor || draft.get(key).is_some_and(|job| job.matters);
         let (stop, other) = if a.1 == JobKind::Stop { (a, b) } else { (b, a) };
         match (matters(stop), matters(other)) {
-            (true, false) => Ok(other),
-            (false, true) => Ok(stop),
-            (false, false) => {
-                let by_conflict = draft
-                    .get(stop)
-                    .is_some_and(|job| job.pulled_by.iter().any(|pull| pull.conflicts));
-                Ok(if by_conflict { other } else { stop })
+            (true, false) | (false, _) => {
+                let stays = stop_stays(draft, stop.0, other.1);
+                Ok(if stays { other } else { stop })
             }
             (true, true) => {
                 let name = self.units[stop.0].name();

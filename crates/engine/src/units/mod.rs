@@ -147,6 +147,28 @@ impl Unit {
                 .service()
                 .is_some_and(|service| service.accepted_by.is_some() && service.stored_fds == 0)
     }
+
+    /// No file has its name: nothing does, a template's file has it for all instances, or its type needs none.
+    pub(crate) fn is_made_by_its_name(&self) -> bool {
+        let name = self.name();
+        self.definition.load == LoadState::NotFound
+            || name.instance().is_some()
+            || (self.definition.fragment.is_none()
+                && matches!(name.kind(), UnitKind::Device | UnitKind::Slice))
+    }
+
+    /// It is down, has always been, has no job and holds nothing.
+    pub(crate) fn was_never_up(&self) -> bool {
+        let untouched = self.changed_monotonic == Usec::ZERO && self.changed_realtime == Usec::ZERO;
+        untouched
+            && self.active() == ActiveState::Inactive
+            && self.job.is_none()
+            && self.nop.is_none()
+            && self.checking.is_none()
+            && self
+                .service()
+                .is_none_or(|service| service.accepted_by.is_none() && service.stored_fds == 0)
+    }
 }
 
 /// The definition of a unit of which nothing is known but its name.

@@ -1,6 +1,6 @@
 //! Units by id and by name.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
@@ -76,6 +76,38 @@ impl Units {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (UnitId, &Unit)> + '_ {
         self.list.iter().map(|(id, unit)| (*id, unit))
+    }
+
+    /// The id that the next new unit gets.
+    pub(crate) fn next_id(&self) -> UnitId {
+        UnitId(self.next)
+    }
+
+    /// Units with this id or a later one for which a name is enough: of those there can be any number, whatever files
+    /// there are.
+    pub(crate) fn named_since(&self, first: UnitId) -> BTreeSet<UnitId> {
+        self.list
+            .range(first..)
+            .filter(|(_, unit)| unit.is_made_by_its_name())
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// Nothing would be lost if the table forgot it: it never did anything, and no other unit's file names it.
+    pub(crate) fn is_unused(&self, id: UnitId) -> bool {
+        let unit = &self[id];
+        let names = |partner: &UnitId| {
+            let dependencies = &self[*partner].definition.unit.dependencies;
+            dependencies
+                .iter()
+                .any(|dependency| self.find(&dependency.on) == Some(id))
+        };
+        let is_named = || {
+            unit.relations
+                .iter()
+                .any(|(_, partners)| partners.iter().any(names))
+        };
+        unit.is_made_by_its_name() && unit.was_never_up() && !is_named()
     }
 
     /// Adds definitions and replaces known ones. True when dependencies of known units changed.

@@ -77,6 +77,51 @@ fn a_circle_through_an_installed_job_counts() {
     assert_eq!(outcome, "transaction-order-is-cyclic");
 }
 
+/// As sysinit.target, a survivor by the manual's recipe, and emergency.target are to each other.
+#[test]
+fn a_stop_can_follow_orders_that_no_start_could() {
+    let mut world = World::new(vec![
+        target("sysinit.target")
+            .after(&["emergency.target"])
+            .conflicts(&["emergency.target"])
+            .done(),
+        service("survivor.service")
+            .after(&["sysinit.target"])
+            .before(&["emergency.target"])
+            .conflicts(&["emergency.target"])
+            .done(),
+        target("emergency.target")
+            .unit(|unit| unit.allow_isolate = true)
+            .done(),
+    ]);
+    world.start("sysinit.target");
+    world.start("survivor.service");
+    for mode in [JobMode::Replace, JobMode::Isolate] {
+        assert_eq!(word(ask(&mut world, K::Start, "emergency.target", mode)), "done");
+        assert!(!world.active("survivor.service").is_active_ish(), "{mode:?}");
+        assert!(!world.active("sysinit.target").is_active_ish(), "{mode:?}");
+    }
+    assert_eq!(world.active("emergency.target"), ActiveState::Active);
+}
+
+/// A restart is a stop and a start: the stops can be ordered, the starts cannot.
+#[test]
+fn a_restart_follows_both_orders_or_none() {
+    let mut world = World::new(vec![
+        service("a.service")
+            .before(&["b.service"])
+            .requires(&["b.service"])
+            .done(),
+        service("b.service").before(&["a.service"]).done(),
+    ]);
+    let outcome = word(ask(&mut world, K::Start, "a.service", JobMode::Replace));
+    assert_eq!(outcome, "transaction-order-is-cyclic");
+    ask(&mut world, K::Start, "b.service", JobMode::IgnoreDependencies);
+    ask(&mut world, K::Start, "a.service", JobMode::IgnoreDependencies);
+    let outcome = word(ask(&mut world, K::Restart, "b.service", JobMode::Replace));
+    assert_eq!(outcome, "transaction-order-is-cyclic");
+}
+
 #[test]
 fn without_order_there_is_no_circle() {
     let mut world = World::new(vec![

@@ -1,8 +1,9 @@
 //! Semantics 2.1 (collapsing), 2.2 (merging into an installed job), 2.4 (install rule).
 
-use super::common::build::{command, oneshot, service, target};
+use super::common::build::{command, notify, oneshot, service, target};
 use super::*;
 use JobKind as K;
+use softboot_unit::{RestartMode, RestartPolicy, Usec};
 
 /// a.service waits for a start that does not end, with this job and state.
 fn waiting(first: K, active: bool) -> World {
@@ -63,6 +64,46 @@ fn collapsing_by_state() {
             assert_eq!(new, expected, "{requested:?} of a unit that is {state}");
         }
     }
+}
+
+/// What a request says of its job is true of the job that it becomes part of.
+#[test]
+fn a_merge_takes_over_the_marks_of_the_request() {
+    let mut world = waiting(K::Start, false);
+    world.request(K::Start, "a.service", JobMode::ReplaceIrreversibly);
+    let outcome = word(ask(&mut world, K::Stop, "a.service", JobMode::Replace));
+    assert_eq!(outcome, "transaction-is-destructive");
+
+    let mut world = waiting(K::Start, false);
+    assert!(!world.active("a.service").is_active_ish());
+    world.request(K::Start, "a.service", JobMode::IgnoreDependencies);
+    assert!(
+        world.active("a.service").is_active_ish(),
+        "it waits for nobody now"
+    );
+}
+
+/// The job of an automatic restart begins a running start anew: the one that runs has started what has failed.
+#[test]
+fn an_automatic_restart_is_not_taken_in_by_a_start_that_runs() {
+    let mut world = World::new(vec![
+        notify("a.service")
+            .service(|s| {
+                s.restart = RestartPolicy::Always;
+                s.restart_settings.mode = RestartMode::Direct;
+            })
+            .done(),
+    ]);
+    world.hold.insert("a.service".to_owned());
+    world.start("a.service");
+    world.exit_main("a.service", ExitStatus::Exited(1));
+    world.advance(Usec::from_secs(1));
+    assert_eq!(world.starts, ["a.service", "a.service"]);
+    assert_eq!(
+        kind(&world, "a.service"),
+        Some(K::Start),
+        "who waits for it waits on"
+    );
 }
 
 #[test]

@@ -137,6 +137,40 @@ fn unneeded_units_go_when_the_last_user_is_down() {
     }
 }
 
+/// What could not be started for want of another has failed for who waits for it (semantics 2.7).
+#[test]
+fn on_failure_is_told_of_a_unit_that_lacks_what_it_needs() {
+    let mut world = World::new(vec![
+        oneshot("needed.service").done(),
+        service("a.service")
+            .requires(&["needed.service"])
+            .after(&["needed.service"])
+            .dep(D::OnFailure, "helper.service")
+            .done(),
+        service("helper.service").done(),
+    ]);
+    world.hold.insert("needed.service".to_owned());
+    world.request(K::Start, "a.service", JobMode::Replace);
+    assert!(!up(&world, "helper.service"));
+    world.exit_main("needed.service", ExitStatus::Exited(1));
+    assert!(up(&world, "helper.service"));
+}
+
+/// To forget a failure is no success.
+#[test]
+fn reset_failed_starts_nothing() {
+    let mut world = World::new(vec![
+        service("a.service").dep(D::OnSuccess, "next.service").done(),
+        service("next.service").done(),
+    ]);
+    world.start("a.service");
+    world.exit_main("a.service", ExitStatus::Exited(1));
+    assert_eq!(world.active("a.service"), ActiveState::Failed);
+    world.feed(Event::ResetFailed(None));
+    assert_eq!(world.active("a.service"), ActiveState::Inactive);
+    assert!(!up(&world, "next.service"));
+}
+
 #[test]
 fn on_failure_and_on_success_start_their_units_with_their_modes() {
     for (relation, code) in [(D::OnFailure, 1), (D::OnSuccess, 0)] {

@@ -131,6 +131,7 @@ pub(crate) fn transaction(
     draft.drop_redundant();
     draft.break_circles()?;
     draft.settle_contradictions()?;
+    draft.break_circles()?;
     draft.merged()
 }
 
@@ -297,7 +298,7 @@ impl Draft<'_> {
         }
         loop {
             self.collect();
-            let Some(circle) = self.circle() else {
+            let Some(circle) = self.circle(false).or_else(|| self.circle(true)) else {
                 return Ok(());
             };
             let idle = |unit: &&usize| {
@@ -313,30 +314,63 @@ impl Draft<'_> {
         }
     }
 
-    /// The first circle of a walk along Before=, units in order.
-    fn circle(&self) -> Option<Vec<usize>> {
+    /// Whether the job that the unit will have takes it down, if it has one.
+    fn goes_down(&self, unit: usize, restarted: bool) -> Option<bool> {
+        let mut kinds: Vec<JobKind> = self.of_unit(unit).into_iter().map(|key| key.1).collect();
+        kinds.retain(|kind| *kind != JobKind::Nop);
+        if let Some((installed, _)) = self.facts.installed[unit]
+            && !kinds.iter().any(|kind| contrary(*kind, installed))
+        {
+            kinds.push(installed);
+        }
+        let stop = (unit, JobKind::Stop);
+        let other = kinds.iter().find(|kind| contrary(**kind, JobKind::Stop));
+        match (kinds.contains(&JobKind::Stop), other) {
+            (false, None) => None,
+            (true, None) => Some(true),
+            (false, Some(_)) => Some(kinds.contains(&JobKind::Restart) && !restarted),
+            (true, Some(other)) => Some(
+                match (self.matter.contains(&stop), self.matter.contains(&(unit, *other))) {
+                    (false, false) => self.links.iter().any(|link| link.to == stop && link.conflicts),
+                    (stop, other) => stop && !other,
+                },
+            ),
+        }
+    }
+
+    /// The first circle of a walk along the order in which jobs run, units in order.
+    fn circle(&self, restarted: bool) -> Option<Vec<usize>> {
         let mut done = BTreeSet::new();
         let roots = (0..self.facts.active.len()).filter(|unit| !self.of_unit(*unit).is_empty());
         roots
             .into_iter()
-            .find_map(|root| self.walk(&mut vec![root], &mut done))
+            .filter(|root| self.goes_down(*root, restarted).is_some())
+            .find_map(|root| self.walk(&mut vec![root], &mut done, restarted))
     }
 
-    fn walk(&self, path: &mut Vec<usize>, done: &mut BTreeSet<usize>) -> Option<Vec<usize>> {
+    fn walk(&self, path: &mut Vec<usize>, done: &mut BTreeSet<usize>, restarted: bool) -> Option<Vec<usize>> {
         let unit = *path.last()?;
         if done.contains(&unit) {
             return None;
         }
         let mut later: BTreeSet<usize> = self.facts.backward(unit, D::After).into_iter().collect();
         later.extend(self.facts.forward(unit, D::Before));
-        for next in later {
-            let ordered = !self.of_unit(next).is_empty() || self.facts.installed[next].is_some();
+        let mut earlier: BTreeSet<usize> = self.facts.backward(unit, D::Before).into_iter().collect();
+        earlier.extend(self.facts.forward(unit, D::After));
+        let later = later
+            .into_iter()
+            .filter(|next| self.goes_down(*next, restarted) == Some(false));
+        let earlier = earlier
+            .into_iter()
+            .filter(|_| self.goes_down(unit, restarted) == Some(true));
+        for next in later.chain(earlier) {
+            let ordered = self.goes_down(next, restarted).is_some();
             if let Some(place) = path.iter().position(|other| *other == next) {
                 return Some(path[place..].to_vec());
             }
             if ordered {
                 path.push(next);
-                if let Some(circle) = self.walk(path, done) {
+                if let Some(circle) = self.walk(path, done, restarted) {
                     return Some(circle);
                 }
                 path.pop();

@@ -1,6 +1,6 @@
 //! Semantics 3.2 and 3.4: who may say what, and what it does in each state.
 
-use super::common::build::{command, service};
+use super::common::build::{command, notify, service};
 use super::places::service_in;
 use super::*;
 
@@ -177,6 +177,40 @@ fn ready_and_reloading_during_a_reload_by_signal() {
             says(&mut world, ready());
             assert_eq!(world.sub(UNIT), "running", "{what}, then ready");
         }
+    }
+}
+
+/// While ExecReload= runs, only what follows a RELOADING=1 is about this reload: a READY=1 that is late is not.
+#[test]
+fn a_ready_without_reloading_does_not_end_a_reload_that_runs_its_commands() {
+    for (messages, next) in [
+        (vec![], "reload-signal"),
+        (vec![ready()], "reload-signal"),
+        (vec![reloading(None)], "reload-notify"),
+        (vec![reloading(None), ready()], "running"),
+    ] {
+        let unit = notify(UNIT).service(|s| {
+            s.service_type = ServiceType::NotifyReload;
+            s.exec_reload = vec![command("/r")];
+        });
+        let mut world = World::new(vec![unit.done()]);
+        world.start(UNIT);
+        says(&mut world, ready());
+        world.stuck.insert((UNIT.to_owned(), ExecList::Reload));
+        world.stubborn.insert(UNIT.to_owned());
+        world.request(JobKind::Reload, UNIT, JobMode::Replace);
+        assert_eq!(world.sub(UNIT), "reload");
+        let label = format!("{messages:?}");
+        for message in messages {
+            says(&mut world, message);
+            assert_eq!(world.sub(UNIT), "reload", "{label}");
+        }
+        let mut processes = world.processes.iter();
+        let command = processes.find(|(_, (_, list))| *list == ExecList::Reload);
+        let command = *command.unwrap().0;
+        world.end(command, ExitStatus::Exited(0));
+        world.settle();
+        assert_eq!(world.sub(UNIT), next, "{label}");
     }
 }
 

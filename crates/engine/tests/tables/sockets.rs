@@ -260,3 +260,24 @@ fn a_service_that_is_started_by_hand_takes_the_socket() {
     world.start(UNIT);
     assert_eq!(world.sub(SOCKET), "running");
 }
+
+/// Semantics 1.8, rules 2 and 3: what the kernel had said before PID 1 stopped listening costs no trigger.
+#[test]
+fn traffic_that_is_told_too_late_costs_no_trigger() {
+    let mut world = both(|_| {}, service(UNIT));
+    world.start(SOCKET);
+    world.connect(SOCKET);
+    assert_eq!(world.sub(SOCKET), "running");
+    let unit = world.id(SOCKET);
+    for _ in 0..100 {
+        world.feed(Event::SocketReadable { unit });
+    }
+    assert_eq!(world.sub(SOCKET), "running");
+    world.stop(UNIT);
+    assert_eq!(world.sub(SOCKET), "listening");
+    world.connect(SOCKET);
+    assert_eq!(
+        (world.sub(SOCKET), world.sub(UNIT)),
+        ("running".to_owned(), "running".to_owned())
+    );
+}

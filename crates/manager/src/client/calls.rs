@@ -335,6 +335,10 @@ impl Manager {
     }
 
     pub(super) fn end(&mut self, client: u64, action: EmergencyAction, forced: EmergencyAction, force: bool) {
+        let target = format!("{}.target", super::describe::word(action));
+        if !force && let Some(message) = self.another_end(&target) {
+            return self.reply_error(client, &ApiError::ShuttingDown { message });
+        }
         let action = if force { forced } else { action };
         self.feed(Event::Signal(softboot_engine::ManagerSignal::Shutdown(action)));
         self.reply(client, &serde_json::json!({}));

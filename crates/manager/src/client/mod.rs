@@ -6,6 +6,7 @@
 
 mod answers;
 mod calls;
+mod changed_files;
 mod context;
 mod describe;
 mod events;

@@ -126,12 +126,12 @@ impl Manager {
         sheet.put("StateChangeTimestampMonotonic", status.changed_monotonic.0);
         let times = self.clients.timeline.of(&status.name);
         for (name, time) in [
-            ("InactiveExitTimestampMonotonic", times.inactive_exit_usec),
-            ("ActiveEnterTimestampMonotonic", times.active_enter_usec),
-            ("ActiveExitTimestampMonotonic", times.active_exit_usec),
-            ("InactiveEnterTimestampMonotonic", times.inactive_enter_usec),
+            ("InactiveExit", times.inactive_exit_usec),
+            ("ActiveEnter", times.active_enter_usec),
+            ("ActiveExit", times.active_exit_usec),
+            ("InactiveEnter", times.inactive_enter_usec),
         ] {
-            sheet.put(name, time.unwrap_or(0));
+            put_times(sheet, name, time);
         }
         sheet.put("Job", status.job.map_or(0, |(id, _)| id.0));
         sheet.put("CanReload", self.engine.can_reload(unit));
@@ -141,9 +141,19 @@ impl Manager {
         sheet.put("CanIsolate", usable && definition.unit.allow_isolate);
         let transient = super::transient::is_transient(definition);
         sheet.put("Transient", transient);
+        sheet.put("NeedDaemonReload", self.needs_reload(definition));
         let invocation = self.invocations.get(&definition.name);
         sheet.put("InvocationID", invocation.map_or("", String::as_str));
     }
+}
+
+/// A moment of CLOCK_MONOTONIC on both clocks; 0 for none.
+fn put_times(sheet: &mut Sheet, name: &str, at: Option<u64>) {
+    let now = clock::now();
+    let at = at.filter(|at| *at > 0);
+    let realtime = at.map(|at| now.realtime.0.saturating_add(at).saturating_sub(now.monotonic.0));
+    sheet.put(&format!("{name}Timestamp"), realtime.unwrap_or(0));
+    sheet.put(&format!("{name}TimestampMonotonic"), at.unwrap_or(0));
 }
 
 fn put_settings(sheet: &mut Sheet, definition: &Definition) {
@@ -190,7 +200,6 @@ fn put_service(sheet: &mut Sheet, status: &UnitStatus, service: &ServiceSection,
     sheet.put("NRestarts", status.restarts);
     sheet.put("MainPID", status.main_pid.unwrap_or(0));
     sheet.put("ControlPID", status.control_pid.unwrap_or(0));
-    let now = clock::now();
     let (code, number) = match status.main_status {
         Some(ExitStatus::Exited(number)) => (EXITED, number),
         Some(ExitStatus::Signaled(number)) => (KILLED, number),
@@ -204,10 +213,7 @@ fn put_service(sheet: &mut Sheet, status: &UnitStatus, service: &ServiceSection,
         ("ExecMainStart", status.main_started),
         ("ExecMainExit", status.main_ended),
     ] {
-        let at = at.map(|at| at.0).filter(|at| *at > 0);
-        let realtime = at.map(|at| now.realtime.0.saturating_add(at).saturating_sub(now.monotonic.0));
-        sheet.put(&format!("{name}Timestamp"), realtime.unwrap_or(0));
-        sheet.put(&format!("{name}TimestampMonotonic"), at.unwrap_or(0));
+        put_times(sheet, name, at.map(|at| at.0));
     }
     for (name, list) in [
         ("ExecCondition", &service.exec_condition),

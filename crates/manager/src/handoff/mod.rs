@@ -124,6 +124,9 @@ impl Manager {
             self.refuse_handoff(client, vec!["another handoff is under way".to_owned()]);
             return;
         }
+        if let Err(reason) = self.no_other_end(kind) {
+            return self.refuse_handoff(client, vec![reason]);
+        }
         if !check_only {
             self.mark(kind, Mark::Verifying);
         }
@@ -200,7 +203,8 @@ impl Manager {
             Answer::Pending => {}
             Answer::Yes(plan) => {
                 info!("the next program can take over: {plan}");
-                match self.accept_root() {
+                let kind = self.handoff.as_ref().map_or(Kind::Reexec, |handoff| handoff.kind);
+                match self.no_other_end(kind).and_then(|()| self.accept_root()) {
                     Ok(()) => self.verified(&plan),
                     Err(reason) => self.verification_failed(vec![reason]),
                 }

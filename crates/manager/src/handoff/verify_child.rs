@@ -7,9 +7,9 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::ExitCode;
 
 use serde_json::json;
-use softboot_engine::{Action, Engine, Event, JobKind, JobMode, RequestId, Resume};
+use softboot_engine::{Action, Engine, Event, JobKind, RequestId, Resume};
 
-use softboot_unit::UnitKind;
+use softboot_unit::{UnitKind, UnitName};
 
 use super::resume::{Taken, take};
 use super::{Kind, Stopwatch, plan, stay};
@@ -70,7 +70,9 @@ fn check(taken: Taken) -> Result<serde_json::Value, String> {
     let (mut engine, _) = Engine::restore(taken.snapshot.engine, taken.definitions, clock::now(), how);
     let (mut starts, mut staying) = (None, None);
     if kind == Kind::SoftReboot {
-        boot_transaction(&mut engine)?;
+        let facts = crate::run::boot_facts();
+        let unit = crate::run::boot_units(&facts).into_iter().next();
+        boot_transaction(&mut engine, unit.ok_or("there is no unit to boot")?)?;
         starts = Some(started(&engine));
         staying = Some(stay::wanted(&engine, same));
     }
@@ -91,16 +93,14 @@ fn started(engine: &Engine) -> Vec<String> {
 }
 
 /// The boot of the next userspace must be a transaction that can be built.
-fn boot_transaction(engine: &mut Engine) -> Result<(), String> {
-    let facts = crate::run::boot_facts();
-    let Some(unit) = crate::run::boot_units(&facts).into_iter().next() else {
-        return Err("there is no unit to boot".to_owned());
-    };
+fn boot_transaction(engine: &mut Engine, unit: UnitName) -> Result<(), String> {
+    let definition = engine.unit(&unit).and_then(|unit| engine.definition(unit));
+    let allowed = definition.is_some_and(|definition| definition.unit.allow_isolate);
     let request = Event::Request {
         request: RequestId(u64::MAX),
         kind: JobKind::Start,
         unit,
-        mode: JobMode::Isolate,
+        mode: crate::run::boot_mode(true, allowed),
         manual: false,
     };
     for action in engine.step(clock::now(), request) {
@@ -112,4 +112,64 @@ fn boot_transaction(engine: &mut Engine) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use softboot_unit::files::MemoryFiles;
+    use softboot_unit::{Loader, Specifiers};
+
+    use super::*;
+
+    /// What the check says of a boot into `name`, with a target that wants two services that come after each other.
+    fn check_of(name: &str) -> Result<Vec<String>, String> {
+        let files = MemoryFiles::new()
+            .file("/u/all.target", "[Unit]\nAllowIsolate=yes\nWants=a.service\n")
+            .file("/u/some.target", "[Unit]\nWants=a.service\n")
+            .file("/u/a.service", "[Service]\nExecStart=/bin/a\n")
+            .file(
+                "/u/bad.target",
+                "[Unit]\nAllowIsolate=yes\nRequires=absent.service\n",
+            )
+            .file(
+                "/u/ring.target",
+                "[Unit]\nAllowIsolate=yes\nRequires=x.service y.service\n",
+            )
+            .file(
+                "/u/x.service",
+                "[Unit]\nAfter=y.service\n[Service]\nExecStart=/bin/x\n",
+            )
+            .file(
+                "/u/y.service",
+                "[Unit]\nAfter=x.service\n[Service]\nExecStart=/bin/y\n",
+            );
+        let loader = Loader::new(&files, vec!["/u".to_owned()], Specifiers::default());
+        let name = UnitName::new(name).unwrap();
+        let mut engine = Engine::new();
+        let loaded = loader.load_closure(std::slice::from_ref(&name), &|_| false);
+        engine.step(clock::now(), Event::Loaded(loaded));
+        boot_transaction(&mut engine, name).map(|()| started(&engine))
+    }
+
+    #[test]
+    fn a_boot_that_can_be_built_is_one_whether_or_not_its_unit_can_be_isolated() {
+        for unit in ["all.target", "some.target", "a.service"] {
+            assert_eq!(check_of(unit), Ok(vec!["a.service".to_owned()]), "{unit}");
+        }
+    }
+
+    #[test]
+    fn a_boot_that_cannot_be_built_has_its_reason() {
+        for (unit, reason) in [
+            ("bad.target", "absent.service"),
+            ("ring.target", "x.service"),
+            ("absent.target", "absent.target"),
+        ] {
+            let error = check_of(unit).unwrap_err();
+            assert!(
+                error.contains("cannot be built") && error.contains(reason),
+                "{unit}: {error}"
+            );
+        }
+    }
 }

@@ -161,6 +161,16 @@ pub(crate) fn boot_units(facts: &Facts) -> Vec<UnitName> {
         .collect()
 }
 
+/// How the first unit is started. A boot after a soft-reboot stops what the old userspace has left (semantics 7.7), if the
+/// unit can be isolated; one that was chosen on the kernel's command line often cannot.
+pub(crate) fn boot_mode(after_soft_reboot: bool, allow_isolate: bool) -> JobMode {
+    if after_soft_reboot && allow_isolate {
+        JobMode::Isolate
+    } else {
+        JobMode::Replace
+    }
+}
+
 /// The installed program: where this one came from, so that a package upgrade is picked up by a re-exec.
 fn own_program() -> PathBuf {
     let own = fs::read_link("/proc/self/exe").ok().filter(|path| path.exists());
@@ -385,13 +395,8 @@ impl Manager {
         let Some(unit) = boot_units(&self.facts).into_iter().next() else {
             return;
         };
-        let isolate = self.engine.soft_reboots() > 0;
         let allowed = self.pending_definition_allows_isolate(&unit);
-        let mode = if isolate && allowed {
-            JobMode::Isolate
-        } else {
-            JobMode::Replace
-        };
+        let mode = boot_mode(self.engine.soft_reboots() > 0, allowed);
         self.start_own(unit, mode);
     }
 

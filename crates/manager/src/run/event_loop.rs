@@ -94,7 +94,9 @@ impl Manager {
             fault::place("acted");
             self.journal_acted(place.saturating_add(1), inert);
         }
-        self.engine.collect_garbage();
+        for name in self.engine.collect_garbage() {
+            self.definitions_since.remove(&name);
+        }
     }
 
     /// What is due between events, when the engine has nothing more to do.

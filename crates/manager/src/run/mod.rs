@@ -6,7 +6,7 @@ mod poll;
 mod signals;
 mod timers;
 
-pub(crate) use begin::{Parts, boot_facts, boot_units, init_main};
+pub(crate) use begin::{Parts, boot_facts, boot_mode, boot_units, init_main};
 pub(crate) use poll::Source;
 pub(crate) use timers::Alarm;
 

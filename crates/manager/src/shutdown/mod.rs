@@ -5,6 +5,7 @@ mod machine;
 mod settings;
 mod survivors;
 mod tear_down;
+mod under_way;
 mod watchdog;
 
 pub(crate) use final_kill::FinalKill;

@@ -4,13 +4,33 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::{OneUnit, SomeUnits};
+use super::SomeUnits;
+
+/// `status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Units, or numbers of processes; `.service` may be left out, `*` and `?` match units that are loaded
+    #[arg(value_name = "UNIT|PID")]
+    pub(crate) units: Vec<String>,
+    /// How many of the last lines of the log
+    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 10)]
+    pub(crate) lines: u32,
+}
+
+/// `list-jobs`.
+#[derive(Debug, Args)]
+pub(crate) struct ListJobs {
+    /// Only jobs of units whose names match; `*` and `?` as in a shell
+    #[arg(value_name = "PATTERN")]
+    pub(crate) patterns: Vec<String>,
+}
 
 /// `isolate`.
 #[derive(Debug, Args)]
 pub(crate) struct Isolate {
-    #[command(flatten)]
-    pub(crate) unit: OneUnit,
+    /// The unit; `.target` may be left out
+    #[arg(value_name = "UNIT")]
+    pub(crate) unit: String,
     /// Only queue the jobs; do not wait for their end
     #[arg(long)]
     pub(crate) no_block: bool,
@@ -18,7 +38,7 @@ pub(crate) struct Isolate {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Show which jobs this makes, and why
-    #[arg(long)]
+    #[arg(short = 'T', long, visible_alias = "show-transaction")]
     pub(crate) explain: bool,
 }
 

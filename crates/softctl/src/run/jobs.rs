@@ -5,12 +5,14 @@ use std::thread;
 use serde::Serialize;
 use softboot_control::api::{EnqueueReply, EnqueueRequest, Request};
 
-use super::output::Output;
 use super::session::Session;
+use super::{look, wait};
 use crate::cli::{Isolate, Job, Mode, SomeUnits};
 use crate::error::Error;
 use crate::exit;
+use crate::text::clean;
 use crate::view::outcome;
+use crate::view::status::files_have_changed;
 
 /// Jobs that are waited for at the same time. Each needs a connection, and the manager takes 512 at most.
 const TOGETHER: usize = 64;
@@ -39,18 +41,34 @@ pub(super) fn enqueue(session: &mut Session, kind: &str, job: &Job) -> Result<u8
     let mut outcomes = Vec::new();
     for units in units.chunks(TOGETHER) {
         for (unit, reply) in units.iter().zip(ask_together(session, kind, job, units)) {
-            let (outcome, one) = judge(session.out, kind, unit, reply)?;
+            let (outcome, one) = judge(session, kind, unit, reply)?;
             outcomes.push(outcome);
             code = if code == exit::OK { one } else { code };
         }
     }
-    if kind == "stop" && !job.no_block && !session.out.json() {
-        let stopped = outcomes
-            .iter()
-            .filter(|outcome| outcome.result.as_deref() == Some("done"));
-        for outcome in stopped {
-            note_triggers(session, &outcome.unit);
+    let succeeded = |outcome: &&Outcome| outcome.result.as_deref() == Some("done");
+    let done: Vec<String> = outcomes
+        .iter()
+        .filter(succeeded)
+        .map(|outcome| outcome.unit.clone())
+        .collect();
+    if kind != "stop" && !session.out.json() {
+        for unit in &done {
+            if look::files_have_changed(session, unit) {
+                session
+                    .out
+                    .note(&format!("Warning: {}", files_have_changed(&clean(unit))));
+            }
         }
+    }
+    if kind == "stop" && !job.no_block && !session.out.json() {
+        for unit in &done {
+            note_triggers(session, unit);
+        }
+    }
+    if job.wait {
+        let ended = wait::until_down(session, done)?;
+        code = if code == exit::OK { ended } else { code };
     }
     if session.out.json() {
         session.out.print_json(&outcomes)?;
@@ -60,10 +78,11 @@ pub(super) fn enqueue(session: &mut Session, kind: &str, job: &Job) -> Result<u8
 
 /// Starts one unit, and stops what it does not need.
 pub(super) fn isolate(session: &mut Session, isolate: &Isolate) -> Result<u8, Error> {
-    let units = vec![super::single(&isolate.unit.unit)?];
+    let units = vec![super::single_of(&isolate.unit, "target")?];
     let job = Job {
         units: SomeUnits { units },
         no_block: isolate.no_block,
+        wait: false,
         job_mode: Mode::Isolate,
         dry_run: isolate.dry_run,
         explain: isolate.explain,
@@ -108,7 +127,7 @@ fn ask_together(
 
 /// Reports one unit's reply; the code is this unit's. Only errors that concern every unit are errors here.
 fn judge(
-    out: Output,
+    session: &mut Session,
     kind: &str,
     unit: &str,
     reply: Result<EnqueueReply, Error>,
@@ -119,8 +138,13 @@ fn judge(
             let word = result.as_deref().unwrap_or("done");
             let good = outcome::succeeded(word);
             match outcome::explain(&unit, kind, word) {
-                Some(text) if good => out.note(&text),
-                Some(text) => out.complain(&text),
+                Some(text) if good => session.out.note(&text),
+                Some(_) if word == "failed" => {
+                    let end = session.unit(&unit).ok();
+                    let end = end.as_ref().map(|reply| &reply.unit);
+                    session.out.complain(&outcome::failed(&unit, kind, end));
+                }
+                Some(text) => session.out.complain(&text),
                 None => {}
             }
             let code = if good { exit::OK } else { exit::FAILURE };
@@ -135,7 +159,7 @@ fn judge(
             ))
         }
         Err(error @ Error::Refused { .. }) => {
-            out.complain(&error.to_string());
+            session.out.complain(&error.to_string());
             let code = exit::code_of(&error);
             Ok((
                 Outcome {

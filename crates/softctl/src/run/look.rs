@@ -1,19 +1,22 @@
 //! Verbs that only look.
 
 use softboot_control::api::{
-    ApiError, FdsReply, ListJobsReply, ListUnitsReply, LogsReply, LogsRequest, ManagerInfo, Request,
-    SystemStateReply, UnitInfo, UnitReply,
+    ApiError, FdsReply, ListJobsReply, ListUnitsReply, LogsReply, LogsRequest, ManagerInfo, PropertiesReply,
+    Request, SystemStateReply, UnitInfo, UnitReply,
 };
 
 use super::output::Output;
 use super::session::Session;
-use super::single;
-use crate::cli::{ListUnits, Logs};
+use super::{single, unit_files};
+use crate::cli::{ListUnits, Logs, Status};
 use crate::error::Error;
 use crate::exit::{self, State};
 use crate::names;
 use crate::text::clean;
 use crate::view::{Now, lists, logs as log_view, status as status_view, system as system_view};
+
+/// Lines of the log that the description of a unit has by itself.
+const LOG_TAIL: usize = 10;
 
 pub(super) fn list_units(session: &mut Session, list: &ListUnits) -> Result<u8, Error> {
     let patterns = list
@@ -21,13 +24,16 @@ pub(super) fn list_units(session: &mut Session, list: &ListUnits) -> Result<u8, 
         .iter()
         .map(|pattern| names::complete(pattern))
         .collect();
+    for kind in &list.types {
+        names::check_type(kind).map_err(Error::Usage)?;
+    }
     // A state that is asked for may be one that is not listed by itself.
     let all = list.all || list.failed || !list.state.is_empty();
     let mut reply: ListUnitsReply = session.call("list of units", &Request::ListUnits { patterns, all })?;
     reply.units.retain(|unit| wanted(list, unit));
     session
         .out
-        .show(&reply.units, |view| lists::units(&reply.units, view))?;
+        .show(&reply.units, |view| lists::units(&reply.units, list.plain, view))?;
     Ok(exit::OK)
 }
 
@@ -76,25 +82,90 @@ fn problems(session: &mut Session, units: &[UnitInfo]) -> Result<Vec<String>, Er
     Ok(problems)
 }
 
-pub(super) fn status(session: &mut Session, words: &[String]) -> Result<u8, Error> {
-    let found = find(session, words, true)?;
+pub(super) fn status(session: &mut Session, asked: &Status) -> Result<u8, Error> {
+    let words: Vec<String> = asked.units.iter().map(|word| of_process(word)).collect();
+    let mut found = find(session, &words, true)?;
+    for (_, reply) in &mut found.units {
+        if let Some(reply) = reply {
+            set_log_lines(session, reply, asked.lines);
+        }
+    }
     let known: Vec<&UnitReply> = found
         .units
         .iter()
         .filter_map(|(_, reply)| reply.as_ref())
         .collect();
-    session.out.show(&known, |view| {
-        let texts: Vec<String> = known
-            .iter()
-            .map(|reply| status_view::status(reply, view))
-            .collect();
-        texts.join("\n")
-    })?;
+    if session.out.json() {
+        session.out.print_json(&known)?;
+    } else {
+        let mut texts = Vec::new();
+        for reply in &known {
+            let name = &reply.unit.name;
+            let files = status_view::Files {
+                state: unit_files::state_word(name),
+                changed: files_have_changed(session, name),
+            };
+            texts.push((*reply, files));
+        }
+        session.out.show(&(), |view| {
+            let texts = texts
+                .iter()
+                .map(|(reply, files)| status_view::status(reply, *files, view));
+            texts.collect::<Vec<String>>().join("\n")
+        })?;
+    }
     Ok(if found.complete {
         exit::of_active(found.states(), false)
     } else {
         exit::UNKNOWN_STATE
     })
+}
+
+/// `status 123` means the unit that the process belongs to.
+fn of_process(word: &str) -> String {
+    let number = word.bytes().all(|byte| byte.is_ascii_digit()) && !word.is_empty();
+    let unit = number
+        .then(|| std::fs::read_to_string(format!("/proc/{word}/cgroup")).ok())
+        .flatten()
+        .and_then(|text| unit_of_group(&text));
+    unit.unwrap_or_else(|| word.to_owned())
+}
+
+/// The unit in a line of proc_pid_cgroup(5): the first part of the path that is one and no slice.
+fn unit_of_group(text: &str) -> Option<String> {
+    let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let parts = path.split('/').map(|part| part.strip_prefix('_').unwrap_or(part));
+    let is_unit = |part: &&str| matches!(names::type_of(part), "service" | "scope" | "socket" | "mount");
+    parts.into_iter().find(is_unit).map(str::to_owned)
+}
+
+/// As many of the last lines as are wanted. The reply has some already.
+fn set_log_lines(session: &mut Session, reply: &mut UnitReply, wanted: u32) {
+    let tail = &mut reply.detail.log_tail;
+    let most = usize::try_from(wanted).unwrap_or(usize::MAX);
+    if most <= LOG_TAIL {
+        let excess = tail.len().saturating_sub(most);
+        tail.drain(..excess);
+        return;
+    }
+    let request = Request::Logs(LogsRequest {
+        name: reply.unit.name.clone(),
+        lines: wanted,
+        follow: false,
+    });
+    // Who may not read it sees none, as in the reply.
+    if let Ok(LogsReply { lines }) = session.call("reading the log", &request) {
+        *tail = lines;
+    }
+}
+
+/// Whether a reload would change the unit. What cannot be found out is not worth an error.
+pub(super) fn files_have_changed(session: &mut Session, name: &str) -> bool {
+    let request = Request::GetProperties {
+        name: Some(name.to_owned()),
+    };
+    let reply: Result<PropertiesReply, Error> = session.call("looking at the files", &request);
+    reply.is_ok_and(|reply| reply.properties.get("NeedDaemonReload") == Some(&serde_json::Value::Bool(true)))
 }
 
 pub(super) fn is_active(session: &mut Session, words: &[String]) -> Result<u8, Error> {
@@ -107,7 +178,7 @@ pub(super) fn is_failed(session: &mut Session, words: &[String]) -> Result<u8, E
     Ok(exit::of_failed(found.states()))
 }
 
-/// Prints the active state of each unit, `unknown` where there is no such unit.
+/// Prints the active state of each unit. A unit that is unknown is not active; the exit code tells it from one that is down.
 fn print_states(session: &mut Session, words: &[String]) -> Result<Found, Error> {
     let found = find(session, words, false)?;
     let states = found
@@ -121,7 +192,7 @@ fn print_states(session: &mut Session, words: &[String]) -> Result<Found, Error>
         session.out.print_json(&list)?;
     } else {
         let lines =
-            states.map(|(_, state)| format!("{}\n", state.map_or("unknown".to_owned(), |s| clean(s))));
+            states.map(|(_, state)| format!("{}\n", state.map_or("inactive".to_owned(), |s| clean(s))));
         session.out.print(&lines.collect::<String>())?;
     }
     Ok(found)
@@ -179,8 +250,14 @@ pub(super) fn is_system_running(session: &mut Session, wait: bool) -> Result<u8,
     })
 }
 
-pub(super) fn list_jobs(session: &mut Session) -> Result<u8, Error> {
-    let reply: ListJobsReply = session.call("list of jobs", &Request::ListJobs {})?;
+pub(super) fn list_jobs(session: &mut Session, patterns: &[String]) -> Result<u8, Error> {
+    let mut reply: ListJobsReply = session.call("list of jobs", &Request::ListJobs {})?;
+    let patterns: Vec<String> = patterns.iter().map(|pattern| names::complete(pattern)).collect();
+    let wanted = |unit: &str| {
+        let mut patterns = patterns.iter();
+        patterns.len() == 0 || patterns.any(|pattern| softboot_control::api::glob_match(pattern, unit))
+    };
+    reply.jobs.retain(|job| wanted(&job.unit));
     session
         .out
         .show(&reply.jobs, |view| lists::jobs(&reply.jobs, view))?;
@@ -200,7 +277,8 @@ pub(super) fn fdstore(session: &mut Session, word: &str) -> Result<u8, Error> {
 }
 
 pub(super) fn logs(session: &mut Session, logs: &Logs) -> Result<u8, Error> {
-    let name = single(&logs.unit.unit)?;
+    let word = logs.unit.as_deref().or(logs.unit_option.as_deref());
+    let name = single(word.unwrap_or_default())?;
     let doing = format!("reading the log of {name}");
     let request = Request::Logs(LogsRequest {
         name,

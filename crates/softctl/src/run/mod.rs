@@ -1,5 +1,6 @@
 //! Makes the calls of each verb.
 
+mod at_once;
 mod boot_time;
 mod cat;
 mod disk;
@@ -19,7 +20,9 @@ mod sockets;
 mod transient;
 mod unit_files;
 mod verify;
+mod wait;
 
+use rustix::system::RebootCommand;
 use softboot_control::api::{Empty, JobInfo, ListJobsReply, Request};
 
 use crate::cli::{Cancel, Cli, Verb};
@@ -43,13 +46,17 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         Verb::Unmask(unmask) => return unit_files::unmask(out, unmask),
         Verb::Completions(completions) => return generate::completions(out, completions.shell),
         Verb::Generate(generate) => return generate::all(&generate.directory),
+        Verb::Poweroff(force) if force.force > 1 => return at_once::end(RebootCommand::PowerOff),
+        Verb::Reboot(force) if force.force > 1 => return at_once::end(RebootCommand::Restart),
+        Verb::Halt(force) if force.force > 1 => return at_once::end(RebootCommand::Halt),
+        Verb::Kexec(force) if force.force > 1 => return at_once::end(RebootCommand::Kexec),
         _ => {}
     }
     let session = &mut Session::open(out)?;
     match &cli.verb {
         Verb::ListUnits(list) => look::list_units(session, list),
-        Verb::Status(units) if units.units.is_empty() => look::system(session),
-        Verb::Status(units) => look::status(session, &units.units),
+        Verb::Status(status) if status.units.is_empty() => look::system(session),
+        Verb::Status(status) => look::status(session, status),
         Verb::Start(job) => jobs::enqueue(session, "start", job),
         Verb::Stop(job) => jobs::enqueue(session, "stop", job),
         Verb::Restart(job) => jobs::enqueue(session, "restart", job),
@@ -85,7 +92,7 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         Verb::IsFailed(units) => look::is_failed(session, &units.units),
         Verb::IsSystemRunning(wait) => look::is_system_running(session, wait.wait),
         Verb::Logs(logs) => look::logs(session, logs),
-        Verb::ListJobs => look::list_jobs(session),
+        Verb::ListJobs(list) => look::list_jobs(session, &list.patterns),
         Verb::Cancel(cancel) => cancel_jobs(session, cancel),
         Verb::Fdstore(unit) => look::fdstore(session, &unit.unit),
         Verb::ResetFailed(units) => reset_failed(session, &units.units),
@@ -95,21 +102,27 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         Verb::Poweroff(force) => handoff::end(
             session,
             "poweroff",
-            force.force,
-            &Request::PowerOff { force: force.force },
+            force.force > 0,
+            &Request::PowerOff {
+                force: force.force > 0,
+            },
         ),
-        Verb::Reboot(force) => handoff::reboot(session, force.force),
+        Verb::Reboot(force) => handoff::reboot(session, force.force > 0),
         Verb::Kexec(force) => handoff::end(
             session,
             "kexec",
-            force.force,
-            &Request::Kexec { force: force.force },
+            force.force > 0,
+            &Request::Kexec {
+                force: force.force > 0,
+            },
         ),
         Verb::Halt(force) => handoff::end(
             session,
             "halt",
-            force.force,
-            &Request::Halt { force: force.force },
+            force.force > 0,
+            &Request::Halt {
+                force: force.force > 0,
+            },
         ),
     }
 }
@@ -163,10 +176,15 @@ fn reset_failed(session: &mut Session, units: &[String]) -> Result<u8, Error> {
 
 /// The unit that one word means.
 fn single(word: &str) -> Result<String, Error> {
+    single_of(word, "service")
+}
+
+/// The same for a verb whose units are of another type.
+fn single_of(word: &str, kind: &str) -> Result<String, Error> {
     if names::is_pattern(word) {
         return Err(Error::Usage(format!(
             "{word:?} stands for several units; this verb takes one"
         )));
     }
-    Ok(names::complete(word))
+    Ok(names::complete_as(word, kind))
 }

@@ -42,12 +42,18 @@ impl Output {
             width: (!self.common.full).then_some(columns),
             paint,
             now: Now::read(),
+            legend: !self.common.no_legend,
         }
     }
 
     /// Columns to use; texts that wrap do so whatever the tables do.
     pub(crate) fn width(self) -> usize {
         self.view().width.unwrap_or(DEFAULT_WIDTH)
+    }
+
+    /// Whether colours are wanted.
+    pub(crate) fn is_coloured(self) -> bool {
+        self.view().paint.is_on()
     }
 
     /// Text in a tone, where colours are wanted.

@@ -70,6 +70,11 @@ pub(super) fn run(session: &mut Session, run: &Run) -> Result<u8, Error> {
 }
 
 fn request(run: &Run) -> Result<TransientRequest, Error> {
+    if let Some(option) = run.command.first().filter(|word| word.starts_with('-')) {
+        return Err(Error::Usage(format!(
+            "there is no option {option}; `softctl run --help` shows those there are"
+        )));
+    }
     let mut settings = Vec::new();
     if let Some(text) = &run.description {
         settings.push(setting(&format!("Description={text}"))?);

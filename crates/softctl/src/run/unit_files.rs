@@ -133,6 +133,7 @@ fn now(out: Output, asked: &Enable, kind: &str) -> Result<u8, Error> {
     let job = Job {
         units: (&asked.units).into(),
         no_block: false,
+        wait: false,
         job_mode: Mode::Replace,
         dry_run: false,
         explain: false,

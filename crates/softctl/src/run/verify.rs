@@ -30,20 +30,25 @@ struct Finding {
     file: String,
     /// 0 where no line is meant.
     line: u32,
+    /// From 1, in characters; 0 where no part of the line is meant.
+    column: u32,
     message: String,
+    /// The line with a mark below what is meant.
+    #[serde(skip)]
+    excerpt: String,
 }
 
 pub(super) fn verify(out: Output, verify: &Verify) -> Result<u8, Error> {
     let disk = Disk::new(verify.root.as_ref());
     let mut findings = Vec::new();
     for word in &verify.files {
-        findings.extend(look(&disk, word)?);
+        findings.extend(look(&disk, word, out.is_coloured())?);
     }
     if out.json() {
         out.print_json(&findings)?;
     } else {
-        let lines: String = findings.iter().map(line).collect();
-        out.print(&lines)?;
+        let lines: Vec<String> = findings.iter().map(line).collect();
+        out.print(&lines.concat())?;
     }
     let bad = findings
         .iter()
@@ -52,21 +57,22 @@ pub(super) fn verify(out: Output, verify: &Verify) -> Result<u8, Error> {
 }
 
 fn line(finding: &Finding) -> String {
-    let place = match (finding.file.as_str(), finding.line) {
-        ("", _) => clean(&finding.unit),
-        (file, 0) => clean(file),
-        (file, line) => format!("{}:{line}", clean(file)),
+    let place = match (finding.file.as_str(), finding.line, finding.column) {
+        ("", _, _) => clean(&finding.unit),
+        (file, 0, _) => clean(file),
+        (file, line, 0) => format!("{}:{line}", clean(file)),
+        (file, line, column) => format!("{}:{line}:{column}", clean(file)),
     };
     let note = if finding.severity == Severity::Unsupported {
         "note: "
     } else {
         ""
     };
-    format!("{place}: {note}{}\n", clean(&finding.message))
+    format!("{place}: {note}{}\n{}", clean(&finding.message), finding.excerpt)
 }
 
 /// Loads the unit that a word means: a file, or a name.
-fn look(disk: &Disk, word: &str) -> Result<Vec<Finding>, Error> {
+fn look(disk: &Disk, word: &str, colour: bool) -> Result<Vec<Finding>, Error> {
     let mut paths = softboot_unit::default_paths();
     let name = if word.contains('/') {
         let file = match fs::canonicalize(word) {
@@ -77,7 +83,9 @@ fn look(disk: &Disk, word: &str) -> Result<Vec<Finding>, Error> {
                     severity: Severity::Error,
                     file: String::new(),
                     line: 0,
+                    column: 0,
                     message: format!("cannot be read: {error}"),
+                    excerpt: String::new(),
                 }]);
             }
         };
@@ -111,21 +119,27 @@ fn look(disk: &Disk, word: &str) -> Result<Vec<Finding>, Error> {
     else {
         return Ok(Vec::new());
     };
-    Ok(judge(disk, definition, &loaded))
+    Ok(judge(disk, definition, &loaded, colour))
 }
 
-fn judge(disk: &Disk, definition: &Definition, loaded: &[Definition]) -> Vec<Finding> {
+fn judge(disk: &Disk, definition: &Definition, loaded: &[Definition], colour: bool) -> Vec<Finding> {
     let finding = |severity, file: &str, line, message: String| Finding {
         unit: definition.name.to_string(),
         severity,
         file: file.to_owned(),
         line,
+        column: 0,
         message,
+        excerpt: String::new(),
     };
     let mut findings: Vec<Finding> = definition
         .diagnostics
         .iter()
-        .map(|d| finding(d.severity, &d.file, d.line, d.message.clone()))
+        .map(|d| Finding {
+            column: d.columns.map_or(0, |(from, _)| from),
+            excerpt: d.excerpt(colour),
+            ..finding(d.severity, &d.file, d.line, d.message.clone())
+        })
         .collect();
     match &definition.load {
         LoadState::NotFound => {
@@ -217,7 +231,7 @@ mod tests {
         fs::create_dir_all(&units).unwrap();
         fs::write(units.join(name), text).unwrap();
         let disk = Disk::new(Some(&directory.path().to_owned()));
-        look(&disk, units.join(name).to_str().unwrap()).unwrap()
+        look(&disk, units.join(name).to_str().unwrap(), false).unwrap()
     }
 
     #[test]
@@ -228,7 +242,12 @@ mod tests {
         };
         assert_eq!((finding.line, finding.severity), (3, Severity::Warning));
         assert!(
-            line(finding).starts_with("/etc/systemd/system/a.service:3: "),
+            line(finding).starts_with("/etc/systemd/system/a.service:3:1: "),
+            "{}",
+            line(finding)
+        );
+        assert!(
+            line(finding).ends_with("\n3 | Typ=oneshot\n  | ^^^\n"),
             "{}",
             line(finding)
         );
@@ -277,12 +296,12 @@ mod tests {
         assert_eq!(found("[Unit]\nDescription=x\n", "a.target"), []);
         let directory = tempfile::tempdir().unwrap();
         let disk = Disk::new(Some(&directory.path().to_owned()));
-        let findings = look(&disk, "absent").unwrap();
+        let findings = look(&disk, "absent", false).unwrap();
         assert!(
             findings.iter().any(|f| f.severity == Severity::Error),
             "{findings:?}"
         );
-        let findings = look(&disk, "./absent.service").unwrap();
+        let findings = look(&disk, "./absent.service", false).unwrap();
         assert!(
             findings.iter().any(|f| f.message.contains("cannot be read")),
             "{findings:?}"

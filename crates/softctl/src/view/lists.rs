@@ -4,7 +4,7 @@ use softboot_control::api::{FdInfo, JobInfo, UnitInfo};
 
 use super::{View, count};
 use crate::paint::{Tone, dot, tone_of_active, tone_of_load};
-use crate::table::{Cell, Column, table};
+use crate::table::{Cell, Column, list, table};
 use crate::text::Cut;
 
 const UNITS: [Column; 6] = [
@@ -31,21 +31,33 @@ const FDS: [Column; 5] = [
     Column::shrinking("PATH", 8, Cut::Middle),
 ];
 
-/// `list-units`.
-pub(crate) fn units(units: &[UnitInfo], view: View) -> String {
+/// `list-units`; `plain` without the mark before each.
+pub(crate) fn units(units: &[UnitInfo], plain: bool, view: View) -> String {
     if units.is_empty() {
-        return "No units.\n".to_owned();
+        return nothing("No units.", view);
     }
-    let rows: Vec<Vec<Cell>> = units.iter().map(unit_row).collect();
-    let mut out = table(&UNITS, &rows, view.width, view.paint);
+    let skipped = usize::from(plain);
+    let rows: Vec<Vec<Cell>> = units
+        .iter()
+        .map(|unit| unit_row(unit).into_iter().skip(skipped).collect())
+        .collect();
     let failed = units.iter().filter(|unit| unit.active == "failed").count();
     let failed = if failed == 0 {
         String::new()
     } else {
         format!(", {failed} failed")
     };
-    out.push_str(&format!("\n{}{failed}.\n", count(units.len(), "unit")));
-    out
+    let footer = format!("{}{failed}", count(units.len(), "unit"));
+    list(UNITS.get(skipped..).unwrap_or_default(), &rows, &footer, view)
+}
+
+/// What is said of an empty list, where anything is said of lists.
+pub(crate) fn nothing(text: &str, view: View) -> String {
+    if view.legend {
+        format!("{text}\n")
+    } else {
+        String::new()
+    }
 }
 
 fn unit_row(unit: &UnitInfo) -> Vec<Cell> {
@@ -67,7 +79,7 @@ fn unit_row(unit: &UnitInfo) -> Vec<Cell> {
 /// `list-jobs`.
 pub(crate) fn jobs(jobs: &[JobInfo], view: View) -> String {
     if jobs.is_empty() {
-        return "No jobs.\n".to_owned();
+        return nothing("No jobs.", view);
     }
     let rows: Vec<Vec<Cell>> = jobs
         .iter()
@@ -85,9 +97,7 @@ pub(crate) fn jobs(jobs: &[JobInfo], view: View) -> String {
             ]
         })
         .collect();
-    let mut out = table(&JOBS, &rows, view.width, view.paint);
-    out.push_str(&format!("\n{}.\n", count(jobs.len(), "job")));
-    out
+    list(&JOBS, &rows, &count(jobs.len(), "job"), view)
 }
 
 /// `fdstore`, and the part of `status`.
@@ -128,22 +138,36 @@ mod tests {
         });
         let list = [unit("a.service", "failed", "failed"), starting];
         assert_eq!(
-            units(&list, VIEW),
+            units(&list, false, VIEW),
             "   UNIT          LOAD    ACTIVE      SUB            DESCRIPTION\n\
              ×  a.service     loaded  failed      failed         The a.service\n\
              ●  slow.service  loaded  activating  start [start]  The slow.service\n\
              \n\
              2 units, 1 failed.\n"
         );
-        assert_eq!(units(&[], VIEW), "No units.\n");
+        assert_eq!(units(&[], false, VIEW), "No units.\n");
+        let bare = View {
+            legend: false,
+            ..VIEW
+        };
+        assert_eq!(
+            units(&list, true, bare),
+            "a.service     loaded  failed      failed         The a.service\n\
+             slow.service  loaded  activating  start [start]  The slow.service\n"
+        );
+        assert_eq!(units(&[], false, bare), "");
     }
 
     #[test]
     fn a_long_name_still_fits_eighty_columns() {
         let long = format!("{}.service", "very-long-name-".repeat(10));
-        let text = units(&[unit(&long, "active", "running")], VIEW);
+        let text = units(&[unit(&long, "active", "running")], false, VIEW);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        let full = units(&[unit(&long, "active", "running")], View { width: None, ..VIEW });
+        let full = units(
+            &[unit(&long, "active", "running")],
+            false,
+            View { width: None, ..VIEW },
+        );
         assert!(full.contains(&long));
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct View {
     pub(crate) paint: Paint,
     /// The present.
     pub(crate) now: Now,
+    /// Headings and totals of lists.
+    pub(crate) legend: bool,
 }
 
 /// The same moment on two clocks, in microseconds.
@@ -98,6 +100,7 @@ pub(crate) mod fixtures {
             realtime: 1_795_399_852_000_000,
             monotonic: 3_600_000_000,
         },
+        legend: true,
     };
 
     pub(crate) fn unit(name: &str, active: &str, sub: &str) -> UnitInfo {

@@ -1,5 +1,7 @@
 //! How a job ended.
 
+use softboot_control::api::UnitInfo;
+
 use crate::text::clean;
 
 /// Whether a result is a success (semantics 8.2).
@@ -14,7 +16,7 @@ pub(crate) fn explain(unit: &str, job: &str, result: &str) -> Option<String> {
     let text = match result {
         "done" => return None,
         "skipped" => return Some(format!("{unit} is not active: nothing to {job}.")),
-        "failed" => format!("{job} of {unit} failed. To see why:\n  {look}"),
+        "failed" => return Some(failed(&unit, job, None)),
         "timeout" => format!("{job} of {unit} took longer than it may. To see where it stands:\n  {look}"),
         "dependency" => format!(
             "{job} of {unit} failed: a unit it needs did not start. To see which:\n  softctl list-units --failed"
@@ -36,6 +38,21 @@ pub(crate) fn explain(unit: &str, job: &str, result: &str) -> Option<String> {
         ),
     };
     Some(text)
+}
+
+/// What to say about a job that failed, with the end of the unit where it is known.
+pub(crate) fn failed(unit: &str, job: &str, end: Option<&UnitInfo>) -> String {
+    let unit = clean(unit);
+    let result = end
+        .and_then(|end| end.result.as_deref())
+        .filter(|result| *result != "success");
+    let status = end.and_then(|end| end.main_status.as_deref());
+    let known: Vec<String> = result.into_iter().chain(status).map(clean).collect();
+    let why = match known.as_slice() {
+        [] => String::new(),
+        known => format!(" ({})", known.join(", ")),
+    };
+    format!("{job} of {unit} failed{why}. To see why:\n  softctl status {unit}\n  softctl logs {unit}")
 }
 
 /// After a stop: what may start the unit again. Nothing where nothing may.
@@ -61,6 +78,18 @@ mod tests {
             text,
             "start of a.service failed. To see why:\n  softctl status a.service\n  softctl logs a.service"
         );
+        let mut end = UnitInfo {
+            result: Some("exit-code".to_owned()),
+            main_status: Some("exited 3".to_owned()),
+            ..UnitInfo::default()
+        };
+        assert!(
+            failed("a.service", "start", Some(&end))
+                .starts_with("start of a.service failed (exit-code, exited 3). ")
+        );
+        end.result = Some("success".to_owned());
+        end.main_status = None;
+        assert_eq!(failed("a.service", "start", Some(&end)), text);
         assert!(
             explain("a.service", "start", "dependency")
                 .unwrap()

@@ -2,9 +2,9 @@
 
 use softboot_control::api::UnitReply;
 
-use super::{View, count};
-use crate::paint::{Tone, tone_of_active};
-use crate::table::{Cell, Column, table};
+use super::{View, count, lists};
+use crate::paint::tone_of_active;
+use crate::table::{Cell, Column, list};
 use crate::text::Cut;
 
 const SOCKETS: [Column; 4] = [
@@ -28,12 +28,9 @@ pub(crate) fn sockets(sockets: &[UnitReply], view: View) -> String {
         }
     }
     if rows.is_empty() {
-        return "No sockets.\n".to_owned();
+        return lists::nothing("No sockets.", view);
     }
-    let listed = format!("\n{}.\n", count(rows.len(), "port"));
-    let mut out = table(&SOCKETS, &rows, view.width, view.paint);
-    out.push_str(&view.paint.tone(Tone::Faint, &listed));
-    out
+    list(&SOCKETS, &rows, &count(rows.len(), "port"), view)
 }
 
 #[cfg(test)]

@@ -7,11 +7,20 @@ use crate::paint::{Tone, dot, tone_of_active, tone_of_load};
 use crate::text::{Cut, clean, truncate};
 use crate::time::{ago, timestamp};
 
+/// What the unit's files say by now, where it is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Files {
+    /// Whether it is enabled; empty for a unit without a file.
+    pub(crate) state: &'static str,
+    /// They have changed since softbootd has read them.
+    pub(crate) changed: bool,
+}
+
 /// Everything about a unit.
-pub(crate) fn status(reply: &UnitReply, view: View) -> String {
+pub(crate) fn status(reply: &UnitReply, files: Files, view: View) -> String {
     let UnitReply { unit, detail } = reply;
     let mut out = head(unit, view);
-    field(&mut out, "Loaded", &loaded(unit, detail, view));
+    field(&mut out, "Loaded", &loaded(unit, detail, files, view));
     if !detail.drop_ins.is_empty() {
         field(&mut out, "Drop-In", &lines(&detail.drop_ins));
     }
@@ -38,9 +47,27 @@ pub(crate) fn status(reply: &UnitReply, view: View) -> String {
     }
     problems(&mut out, &detail.diagnostics, view.paint);
     if !detail.log_tail.is_empty() {
-        out.push_str(&format!("\n{}", logs::lines(&detail.log_tail, view.now)));
+        let lines = logs::lines(&detail.log_tail, view.now);
+        out.push('\n');
+        for line in lines.lines() {
+            let line = view
+                .width
+                .map_or_else(|| line.to_owned(), |width| truncate(line, width, Cut::End));
+            out.push_str(&format!("{line}\n"));
+        }
+    }
+    if files.changed {
+        let note = format!("\n{}\n", files_have_changed(&clean(&unit.name)));
+        out.push_str(&view.paint.tone(Tone::Notice, &note));
     }
     out
+}
+
+/// For people who edit a file and forget that softbootd does not look at it by itself.
+pub(crate) fn files_have_changed(unit: &str) -> String {
+    format!(
+        "The files of {unit} have changed since they were read; `softctl daemon-reload` reads them again."
+    )
 }
 
 fn head(unit: &UnitInfo, view: View) -> String {
@@ -54,10 +81,11 @@ fn head(unit: &UnitInfo, view: View) -> String {
     }
 }
 
-fn loaded(unit: &UnitInfo, detail: &UnitDetail, view: View) -> String {
+fn loaded(unit: &UnitInfo, detail: &UnitDetail, files: Files, view: View) -> String {
     let load = view.paint.tone(tone_of_load(&unit.load), &clean(&unit.load));
     match &detail.fragment {
-        Some(file) => format!("{load} ({})", clean(file)),
+        Some(file) if files.state.is_empty() => format!("{load} ({})", clean(file)),
+        Some(file) => format!("{load} ({}; {})", clean(file), files.state),
         None => load,
     }
 }
@@ -208,7 +236,33 @@ Problems:
 
     #[test]
     fn everything_about_a_unit() {
-        assert_eq!(status(&survivor(), VIEW), GOLDEN);
+        assert_eq!(status(&survivor(), Files::default(), VIEW), GOLDEN);
+    }
+
+    #[test]
+    fn files_say_whether_they_are_enabled_and_have_changed() {
+        let files = Files {
+            state: "enabled",
+            changed: true,
+        };
+        let text = status(&survivor(), files, VIEW);
+        assert!(text.contains("Loaded: loaded (/etc/systemd/system/survivor.service; enabled)\n"));
+        assert!(
+            text.ends_with("`softctl daemon-reload` reads them again.\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_long_line_of_the_log_is_cut_to_the_terminal_only() {
+        let mut reply = survivor();
+        reply.detail.log_tail[0].text = "x".repeat(500);
+        let last = |view| {
+            let text = status(&reply, Files::default(), view);
+            text.lines().last().unwrap_or_default().chars().count()
+        };
+        assert_eq!(last(VIEW), 80);
+        assert!(last(View { width: None, ..VIEW }) > 500);
     }
 
     #[test]
@@ -220,7 +274,7 @@ Problems:
         reply.unit.result = Some("exit-code".to_owned());
         reply.unit.main_status = Some("exited 3".to_owned());
         assert_eq!(
-            status(&reply, VIEW),
+            status(&reply, Files::default(), VIEW),
             "× a.service - The a.service\n\
              \x20     Loaded: loaded\n\
              \x20     Active: failed (failed, result: exit-code) since 2026-11-23 02:05:40 UTC; 5min 12s ago\n\
@@ -250,7 +304,7 @@ Problems:
         if let Some(fd) = reply.detail.fds.first_mut() {
             fd.path = evil.clone();
         }
-        let text = status(&reply, VIEW);
+        let text = status(&reply, Files::default(), VIEW);
         assert!(
             !text
                 .chars()
@@ -262,7 +316,7 @@ Problems:
     #[test]
     fn colours_change_no_text() {
         let paint = Paint::choose(true, None, None);
-        let mut plain = status(&survivor(), View { paint, ..VIEW });
+        let mut plain = status(&survivor(), Files::default(), View { paint, ..VIEW });
         assert!(plain.contains("\x1b[1;32m●\x1b[0m"));
         while let Some((before, after)) = plain.split_once('\x1b') {
             plain = format!("{before}{}", after.split_once('m').unwrap().1);

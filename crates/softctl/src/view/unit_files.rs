@@ -4,7 +4,7 @@ use softboot_unit::install::UnitFileState;
 
 use super::{View, count};
 use crate::paint::Tone;
-use crate::table::{Cell, Column, table};
+use crate::table::{Cell, Column, list};
 use crate::text::Cut;
 
 const FILES: [Column; 2] = [
@@ -27,10 +27,7 @@ pub(crate) fn unit_files(files: &[(String, UnitFileState)], view: View) -> Strin
         vec![Cell::from(name), Cell::new(state.word(), tone(*state))]
     };
     let rows: Vec<Vec<Cell>> = files.iter().map(row).collect();
-    let mut out = table(&FILES, &rows, view.width, view.paint);
-    let listed = format!("\n{}.\n", count(files.len(), "unit file"));
-    out.push_str(&view.paint.tone(Tone::Faint, &listed));
-    out
+    list(&FILES, &rows, &count(files.len(), "unit file"), view)
 }
 
 #[cfg(test)]

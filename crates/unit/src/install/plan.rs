@@ -278,6 +278,16 @@ impl Installer<'_> {
             .map(|name| (format!("{}/{name}", options.directory()), "/dev/null".to_owned()))
             .collect();
         self.make(wanted, options, &mut plan)?;
+        for name in names {
+            // A file in a directory that counts more wins whole (semantics 5.1).
+            for path in self.paths.iter().take_while(|path| *path != options.directory()) {
+                let file = format!("{path}/{name}");
+                if !matches!(self.entry(&file)?, Entry::Nothing) {
+                    plan.notes
+                        .push(format!("{name} is not masked by this: {file} counts more"));
+                }
+            }
+        }
         Ok(plan)
     }
 

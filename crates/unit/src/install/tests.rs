@@ -232,6 +232,16 @@ fn masks_come_and_go_and_never_replace_a_file() {
         )
     });
     assert!(matches!(refused, Err(InstallError::InTheWay { .. })));
+    let plan = with(&own, |i| i.mask(&[name("own.service")], runtime)).unwrap();
+    assert!(
+        plan.notes
+            .iter()
+            .any(|note| note.contains("/etc/systemd/system/own.service counts more")),
+        "{:?}",
+        plan.notes
+    );
+    let plan = with(&tree(), |i| i.mask(&[name("a.service")], runtime)).unwrap();
+    assert!(plan.notes.is_empty(), "{:?}", plan.notes);
 }
 
 #[test]

@@ -44,14 +44,29 @@ impl Diagnostic {
         }
     }
 
-    /// Several lines as a compiler shows them: what, where, the line, and carets below what is meant.
-    pub fn render(&self, colour: bool) -> String {
+    fn tints(&self, colour: bool) -> Tints {
         let (bold, tint, blue, reset) = match (colour, self.severity) {
             (false, _) => ("", "", "", ""),
             (true, Severity::Error) => ("\x1b[1m", "\x1b[1;31m", "\x1b[34m", "\x1b[0m"),
             (true, Severity::Warning) => ("\x1b[1m", "\x1b[1;33m", "\x1b[34m", "\x1b[0m"),
             (true, Severity::Unsupported) => ("\x1b[1m", "\x1b[1;36m", "\x1b[34m", "\x1b[0m"),
         };
+        Tints {
+            bold,
+            tint,
+            blue,
+            reset,
+        }
+    }
+
+    /// Several lines as a compiler shows them: what, where, the line, and carets below what is meant.
+    pub fn render(&self, colour: bool) -> String {
+        let Tints {
+            bold,
+            tint,
+            blue,
+            reset,
+        } = self.tints(colour);
         let word = match (self.severity, self.security) {
             (_, true) => "not enforced (security)",
             (Severity::Error, _) => "error",
@@ -67,10 +82,24 @@ impl Diagnostic {
         let number = self.line.to_string();
         let indent = " ".repeat(number.len());
         out.push_str(&format!("{indent}{blue}-->{reset} {}\n", printable(&place)));
-        if self.line == 0 || self.text.is_empty() {
-            return out;
+        if self.line != 0 && !self.text.is_empty() {
+            out.push_str(&format!("{indent} {blue}|{reset}\n"));
         }
-        out.push_str(&format!("{indent} {blue}|{reset}\n"));
+        out.push_str(&self.excerpt(colour));
+        out
+    }
+
+    /// The line, and carets below what is meant; nothing where no line is known.
+    pub fn excerpt(&self, colour: bool) -> String {
+        if self.line == 0 || self.text.is_empty() {
+            return String::new();
+        }
+        let Tints {
+            tint, blue, reset, ..
+        } = self.tints(colour);
+        let number = self.line.to_string();
+        let indent = " ".repeat(number.len());
+        let mut out = String::new();
         out.push_str(&format!("{blue}{number} |{reset} {}\n", printable(&self.text)));
         if let Some((from, to)) = self.columns {
             let before = usize::try_from(from.saturating_sub(1)).unwrap_or(0);
@@ -84,6 +113,14 @@ impl Diagnostic {
         }
         out
     }
+}
+
+/// What sets parts of a diagnostic off, for a terminal.
+struct Tints {
+    bold: &'static str,
+    tint: &'static str,
+    blue: &'static str,
+    reset: &'static str,
 }
 
 /// Every control character, tabs among them, as one space: one column stays one column, and a file cannot write to

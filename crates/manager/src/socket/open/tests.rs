@@ -1,7 +1,7 @@
 use super::*;
 use rustix::net::sockopt;
-use softboot_sys::sockopt::{IntOption, set_int};
-use softboot_unit::{UnitName, Usec};
+use softboot_sys::sockopt::{IntOption, get_int};
+use softboot_unit::{Timestamping, UnitName, Usec};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 
 fn section() -> SocketSection {
@@ -32,6 +32,7 @@ fn options_of_tcp_and_ip_are_set() {
     settings.options.tcp_congestion = Some("reno".to_owned());
     let fd = open(&loopback(PortKind::Stream), &settings).unwrap();
     assert!(sockopt::tcp_nodelay(&fd).unwrap());
+    assert!(sockopt::socket_keepalive(&fd).unwrap());
     assert_eq!(sockopt::tcp_keepidle(&fd).unwrap().as_secs(), 7);
     assert_eq!(sockopt::tcp_keepintvl(&fd).unwrap().as_secs(), 1, "rounded up");
     assert_eq!(sockopt::tcp_keepcnt(&fd).unwrap(), 3);
@@ -154,11 +155,204 @@ fn a_message_queue_has_the_size_that_was_asked_for() {
     }
 }
 
+fn any_address(kind: PortKind) -> Port {
+    port(kind, Address::Inet("[::]:0".parse().unwrap()))
+}
+
+fn abstract_name(kind: PortKind) -> Port {
+    let name = format!("softboot-options-{}-{}", std::process::id(), kind_word(kind));
+    port(kind, Address::Abstract(name))
+}
+
+/// Each option alone, on a port for which it means something, and without it.
 #[test]
-fn marks_need_no_more_than_the_right_to_set_them() {
+fn each_option_is_the_kernels_when_it_is_set_and_only_then() {
+    type Set = fn(&mut SocketSection);
+    let (udp, tcp) = (any_address(PortKind::Datagram), loopback(PortKind::Stream));
+    let unix = abstract_name(PortKind::Datagram);
+    let netlink = port(PortKind::Netlink, Address::Netlink { family: 15, group: 1 });
+    let rows: [(&str, &Port, IntOption, Set, i32); 14] = [
+        (
+            "Priority=",
+            &tcp,
+            IntOption::Priority,
+            |s| s.options.priority = Some(5),
+            5,
+        ),
+        (
+            "Mark=",
+            &tcp,
+            IntOption::Mark,
+            |s| s.options.mark = Some(u32::MAX),
+            -1,
+        ),
+        (
+            "IPTOS=",
+            &tcp,
+            IntOption::IpTos,
+            |s| s.options.ip_tos = Some(16),
+            16,
+        ),
+        (
+            "IPTTL=",
+            &udp,
+            IntOption::Ipv6UnicastHops,
+            |s| s.options.ip_ttl = Some(9),
+            9,
+        ),
+        (
+            "Transparent=",
+            &tcp,
+            IntOption::IpTransparent,
+            |s| s.options.transparent = true,
+            1,
+        ),
+        (
+            "Transparent=",
+            &udp,
+            IntOption::Ipv6Transparent,
+            |s| s.options.transparent = true,
+            1,
+        ),
+        (
+            "PassPIDFD=",
+            &unix,
+            IntOption::PassPidfd,
+            |s| s.options.pass_pidfd = true,
+            1,
+        ),
+        (
+            "PassSecurity=",
+            &unix,
+            IntOption::PassSec,
+            |s| s.options.pass_security = true,
+            1,
+        ),
+        (
+            "AcceptFileDescriptors=",
+            &unix,
+            IntOption::PassRights,
+            |s| s.options.accept_fds = false,
+            0,
+        ),
+        (
+            "PassPacketInfo=",
+            &tcp,
+            IntOption::IpPktinfo,
+            |s| s.options.pass_packet_info = true,
+            1,
+        ),
+        (
+            "PassPacketInfo=",
+            &udp,
+            IntOption::Ipv6RecvPktinfo,
+            |s| s.options.pass_packet_info = true,
+            1,
+        ),
+        (
+            "Timestamping=us",
+            &udp,
+            IntOption::Timestamp,
+            |s| s.options.timestamping = Timestamping::Us,
+            1,
+        ),
+        (
+            "Timestamping=ns",
+            &udp,
+            IntOption::TimestampNs,
+            |s| s.options.timestamping = Timestamping::Ns,
+            1,
+        ),
+        (
+            "DeferAcceptSec=",
+            &tcp,
+            IntOption::TcpDeferAccept,
+            |s| s.options.defer_accept = Usec::from_secs(3),
+            3,
+        ),
+    ];
+    for (name, port, option, set, wanted) in rows {
+        let needs_root = matches!(
+            option,
+            IntOption::Mark | IntOption::IpTransparent | IntOption::Ipv6Transparent
+        );
+        if needs_root && !rustix::process::geteuid().is_root() {
+            continue;
+        }
+        let found = |settings: &SocketSection| {
+            let fd = open(port, settings).unwrap();
+            // An older kernel does not know every one.
+            get_int(&fd, option).ok()
+        };
+        let mut settings = section();
+        let without = found(&settings);
+        set(&mut settings);
+        assert_ne!(without, Some(wanted), "{name} by default");
+        if let Some(value) = found(&settings) {
+            assert_eq!(value, wanted, "{name}");
+        }
+    }
     let mut settings = section();
-    settings.options.mark = Some(u32::MAX);
+    for wanted in [0, 1] {
+        settings.options.pass_packet_info = wanted == 1;
+        let fd = open(&netlink, &settings).unwrap();
+        assert_eq!(get_int(&fd, IntOption::NetlinkPktinfo), Ok(wanted));
+    }
+}
+
+#[test]
+fn options_of_sockets_and_addresses_are_set() {
+    let mut settings = section();
+    settings.reuse_port = true;
+    settings.free_bind = true;
+    settings.pass_credentials = true;
+    settings.receive_buffer = Some(300_000);
+    settings.send_buffer = Some(200_000);
+    let plain = section();
+    for port in [loopback(PortKind::Stream), any_address(PortKind::Datagram)] {
+        let (with, without) = (open(&port, &settings).unwrap(), open(&port, &plain).unwrap());
+        assert!(sockopt::socket_reuseport(&with).unwrap() && !sockopt::socket_reuseport(&without).unwrap());
+        // The kernel doubles what is asked for (socket(7)), and may have a limit for others than root.
+        let grown = |of: fn(&OwnedFd) -> usize| (of(&with), of(&without));
+        let (large, usual) = grown(|fd| sockopt::socket_recv_buffer_size(fd).unwrap());
+        assert!(large == 600_000 || large != usual, "{large} {usual}");
+        let (large, usual) = grown(|fd| sockopt::socket_send_buffer_size(fd).unwrap());
+        assert!(large == 400_000 || large != usual, "{large} {usual}");
+    }
     let fd = open(&loopback(PortKind::Stream), &settings).unwrap();
-    // Whoever may set it finds that it was set: setting it again works as well.
-    let _ = set_int(&fd, IntOption::Mark, -1);
+    assert!(sockopt::ip_freebind(&fd).unwrap());
+    let fd = open(&any_address(PortKind::Stream), &settings).unwrap();
+    assert!(sockopt::ipv6_freebind(&fd).unwrap());
+    let fd = open(&abstract_name(PortKind::Stream), &settings).unwrap();
+    assert!(sockopt::socket_passcred(&fd).unwrap());
+}
+
+#[test]
+fn ipv6_takes_ipv4_as_well_or_not() {
+    for only in [Some(true), Some(false)] {
+        let mut settings = section();
+        settings.ipv6_only = only;
+        let fd = open(&any_address(PortKind::Stream), &settings).unwrap();
+        assert_eq!(sockopt::ipv6_v6only(&fd).ok(), only);
+    }
+}
+
+#[test]
+fn a_protocol_can_be_chosen() {
+    let mut settings = section();
+    for (protocol, kind, number) in [
+        (SocketProtocol::Mptcp, PortKind::Stream, 262),
+        (SocketProtocol::Sctp, PortKind::Stream, 132),
+        (SocketProtocol::UdpLite, PortKind::Datagram, 136),
+    ] {
+        settings.options.protocol = Some(protocol);
+        match open(&loopback(kind), &settings) {
+            Ok(fd) => {
+                let found = sockopt::socket_protocol(&fd).unwrap();
+                assert_eq!(found.map(|protocol| protocol.as_raw().get()), Some(number));
+            }
+            // A kernel without it.
+            Err(error) => assert!(error.contains("not supported"), "{error}"),
+        }
+    }
 }
