@@ -10,7 +10,7 @@ use crate::paint::{Paint, Tone};
 use crate::text::clean_json;
 use crate::view::{Now, View};
 
-/// Columns when nobody says how many there are.
+/// Columns when a terminal does not say how many it has.
 const DEFAULT_WIDTH: usize = 80;
 /// A terminal that claims fewer is not believed: tables would be all dots.
 const LEAST_WIDTH: usize = 40;
@@ -31,15 +31,14 @@ impl Output {
         let stdout = std::io::stdout();
         let (no_color, term) = (std::env::var_os("NO_COLOR"), std::env::var_os("TERM"));
         let paint = Paint::choose(stdout.is_terminal(), no_color.as_deref(), term.as_deref());
-        let columns = rustix::termios::tcgetwinsize(&stdout)
-            .ok()
-            .map(|size| usize::from(size.ws_col));
-        let columns = columns
-            .filter(|columns| *columns > 0)
-            .unwrap_or(DEFAULT_WIDTH)
-            .max(LEAST_WIDTH);
+        // A program that reads wants all of it.
+        let size = rustix::termios::tcgetwinsize(&stdout).ok();
+        let columns = size.map(|size| match usize::from(size.ws_col) {
+            0 => DEFAULT_WIDTH,
+            columns => columns.max(LEAST_WIDTH),
+        });
         View {
-            width: (!self.common.full).then_some(columns),
+            width: columns.filter(|_| !self.common.full),
             paint,
             now: Now::read(),
             legend: !self.common.no_legend,
