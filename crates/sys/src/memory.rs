@@ -1,4 +1,4 @@
-//! What the allocator keeps for later, what it gives back, and what of the program itself is in memory.
+//! What the allocator keeps for later, and what it gives back.
 
 /// From this size on a piece of memory is a mapping of its own, which goes back to the kernel when it is freed.
 #[cfg(target_env = "gnu")]
@@ -60,69 +60,4 @@ pub fn give_back() {
         libc::mallopt(libc::M_TRIM_THRESHOLD, LARGE);
         libc::malloc_trim(0);
     }
-}
-
-/// Lets go of every page of this program's file: code that ran once, and will not soon run again. What is needed comes back
-/// from the page cache, as it does when the kernel took it. Pages that hold anything else than the file are not touched.
-///
-/// Reference: elf(5), getauxval(3), madvise(2) (MADV_DONTNEED).
-pub fn let_go_of_program() {
-    for (address, length) in read_only_segments() {
-        // SAFETY: the range is a segment of this program that was never writable (no writable flag in its header, and the
-        // linker makes no text relocations), so its private mapping has nothing but what is in the file, and reading it
-        // again gives the same. Only whole pages inside the segment are named, none that a writable one shares.
-        unsafe {
-            libc::madvise(
-                std::ptr::without_provenance_mut(address),
-                length,
-                libc::MADV_DONTNEED,
-            );
-        }
-    }
-}
-
-/// The whole pages of the segments that are mapped from the file and never written: address and length.
-fn read_only_segments() -> Vec<(usize, usize)> {
-    let headers = program_headers();
-    let address_of = |header: &libc::Elf64_Phdr| usize::try_from(header.p_vaddr).ok();
-    // Where the headers are and where they say that they are: a program without this one is where it says.
-    let table = headers.iter().find(|header| header.p_type == libc::PT_PHDR);
-    let moved = match table.and_then(address_of) {
-        Some(said) => (headers.as_ptr().addr()).wrapping_sub(said),
-        None => 0,
-    };
-    let page = rustix::param::page_size();
-    let segment = |header: &libc::Elf64_Phdr| -> Option<(usize, usize)> {
-        let begin = address_of(header)?.wrapping_add(moved);
-        let end = begin.checked_add(usize::try_from(header.p_filesz).ok()?)?;
-        let begin = begin.checked_next_multiple_of(page)?;
-        let length = end.checked_sub(begin)? / page * page;
-        (length > 0).then_some((begin, length))
-    };
-    headers
-        .iter()
-        .filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0)
-        .filter_map(segment)
-        .collect()
-}
-
-/// The headers of this program, as the kernel mapped it.
-fn program_headers() -> &'static [libc::Elf64_Phdr] {
-    // SAFETY: numbers only.
-    let (table, count, size) = unsafe {
-        (
-            libc::getauxval(libc::AT_PHDR),
-            libc::getauxval(libc::AT_PHNUM),
-            libc::getauxval(libc::AT_PHENT),
-        )
-    };
-    let (Ok(table), Ok(count)) = (usize::try_from(table), usize::try_from(count)) else {
-        return &[];
-    };
-    if table == 0 || u64::try_from(size_of::<libc::Elf64_Phdr>()) != Ok(size) {
-        return &[];
-    }
-    // SAFETY: the kernel says that so many headers of this size are there, aligned as elf(5) has them, in a segment of the
-    // program that stays mapped and is never written.
-    unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance(table), count) }
 }

@@ -4,16 +4,15 @@
 #![cfg(target_env = "gnu")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use softboot_sys::memory::{give_back, keep_large_pieces_apart, let_go_of_program};
+use softboot_sys::memory::{give_back, keep_large_pieces_apart};
 
 /// VmRSS of this process in KiB.
 fn resident() -> u64 {
-    status("VmRSS:")
-}
-
-fn status(member: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(member)).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
@@ -21,22 +20,6 @@ fn status(member: &str) -> u64 {
 fn memory_that_is_freed_goes_back() {
     a_large_piece_is_not_kept();
     free_memory_below_memory_in_use_goes_back();
-    pages_of_the_program_go_and_come_back();
-}
-
-fn pages_of_the_program_go_and_come_back() {
-    /// Data of the program's file that nobody has looked at yet.
-    static DATA: [u64; 1 << 17] = [7; 1 << 17];
-    let sum = || -> u64 { std::hint::black_box(&DATA).iter().sum() };
-    let expected = sum();
-    let before = status("RssFile:");
-    let_go_of_program();
-    let after = status("RssFile:");
-    assert!(
-        after + 900 < before,
-        "{before} KiB of files before, {after} after"
-    );
-    assert_eq!(sum(), expected);
 }
 
 fn a_large_piece_is_not_kept() {

@@ -169,7 +169,6 @@ impl Manager {
         self.engine.pack();
         self.forget_room();
         memory::give_back();
-        memory::let_go_of_program();
     }
 
     /// Some cgroup may be empty. Deaths come first, or exit codes would be lost (semantics 2.8).
