@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hasher};
 use std::rc::Rc;
 
 use crate::files::{DirEntry, FileProvider, Stamp};
@@ -9,8 +10,63 @@ use crate::name::UnitName;
 
 /// A directory's entries, by name.
 pub(crate) type Entries = Rc<Vec<DirEntry>>;
-/// Other names of a unit by links, by the unit.
-pub(crate) type Aliases = Rc<HashMap<UnitName, Vec<UnitName>>>;
+
+/// What the entries of a whole search path say together.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// Other names of a unit by links, by the unit.
+    pub(crate) aliases: HashMap<UnitName, Vec<UnitName>>,
+    /// By the hash of a name: the directories that have it, a bit for each. Of most names that are looked for no directory has
+    /// any.
+    places: HashMap<u64, u64, BuildHasherDefault<Hashed>>,
+}
+
+impl Index {
+    /// The directory at this place of the search path has an entry of this name.
+    pub(crate) fn note(&mut self, name: &str, place: usize) {
+        *self.places.entry(hash(name)).or_default() |= bit(place);
+    }
+
+    /// Whether it may have one: another name may have the same hash.
+    pub(crate) fn may_have(&self, name: &str, place: usize) -> bool {
+        let places = self.places.get(&hash(name));
+        places.is_some_and(|places| places & bit(place) != 0)
+    }
+
+    /// Whether any of them may have one.
+    pub(crate) fn may_be_anywhere(&self, name: &str) -> bool {
+        self.places.contains_key(&hash(name))
+    }
+}
+
+fn hash(name: &str) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(name)
+}
+
+/// The last bit stands for all places that have none of their own.
+fn bit(place: usize) -> u64 {
+    1 << place.min(63)
+}
+
+/// A hash is its own hash.
+#[derive(Default)]
+pub(crate) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
 
 /// Keeps what directories held from one [`Loader`](crate::Loader) to the next. An instance of a template is loaded for
 /// each connection to a socket with `Accept=yes`: to list thousands of unit files for each would be most of its cost. A
@@ -18,7 +74,7 @@ pub(crate) type Aliases = Rc<HashMap<UnitName, Vec<UnitName>>>;
 #[derive(Debug, Default)]
 pub struct Listings {
     directories: RefCell<HashMap<String, (Stamp, Entries)>>,
-    aliases: RefCell<Option<(Vec<Entries>, Aliases)>>,
+    index: RefCell<Option<(Vec<Entries>, Rc<Index>)>>,
 }
 
 impl Listings {
@@ -44,16 +100,16 @@ impl Listings {
     }
 
     /// What `make` makes of the entries of the search path, which is made again only when one of them is another.
-    pub(crate) fn aliases(&self, path: Vec<Entries>, make: impl FnOnce() -> Aliases) -> Aliases {
-        if let Some((then, aliases)) = self.aliases.borrow().as_ref()
+    pub(crate) fn index(&self, path: Vec<Entries>, make: impl FnOnce() -> Index) -> Rc<Index> {
+        if let Some((then, index)) = self.index.borrow().as_ref()
             && then.len() == path.len()
             && then.iter().zip(&path).all(|(then, now)| Rc::ptr_eq(then, now))
         {
-            return Rc::clone(aliases);
+            return Rc::clone(index);
         }
-        let aliases = make();
-        *self.aliases.borrow_mut() = Some((path, Rc::clone(&aliases)));
-        aliases
+        let index = Rc::new(make());
+        *self.index.borrow_mut() = Some((path, Rc::clone(&index)));
+        index
     }
 }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::rc::Rc;
 
 use crate::files::{DirEntry, FileProvider};
-use crate::listings::{Aliases, Entries, Listings};
+use crate::listings::{Entries, Index, Listings};
 use crate::name::UnitName;
 
 /// The system manager's directories, the most important first.
@@ -67,8 +67,8 @@ pub(crate) struct Lookup<'a> {
     listings: Kept<'a>,
     /// What was looked at already.
     seen: RefCell<HashMap<String, Entries>>,
-    /// Links by the unit they make their own name an alias of.
-    aliases: OnceCell<Aliases>,
+    /// What is in all of them.
+    index: OnceCell<Rc<Index>>,
 }
 
 /// Listings of one's own, or those that outlive the loader.
@@ -88,7 +88,7 @@ impl<'a> Lookup<'a> {
             paths,
             listings: listings.map_or_else(|| Kept::Own(Listings::default()), Kept::Shared),
             seen: RefCell::new(HashMap::new()),
-            aliases: OnceCell::new(),
+            index: OnceCell::new(),
         }
     }
 
@@ -99,13 +99,28 @@ impl<'a> Lookup<'a> {
         }
     }
 
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| {
+            let path = self.paths.iter().map(|directory| self.list(directory));
+            self.listings().index(path.collect(), || self.new_index())
+        })
+    }
+
+    /// The directories of the search path that have an entry of this name, and the entry. Few have any: to ask each of
+    /// twelve directories for some fifty names of a unit would be most of the time that a boot takes to read units.
+    fn with_entry(&self, name: &str) -> impl Iterator<Item = (&str, DirEntry)> {
+        let index = Some(self.index()).filter(|index| index.may_be_anywhere(name));
+        let directories = self.paths.iter().enumerate();
+        let found = directories.filter_map(move |(place, directory)| {
+            let may_have = index.is_some_and(|index| index.may_have(name, place));
+            may_have.then_some(directory.as_str())
+        });
+        found.filter_map(|directory| Some((directory, self.entry(directory, name)?)))
+    }
+
     /// Other names of a unit by links to its file, links to those links included.
     pub(crate) fn aliases(&self, name: &UnitName) -> Vec<UnitName> {
-        let known = self.aliases.get_or_init(|| {
-            let path = self.paths.iter().map(|directory| self.list(directory));
-            self.listings()
-                .aliases(path.collect(), || Rc::new(self.all_aliases()))
-        });
+        let known = &self.index().aliases;
         let mut found: Vec<UnitName> = Vec::new();
         let mut open = vec![name.clone()];
         let mut seen: HashSet<UnitName> = HashSet::from([name.clone()]);
@@ -131,11 +146,12 @@ impl<'a> Lookup<'a> {
         found
     }
 
-    fn all_aliases(&self) -> HashMap<UnitName, Vec<UnitName>> {
-        let mut known: HashMap<UnitName, Vec<UnitName>> = HashMap::new();
+    fn new_index(&self) -> Index {
+        let mut index = Index::default();
         let mut names: HashSet<String> = HashSet::new();
-        for directory in &self.paths {
+        for (place, directory) in self.paths.iter().enumerate() {
             for entry in self.list(directory).iter() {
+                index.note(&entry.name, place);
                 let Ok(own) = UnitName::new(&entry.name) else {
                     continue;
                 };
@@ -145,11 +161,11 @@ impl<'a> Lookup<'a> {
                 }
                 let target = entry.link_target.as_deref();
                 if let Some(unit) = target.and_then(|target| alias_or_template(&own, target)) {
-                    known.entry(unit).or_default().push(own);
+                    index.aliases.entry(unit).or_default().push(own);
                 }
             }
         }
-        known
+        index
     }
 
     fn list(&self, directory: &str) -> Entries {
@@ -163,15 +179,6 @@ impl<'a> Lookup<'a> {
         entries
     }
 
-    /// What is in a directory that belongs to a unit. Few units have any, and the listing above says which: to ask for each
-    /// of some fifty possible ones would be most of the time that a boot takes to read units.
-    fn list_below(&self, directory: &str, child: &str) -> Entries {
-        match self.entry(directory, child) {
-            Some(_) => self.list(&format!("{directory}/{child}")),
-            None => Rc::default(),
-        }
-    }
-
     fn entry(&self, directory: &str, name: &str) -> Option<DirEntry> {
         let entries = self.list(directory);
         let position = entries
@@ -182,10 +189,7 @@ impl<'a> Lookup<'a> {
 
     /// The first file of this name.
     pub(crate) fn fragment(&self, name: &UnitName) -> Found {
-        for directory in &self.paths {
-            let Some(entry) = self.entry(directory, name.as_str()) else {
-                continue;
-            };
+        for (directory, entry) in self.with_entry(name.as_str()) {
             let path = format!("{directory}/{}", entry.name);
             if let Some(target) = &entry.link_target {
                 if target == "/dev/null" {
@@ -211,10 +215,10 @@ impl<'a> Lookup<'a> {
     pub(crate) fn drop_ins(&self, names: &[UnitName]) -> Vec<(String, Result<Vec<u8>, io::Error>)> {
         let mut chosen: BTreeMap<String, String> = BTreeMap::new();
         for stem in names.iter().flat_map(drop_in_stems) {
-            for directory in &self.paths {
-                let own = format!("{stem}.d");
+            let own = format!("{stem}.d");
+            for (directory, _) in self.with_entry(&own) {
                 for entry in self
-                    .list_below(directory, &own)
+                    .list(&format!("{directory}/{own}"))
                     .iter()
                     .filter(|entry| entry.name.ends_with(".conf"))
                 {
@@ -243,15 +247,16 @@ impl<'a> Lookup<'a> {
             .filter_map(UnitName::template)
             .map(|name| name.as_str().to_owned());
         for stem in own.chain(templates) {
-            for directory in &self.paths {
-                for entry in self.list_below(directory, &format!("{stem}.{suffix}")).iter() {
+            let own = format!("{stem}.{suffix}");
+            for (directory, _) in self.with_entry(&own) {
+                for entry in self.list(&format!("{directory}/{own}")).iter() {
                     let Some(target) = &entry.link_target else {
                         continue;
                     };
                     if found.contains_key(&entry.name) {
                         continue;
                     }
-                    let path = format!("{directory}/{stem}.{suffix}/{}", entry.name);
+                    let path = format!("{directory}/{own}/{}", entry.name);
                     let empty = || matches!(self.provider.read(&path), Ok(Some(bytes)) if bytes.is_empty());
                     let wanted = target != "/dev/null" && !empty();
                     found.insert(entry.name.clone(), wanted);
