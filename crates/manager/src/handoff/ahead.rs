@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 
+use rustix::process::{Pid, setpriority_process};
 use softboot_engine::{Compared, UnitId};
 use softboot_unit::{Definition, UnitName, closure_of, mentioned};
 use tracing::debug;
@@ -27,6 +28,9 @@ use crate::load::Sources;
 #[cfg(doc)]
 use crate::run::Source;
 use crate::run::{Manager, boot_units};
+
+/// A tenth of the processor's time beside one who wants all of it (sched(7), "The nice value").
+const NICE: i32 = 10;
 
 /// How far it is.
 #[derive(Default)]
@@ -129,6 +133,12 @@ impl Work {
     }
 }
 
+/// All is answered meanwhile, and that comes first: a process, or the calling thread, gets what the others leave.
+fn give_way(process: Option<Pid>) {
+    // It is no harm if it does not.
+    let _ = setpriority_process(process, NICE);
+}
+
 impl Ahead {
     fn read(
         file: OwnedFd,
@@ -138,6 +148,7 @@ impl Ahead {
         wake: OwnedFd,
     ) -> Ahead {
         let work = move || {
+            give_way(None);
             let (definitions, sources) = definitions::read_plan(file)?;
             // Units' specifiers tell of it, so a change that comes later is noticed.
             crate::setup::stage_os_release();
@@ -204,6 +215,14 @@ impl Manager {
             handoff.ahead = ahead;
         }
         begun
+    }
+
+    /// There is a child that verifies a handoff.
+    pub(super) fn verifier_started(&mut self, pid: i32) {
+        self.journal_verifier(Some(pid));
+        if self.objective.is_none() {
+            give_way(Pid::from_raw(pid));
+        }
     }
 
     /// The final kill of a soft-reboot begins.

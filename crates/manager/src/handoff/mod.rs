@@ -153,7 +153,7 @@ impl Manager {
                 }
                 let deadline = clock::monotonic().plus(VERIFICATION_LIMIT);
                 self.timers.set(Alarm::VerificationDeadline, deadline);
-                self.journal_verifier(Some(verification.pid()));
+                self.verifier_started(verification.pid());
                 let phase = Phase::Verifying(verification);
                 self.handoff = Some(Handoff {
                     kind,
