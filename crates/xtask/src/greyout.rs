@@ -26,9 +26,9 @@ pub(crate) const HELP: &str = "\
 Each system is a container with the same service, unit files and probe; they are rebooted in turns. The probe is
 outside and makes one connection a millisecond through the service's unix socket. Needs root.
 
-  grey-out   the longest time between two good replies, from the request of the soft-reboot on
-  control    the same in the 300 ms before it: what probe and machine add by themselves
-  failed     attempts of a cycle without a good reply, median
+  grey-out   the longest time between two good replies that touches the event: from its request until the system is up
+  control    the same for times as long in the quiet before it: what probe and machine add by themselves
+  failed     attempts of a cycle without a good reply, mean
   ratio      how many times softbootd's median
   floor      the same service under a holder that only keeps the socket, ends the service and starts it again
 

@@ -296,7 +296,7 @@ fn run(command: Command) -> Result<(), Error> {
             let results = greyout::results(&measured.outcomes, &repeat, notes)?;
             write_json(&results, json.as_deref())?;
             eprintln!("{}", Machine::current());
-            eprint!("{}", greyout::render(&measured.outcomes));
+            eprint!("{}", greyout::render(&results));
             written(&results, html.as_deref(), measured.interrupted)
         }
         Command::Workload {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use softboot_greyout::endpoint;
+use softboot_greyout::measure::{Window, greyout_within};
 use softboot_greyout::result::Span;
 use softboot_greyout::{Attempt, Endpoint, Outcome, Prober, clock};
 
@@ -20,12 +21,6 @@ pub(super) const ATTEMPT: Duration = PATIENCE;
 /// What the probe saw. Times in nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cycle {
-    /// The longest time between two good replies, from the request of the soft-reboot on.
-    pub grey_out: u64,
-    /// The same before it: what probe and machine add by themselves.
-    pub quiet: u64,
-    /// Attempts without a good reply.
-    pub failed: usize,
     /// All of them, in order.
     pub attempts: Vec<Attempt>,
     /// The request.
@@ -34,42 +29,6 @@ pub struct Cycle {
     pub ended: u64,
     /// What the manager says of it.
     pub spans: Vec<Span>,
-}
-
-impl Cycle {
-    /// In milliseconds.
-    pub fn grey_out_ms(&self) -> f64 {
-        self.grey_out as f64 / 1e6
-    }
-
-    /// In milliseconds.
-    pub fn quiet_ms(&self) -> f64 {
-        self.quiet as f64 / 1e6
-    }
-
-    /// For a [`crate::record::Record`].
-    pub fn failed_count(&self) -> f64 {
-        self.failed as f64
-    }
-
-    /// From the probe's record, and the instant of the request. `None` if the service was not answering before and
-    /// after.
-    fn of(attempts: &[Attempt], event: u64) -> Option<Cycle> {
-        let (before, after): (Vec<Attempt>, Vec<Attempt>) =
-            attempts.iter().partition(|attempt| attempt.finished <= event);
-        let last_before = before.iter().rfind(|attempt| attempt.is_good()).copied();
-        // The gap may begin with a reply before the request.
-        let from_request: Vec<Attempt> = last_before.into_iter().chain(after.iter().copied()).collect();
-        after.iter().rfind(|attempt| attempt.is_good())?;
-        last_before?;
-        Some(Cycle {
-            grey_out: softboot_greyout::measure::longest_silence(&from_request)?,
-            quiet: softboot_greyout::measure::longest_silence(&before)?,
-            failed: after.iter().filter(|attempt| !attempt.is_good()).count(),
-            begun: event,
-            ..Cycle::default()
-        })
-    }
 }
 
 /// Probes an endpoint before, during and after an event.
@@ -97,11 +56,21 @@ pub(super) fn observe(
     }
     let attempts = prober.stop();
     result?;
-    let cycle = Cycle::of(&attempts, begun).context(&format!("{what}: good replies before and after"))?;
+    let window = Window {
+        begin: begun,
+        end: ended,
+    };
+    if greyout_within(&attempts, window).length.is_none() {
+        return Err(Error {
+            what: format!("{what}: the service"),
+            reason: "it did not answer before and after".to_owned(),
+        });
+    }
     Ok(Cycle {
         attempts,
+        begun,
         ended,
-        ..cycle
+        spans: Vec::new(),
     })
 }
 
@@ -146,48 +115,5 @@ impl System {
                 begun,
             ),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-
-    use super::*;
-
-    fn attempt(finished: u64, outcome: Outcome) -> Attempt {
-        Attempt {
-            due: finished,
-            started: finished,
-            finished,
-            outcome,
-        }
-    }
-
-    #[test]
-    fn the_longest_silence_after_the_request_counts_and_not_the_first() {
-        let good = |at| attempt(at, Outcome::Good);
-        let refused = |at| attempt(at, Outcome::Refused);
-        // Asked at 25; still answering at 30, away until 90.
-        let record = [
-            good(10),
-            good(20),
-            good(30),
-            refused(40),
-            refused(50),
-            good(90),
-            good(100),
-        ];
-        let cycle = Cycle::of(&record, 25).unwrap();
-        assert_eq!((cycle.grey_out, cycle.quiet, cycle.failed), (60, 10, 2));
-    }
-
-    #[test]
-    fn a_service_that_does_not_come_back_has_no_figure() {
-        let record = [
-            attempt(10, Outcome::Good),
-            attempt(20, Outcome::Good),
-            attempt(40, Outcome::Refused),
-        ];
-        assert_eq!(Cycle::of(&record, 25), None);
     }
 }

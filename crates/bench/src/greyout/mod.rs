@@ -22,7 +22,6 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use softboot_tests::container::Running;
 
 use crate::error::{Context as _, Error};
-use crate::record::median;
 
 pub use cycle::Cycle;
 pub use report::{results, write_page};
@@ -212,21 +211,6 @@ fn boot(plan: &Plan, case: Case, peer: Option<&Peer>) -> Result<System, Error> {
         cycles: Vec::new(),
         _root: directory,
     })
-}
-
-fn is_ours(outcome: &Outcome) -> bool {
-    outcome.system.starts_with("softbootd")
-}
-
-/// The median grey-out of an outcome in milliseconds.
-fn middle(outcome: &Outcome) -> f64 {
-    median(
-        &outcome
-            .cycles
-            .iter()
-            .map(Cycle::grey_out_ms)
-            .collect::<Vec<f64>>(),
-    )
 }
 
 /// Reads a file name, for messages.

@@ -122,9 +122,6 @@ mod tests {
             })
             .collect();
         Cycle {
-            grey_out: gap * milli,
-            quiet: milli,
-            failed: 0,
             attempts,
             begun,
             ended: begun + 80 * milli,
@@ -133,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_has_the_figures_that_the_table_has() {
+    fn a_result_has_the_figure_of_each_system() {
         let outcome = |system: &str, gap: u64| Outcome {
             case: Case::Kept,
             system: system.into(),
