@@ -204,7 +204,8 @@ fn in_vm(scenario: &Scenario, selection: &Selection<'_>, machine: &Machine) -> R
     let output = format!("{}{}", ran.stdout_text(), ran.stderr_text());
     let code = ExitStatus::code(ran.status);
     if code != 0 {
-        return Ok((code, output));
+        let console = vm.console_tail().0.join("\n");
+        return Ok((code, format!("{output}--- console ---\n{console}")));
     }
     vm.shutdown()?;
     let console = vm.console_tail().0;

@@ -15,8 +15,6 @@ const ENDPOINTS: usize = 9;
 const EVENTS: usize = 3;
 /// A connection to a service that does not survive: it has to be lost, and nothing else.
 const CUT: &str = "held by one that ends";
-/// A service for each connection: one that serves while userspace ends is ended with it.
-const EACH: &str = "activation";
 
 /// Runs it; what is wrong with the result.
 pub(crate) fn run(places: &Places) -> Result<Vec<String>, Failure> {
@@ -60,8 +58,7 @@ fn faults(result: &Value) -> Vec<String> {
         let failed = group.get("failed").and_then(Value::as_object);
         let lost = failed.is_some_and(|failed| !failed.is_empty());
         let loses = endpoint == CUT && event != "re-exec";
-        let either = endpoint == EACH && event == "soft-reboot";
-        if lost != loses && !either {
+        if lost != loses {
             let word = if lost { "lost" } else { "not lost" };
             faults.push(format!("{endpoint} was {word} in the {event}: {failed:?}"));
         }

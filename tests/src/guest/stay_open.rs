@@ -23,9 +23,10 @@ const WANTS: &str = "/run/systemd/system/sockets.target.wants";
 /// How often each client comes.
 const INTERVAL: Duration = Duration::from_millis(5);
 /// Sockets, and whether they stay open.
-const SOCKETS: [(&str, bool, &str); 6] = [
+const SOCKETS: [(&str, bool, &str); 7] = [
     ("plain", true, "that the next userspace has as it is stays open"),
     ("each", true, "with Accept=yes stays open"),
+    ("own", true, "with Accept=yes that its own file keeps stays open"),
     ("told", false, "with SurviveSoftReboot=no is closed"),
     ("changed", false, "whose file has changed is closed"),
     ("passing", false, "in a RuntimeDirectory= that goes is closed"),
@@ -80,6 +81,11 @@ fn units() -> Result<Vec<UnitFile>, Error> {
             "each",
             "[Socket]\nAccept=yes\nTriggerLimitIntervalSec=0\nPollLimitIntervalSec=0\n",
         ),
+        (
+            "own",
+            "[Unit]\nDefaultDependencies=no\nIgnoreOnIsolate=yes\n\
+             [Socket]\nAccept=yes\nTriggerLimitIntervalSec=0\nPollLimitIntervalSec=0\n",
+        ),
         ("told", "[Unit]\nSurviveSoftReboot=no\n[Socket]\n"),
         ("changed", "[Socket]\n"),
         ("passing", "[Socket]\n"),
@@ -88,8 +94,8 @@ fn units() -> Result<Vec<UnitFile>, Error> {
     ] {
         files.push(UnitFile::write(&format!("{name}.socket"), &socket(name, more))?);
         files.push(match name {
-            "each" => UnitFile::write(
-                "each@.service",
+            "each" | "own" => UnitFile::write(
+                &format!("{name}@.service"),
                 &format!(
                     "[Service]\nExecStart={} --answer\nStandardInput=socket\nStandardOutput=socket\n",
                     program.display()
@@ -179,8 +185,7 @@ fn under_load(output: &mut Output) -> Result<(), Error> {
     }
     for (name, stays, what) in SOCKETS {
         let Seen { good, refused, cut } = seen.get(name).copied().unwrap_or_default();
-        // An instance that runs when units stop is one of them, and takes the one client that it has along.
-        let lost = refused + cut.saturating_sub(u32::from(name == "each"));
+        let lost = refused + cut;
         output.check(
             good > 0 && (lost == 0) == stays,
             format!("a socket {what}: {good} answers, {refused} refused, {cut} cut"),

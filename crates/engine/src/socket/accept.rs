@@ -162,6 +162,12 @@ impl Engine {
         false
     }
 
+    /// The socket that accepted the connection which this instance serves now.
+    pub fn serves_for(&self, unit: UnitId) -> Option<&UnitName> {
+        let service = self.service(unit).filter(|service| service.counted)?;
+        service.accepted_by.as_ref().map(|(socket, _)| socket)
+    }
+
     /// An instance is over: its connection goes, and its socket counts one less.
     pub(crate) fn release_connection(&mut self, unit: UnitId) {
         let Some(service) = self.service_mut(unit) else {

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | verifying | the next program reads a snapshot in a child and says yes or no | refused; nothing has changed |
 //! | reading | (soft-reboot that needs no exec) what the child has read is made ready | there is an exec |
+//! | finishing | (soft-reboot) connections that `Accept=yes` sockets have just handed out are served to their end | a crash forgets it |
 //! | stopping | (soft-reboot) the stop transaction and the final kill run | the transaction's own error |
 //! | ready | at the next quiet moment: snapshot, seal, execveat; or the next userspace begins in this program | reported; this program goes on |
 //!
@@ -11,6 +12,7 @@
 //! that descriptor, so what runs is what was asked.
 
 mod ahead;
+mod before_stop;
 mod check;
 mod commit;
 mod definitions;
@@ -97,6 +99,8 @@ enum Phase {
     Verifying(Verification),
     /// Soft-reboot: a thread reads the next userspace's definitions, while all is answered. With the child's answer.
     Reading(serde_json::Value),
+    /// Soft-reboot: instances for connections that have just begun finish.
+    Finishing(before_stop::Finishing),
     /// Soft-reboot: the stop transaction of this request runs. `over`: its job is out of the table, because the ending
     /// has begun or because somebody cancelled it.
     Stopping {
@@ -263,19 +267,6 @@ impl Manager {
         }
         if let Some(handoff) = &mut self.handoff {
             handoff.phase = Phase::Reading(plan.clone());
-        }
-    }
-
-    /// There is nothing more to be prepared.
-    fn stop_or_go(&mut self, plan: &serde_json::Value) {
-        let stopped = self.objective == Some(Objective::SoftReboot);
-        let Some(handoff) = &mut self.handoff else { return };
-        if handoff.kind == Kind::SoftReboot && !stopped {
-            return self.begin_stopping(plan);
-        }
-        handoff.phase = Phase::Ready;
-        if let Some(client) = handoff.client {
-            self.clients.set_waiting(client, Some(Waiting::Reexec));
         }
     }
 
@@ -455,6 +446,7 @@ impl Manager {
 
     /// At a quiet moment: nothing waits for the engine, every process it asked for has been made.
     pub(crate) fn handoff_progress(&mut self) {
+        self.finishing_progress();
         self.notice_cancelled_soft_reboot();
         if !matches!(
             &self.handoff,

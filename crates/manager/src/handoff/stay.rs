@@ -77,14 +77,7 @@ impl Manager {
 
     /// Right before the stop transaction of a soft-reboot.
     pub(super) fn keep_sockets_open(&mut self, plan: &Value) {
-        let handoff = self.handoff.as_ref();
-        let root_changes = handoff.is_some_and(|handoff| {
-            handoff
-                .root
-                .as_ref()
-                .is_some_and(crate::root::RootChange::changes)
-        });
-        let sockets = self.staying(plan, root_changes);
+        let sockets = self.staying(plan, self.root_is_to_change());
         if !sockets.is_empty() {
             self.feed(Event::StayOpen { sockets });
         }
@@ -93,6 +86,7 @@ impl Manager {
     /// The soft-reboot came to nothing.
     pub(super) fn keep_no_socket_open(&mut self) {
         self.feed(Event::StayOpen { sockets: Vec::new() });
+        self.accept_again();
     }
 
     /// When the next userspace is up, so that nobody waits for it: closes ports that have no socket unit any more, since files have changed after the child

@@ -229,6 +229,8 @@ impl Manager {
                 Alarm::ResumePort(unit) => self.resume_ports(unit),
                 Alarm::ResumeListeners => self.watch_listeners(),
                 Alarm::GiveBack => self.give_back(),
+                // The turn that it made is all that was wanted.
+                Alarm::LetFinish => {}
             }
             self.drain();
         }

@@ -19,6 +19,8 @@ pub(crate) enum Alarm {
     FinalKillGrace,
     /// The verifying child had its time.
     VerificationDeadline,
+    /// Connections that were let finish had their time.
+    LetFinish,
     /// The change of the root had its time.
     RootSwitch,
     /// The end of the machine gets nowhere.

@@ -158,7 +158,7 @@ impl Manager {
         }
         let accept = self.socket_section(unit).is_some_and(|section| section.accept);
         if accept {
-            if self.engine.is_listening(unit) {
+            if self.engine.is_listening(unit) && !self.is_no_time_to_accept() {
                 self.accept_connection(unit, id);
             } else {
                 // It stays in the backlog for whoever comes after.
