@@ -1,17 +1,21 @@
 //! The command line.
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, ValueEnum};
 
 use crate::help;
 
 mod files;
+mod foreign;
 mod inspect;
 mod more;
+mod verb;
 mod words;
 
 pub(crate) use files::*;
+pub(crate) use foreign::advice;
 pub(crate) use inspect::*;
 pub(crate) use more::*;
+pub(crate) use verb::Verb;
 pub(crate) use words::with_verb;
 
 /// Looks at and controls a running softbootd.
@@ -45,152 +49,9 @@ pub(crate) struct Common {
     /// Nothing: there is no other manager than the system's
     #[arg(long, global = true, hide = true)]
     pub(crate) system: bool,
-}
-
-/// What to do.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
-    /// List units that are active, failed or have something to do
-    #[command(after_help = help::LIST_UNITS)]
-    ListUnits(ListUnits),
-    /// Show the system, or units with their processes, sockets, descriptors and last log lines
-    #[command(after_help = help::STATUS)]
-    Status(Status),
-    /// Start units
-    #[command(after_help = help::START)]
-    Start(Job),
-    /// Stop units
-    #[command(after_help = help::STOP)]
-    Stop(Job),
-    /// Stop and start units; start those that are not running
-    #[command(after_help = help::RESTART)]
-    Restart(Job),
-    /// Restart units that are running
-    #[command(after_help = help::TRY_RESTART)]
-    TryRestart(Job),
-    /// Let units read their configuration again
-    #[command(after_help = help::RELOAD)]
-    Reload(Job),
-    /// Let units read their configuration again; restart those that have no way to
-    #[command(after_help = help::RELOAD_OR_RESTART)]
-    ReloadOrRestart(Job),
-    /// The same for units that are running; the others stay as they are
-    #[command(after_help = help::TRY_RELOAD_OR_RESTART)]
-    TryReloadOrRestart(Job),
-    /// Start a unit and stop everything that it does not need
-    #[command(after_help = help::ISOLATE)]
-    Isolate(Isolate),
-    /// Run a command as a service of its own
-    #[command(after_help = help::RUN)]
-    Run(Run),
-    /// Send a signal to the processes of units
-    #[command(after_help = help::KILL)]
-    Kill(Kill),
-    /// Close the descriptors that are kept for units that are not running
-    #[command(after_help = help::CLEAN)]
-    Clean(Clean),
-    /// Show properties of units, or of softbootd, for programs
-    #[command(after_help = help::SHOW)]
-    Show(Show),
-    /// Show the files of units, with their drop-ins
-    #[command(after_help = help::CAT)]
-    Cat(SomeUnits),
-    /// List what socket units listen on, and what they start
-    #[command(after_help = help::LIST_SOCKETS)]
-    ListSockets(ListSockets),
-    /// Show what a unit needs, as a tree
-    #[command(after_help = help::LIST_DEPENDENCIES)]
-    ListDependencies(ListDependencies),
-    /// Write the dependencies of units as a graph for Graphviz
-    #[command(after_help = help::DOT)]
-    Dot(Dot),
-    /// List units by the time their start took
-    #[command(after_help = help::BLAME)]
-    Blame,
-    /// Show what the start of a unit waited for
-    #[command(after_help = help::CRITICAL_CHAIN)]
-    CriticalChain(CriticalChain),
-    /// Show where the time of the last soft-reboot, re-exec or crash went, and what would make it shorter
-    #[command(after_help = help::GREYOUT)]
-    Greyout(Greyout),
-    /// Show what would cross a re-exec now
-    #[command(after_help = help::SNAPSHOT)]
-    Snapshot(Snapshot),
-    /// Print what happens to units and jobs, as it happens
-    #[command(after_help = help::EVENTS)]
-    Events(Events),
-    /// List unit files and whether they are enabled; softbootd need not run
-    #[command(after_help = help::LIST_UNIT_FILES)]
-    ListUnitFiles(ListUnitFiles),
-    /// Say whether units are enabled: exit code 0 if any is
-    #[command(after_help = help::IS_ENABLED)]
-    IsEnabled(IsEnabled),
-    /// Have units started by what their Install section names
-    #[command(after_help = help::ENABLE)]
-    Enable(Enable),
-    /// Undo enable
-    #[command(after_help = help::DISABLE)]
-    Disable(Enable),
-    /// Keep units from being started at all
-    #[command(after_help = help::MASK)]
-    Mask(Enable),
-    /// Undo mask
-    #[command(after_help = help::UNMASK)]
-    Unmask(Unmask),
-    /// Look for mistakes in unit files; softbootd need not run
-    #[command(after_help = help::VERIFY)]
-    Verify(Verify),
-    /// Print what a shell needs to complete softctl's words
-    #[command(hide = true)]
-    Completions(Completions),
-    /// Write the manual pages and the completions of every shell
-    #[command(hide = true)]
-    Generate(Generate),
-    /// Say whether a unit is active: exit code 0 if any is
-    #[command(after_help = help::IS_ACTIVE)]
-    IsActive(SomeUnits),
-    /// Say whether a unit failed: exit code 0 if any did
-    #[command(after_help = help::IS_FAILED)]
-    IsFailed(SomeUnits),
-    /// Say whether the system is up: exit code 0 if it is and nothing failed
-    #[command(after_help = help::IS_SYSTEM_RUNNING)]
-    IsSystemRunning(Wait),
-    /// Show what a unit wrote
-    #[command(after_help = help::LOGS)]
-    Logs(Logs),
-    /// List jobs that wait or run
-    #[command(after_help = help::LIST_JOBS)]
-    ListJobs(ListJobs),
-    /// Cancel a job, or all jobs
-    #[command(after_help = help::CANCEL)]
-    Cancel(Cancel),
-    /// List the descriptors softbootd keeps for a unit
-    #[command(after_help = help::FDSTORE)]
-    Fdstore(OneUnit),
-    /// Forget that units failed
-    #[command(after_help = help::RESET_FAILED)]
-    ResetFailed(Units),
-    /// Read the unit files again
-    #[command(after_help = help::DAEMON_RELOAD)]
-    DaemonReload,
-    /// Replace the running softbootd by the one on disk; units do not notice
-    #[command(after_help = help::DAEMON_REEXEC)]
-    DaemonReexec(Reexec),
-    /// Restart userspace without the kernel; what is set to survive goes on
-    #[command(after_help = help::SOFT_REBOOT)]
-    SoftReboot(SoftReboot),
-    /// Stop everything and switch the machine off
-    #[command(after_help = help::POWEROFF)]
-    Poweroff(Force),
-    /// Stop everything and start the machine again
-    #[command(after_help = help::REBOOT)]
-    Reboot(Force),
-    /// Stop everything and halt the machine
-    #[command(after_help = help::HALT)]
-    Halt(Force),
-    /// Reboot into the kernel that kexec(8) has loaded, without the firmware
-    #[command(after_help = help::KEXEC)]
-    Kexec(Force),
+    /// Nothing: nobody is ever asked for a password
+    #[arg(long, global = true, hide = true)]
+    pub(crate) no_ask_password: bool,
 }
 
 /// Any number of units.

@@ -54,6 +54,9 @@ pub(crate) enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// Nothing was edited.
+    #[error("{0}; nothing was changed")]
+    Editor(String),
     /// The command line makes no sense.
     #[error("{0}")]
     Usage(String),

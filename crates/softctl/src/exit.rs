@@ -40,6 +40,7 @@ pub(crate) fn code_of(error: &Error) -> u8 {
         Error::Unreachable { .. }
         | Error::Connection(_)
         | Error::Output(_)
+        | Error::Editor(_)
         | Error::Kernel { .. }
         | Error::File { .. }
         | Error::Unreadable { .. }

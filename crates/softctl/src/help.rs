@@ -1,5 +1,9 @@
 //! What `--help` says after the options: examples and exit codes.
 
+mod files;
+
+pub(crate) use files::*;
+
 pub(crate) const TOP: &str = "\
 Examples:
   softctl status                   how the system is
@@ -172,6 +176,26 @@ Examples:
 
 The unit must have AllowIsolate=yes. Exit codes: 0 done, 1 the job did not succeed, 4 refused, 5 no such unit.";
 
+pub(crate) const RESCUE: &str = "\
+Examples:
+  softctl rescue                   the same as softctl isolate rescue.target
+  softctl default                  back again
+
+Exit codes: 0 done, 1 the job did not succeed, 4 refused.";
+
+pub(crate) const EMERGENCY: &str = "\
+Examples:
+  softctl emergency                the same as softctl isolate emergency.target
+  softctl default                  back again
+
+Exit codes: 0 done, 1 the job did not succeed, 4 refused.";
+
+pub(crate) const DEFAULT: &str = "\
+Examples:
+  softctl default                  the same as softctl isolate default.target
+
+Exit codes: 0 done, 1 the job did not succeed, 4 refused.";
+
 pub(crate) const RUN: &str = "\
 Examples:
   softctl run --wait /usr/bin/make -C /src
@@ -291,43 +315,3 @@ Examples:
 
 Exit codes: 0 nothing is wrong (settings that nothing acts on yet are only listed), 1 something is, or a
 file cannot be read.";
-
-pub(crate) const LIST_UNIT_FILES: &str = "\
-Examples:
-  softctl list-unit-files
-  softctl list-unit-files --type=socket --state=enabled
-  softctl list-unit-files --root=/srv/image 'ssh*'";
-
-pub(crate) const IS_ENABLED: &str = "\
-Examples:
-  softctl is-enabled lighttpd
-
-Exit codes: 0 any unit is enabled or needs not be, 1 none is, 4 there are no such units.";
-
-pub(crate) const ENABLE: &str = "\
-Examples:
-  softctl enable lighttpd
-  softctl enable --now lighttpd.socket
-  softctl enable --root=/srv/image lighttpd
-
-Exit codes: 0 done, also if nothing had to be, 1 it cannot be, 4 not allowed, 5 no such unit.";
-
-pub(crate) const DISABLE: &str = "\
-Examples:
-  softctl disable lighttpd
-  softctl disable --now lighttpd    stop it as well
-
-Exit codes: 0 done, also if nothing had to be, 1 it cannot be, 4 not allowed.";
-
-pub(crate) const MASK: &str = "\
-Examples:
-  softctl mask lighttpd
-  softctl mask --runtime --now lighttpd
-
-Exit codes: 0 done, also if nothing had to be, 1 it cannot be, 4 not allowed.";
-
-pub(crate) const UNMASK: &str = "\
-Examples:
-  softctl unmask lighttpd
-
-Exit codes: 0 done, also if nothing had to be, 4 not allowed.";

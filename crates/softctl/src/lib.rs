@@ -22,10 +22,13 @@ use clap::Parser as _;
 
 /// The program softctl.
 pub fn softctl() -> ExitCode {
-    end(
-        "softctl",
-        run::run(&cli::Cli::parse_from(cli::with_verb(std::env::args_os()))),
-    )
+    match cli::Cli::try_parse_from(cli::with_verb(std::env::args_os())) {
+        Ok(typed) => end("softctl", run::run(&typed)),
+        Err(error) => match cli::advice(&error) {
+            Some(advice) => end("softctl", Err(error::Error::Usage(advice))),
+            None => error.exit(),
+        },
+    }
 }
 
 /// The program softboot-inspect.

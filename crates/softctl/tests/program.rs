@@ -345,3 +345,56 @@ fn refusals_of_the_newer_verbs_have_their_codes() {
         );
     }
 }
+
+#[test]
+fn rescue_emergency_and_default_isolate_and_options_may_come_first() {
+    let isolated = |method: &str, parameters: &Value| match method {
+        "Enqueue" => {
+            let ok = parameters["mode"] == "isolate" && parameters["job"] == "start";
+            let known = ["rescue.target", "emergency.target", "default.target"];
+            assert!(ok && known.contains(&parameters["name"].as_str().unwrap()));
+            let result = if parameters["wait"] == true {
+                json!("done")
+            } else {
+                Value::Null
+            };
+            vec![json!({ "parameters": { "jobId": 1, "result": result } })]
+        }
+        "GetProperties" => vec![json!({ "parameters": { "properties": {} } })],
+        "Reload" => vec![json!({ "parameters": {} })],
+        other => panic!("{other}"),
+    };
+    let (_directory, path) = serve(isolated);
+    for words in [
+        &["rescue"][..],
+        &["--no-block", "emergency", "--no-wall"],
+        &["default", "--no-block"],
+        &["--no-block", "daemon-reload"],
+    ] {
+        let output = softctl(&path, words);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{words:?}: {}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn a_verb_of_systemctl_that_is_not_there_says_what_to_do_instead() {
+    for (words, said) in [
+        (&["set-property", "a", "CPUWeight=5"][..], "softctl edit"),
+        (&["preset", "a"], "presets are not read"),
+        (&["--user", "status"], "no manager of users"),
+        (&["strat", "a"], "'start'"),
+    ] {
+        let output = softctl(Path::new("/no/such/socket"), words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(
+            text(&output.stderr).contains(said),
+            "{words:?}: {}",
+            text(&output.stderr)
+        );
+    }
+}

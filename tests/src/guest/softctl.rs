@@ -19,6 +19,13 @@ pub(super) fn softctl(arguments: &[&str]) -> Result<Ran, Error> {
     finish(start(arguments)?)
 }
 
+/// Runs it as root with these variables.
+pub(super) fn softctl_with(variables: &[(&str, &str)], arguments: &[&str]) -> Result<Ran, Error> {
+    let mut command = command(arguments);
+    command.envs(variables.iter().copied());
+    finish(command.spawn().doing("running softctl")?)
+}
+
 /// Runs it as a user who is nobody in particular.
 pub(super) fn softctl_as(uid: u32, arguments: &[&str]) -> Result<Ran, Error> {
     finish(

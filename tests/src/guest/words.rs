@@ -2,13 +2,14 @@
 
 use super::check::Output;
 use super::control;
-use super::softctl::softctl;
+use super::softctl::{softctl, softctl_with};
 use super::units::UnitFile;
 use super::verbs::prints;
 use crate::error::Error;
 
 const HINT: &str = "`softctl daemon-reload` reads them again";
 const EDITED: &str = "edited.service";
+const DROP_IN: &str = "/etc/systemd/system/edited.service.d/override.conf";
 const SHORT: &str = "short.service";
 
 /// `main` is the main process of the survivor.
@@ -62,5 +63,53 @@ pub(super) fn edited(output: &mut Output) -> Result<(), Error> {
         &(0, ""),
         "after a reload nothing is said any more",
     )?;
-    prints(output, &["stop", EDITED], 0, "")
+    by_an_editor(output)?;
+    prints(output, &["stop", EDITED], 0, "")?;
+    linked(output)
+}
+
+/// What `softctl edit` writes counts at once, and `revert` takes it back.
+fn by_an_editor(output: &mut Output) -> Result<(), Error> {
+    let editor = "/bin/busybox sed -i 2a[Service]\\nNice=3";
+    let ran = softctl_with(&[("SYSTEMD_EDITOR", editor)], &["edit", EDITED])?;
+    output.check(
+        ran.code == 0 && ran.stderr.contains(DROP_IN),
+        format!("edit writes a drop-in ({})", ran.stderr.trim()),
+    )?;
+    prints(output, &["show", "-P", "NeedDaemonReload", EDITED], 0, "no")?;
+    prints(output, &["cat", EDITED], 0, "Nice=3")?;
+    let ran = softctl_with(
+        &[("EDITOR", "/bin/busybox false")],
+        &["edit", "--drop-in=x", EDITED],
+    )?;
+    output.same(&ran.code, &1, "an editor that fails changes nothing")?;
+    prints(output, &["revert", EDITED], 0, DROP_IN)?;
+    prints(output, &["show", "-P", "DropInPaths", EDITED], 0, "\n")
+}
+
+/// Links beside those of `[Install]`, and what a boot starts.
+fn linked(output: &mut Output) -> Result<(), Error> {
+    let before = softctl(&["get-default"])?;
+    output.same(
+        &before.code,
+        &0,
+        format!("a boot starts {}", before.stdout.trim()),
+    )?;
+    prints(
+        output,
+        &["add-wants", "multi-user", EDITED],
+        0,
+        "multi-user.target.wants",
+    )?;
+    prints(
+        output,
+        &["list-dependencies", "--reverse", EDITED],
+        0,
+        "multi-user.target",
+    )?;
+    prints(output, &["disable", EDITED], 0, "Removed")?;
+    prints(output, &["set-default", "no-such"], 5, "no-such.target")?;
+    prints(output, &["mask", EDITED], 0, "/dev/null")?;
+    prints(output, &["revert", EDITED], 0, "Removed /etc/systemd/system/")?;
+    prints(output, &["preset", EDITED], 2, "presets are not read")
 }

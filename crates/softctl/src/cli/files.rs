@@ -63,12 +63,12 @@ pub(crate) struct Change {
     pub(crate) root: Root,
 }
 
-/// `enable`, `disable`, `mask`.
+/// `enable`, `reenable`, `disable`, `mask`.
 #[derive(Debug, Args)]
 pub(crate) struct Enable {
     #[command(flatten)]
     pub(crate) units: Names,
-    /// Also start them (enable), or stop them (disable, mask)
+    /// Also start them (enable), start them anew (reenable), or stop them (disable, mask)
     #[arg(long, conflicts_with_all = ["root", "no_reload"])]
     pub(crate) now: bool,
     #[command(flatten)]
@@ -82,6 +82,78 @@ pub(crate) struct Unmask {
     pub(crate) units: Names,
     #[command(flatten)]
     pub(crate) change: Change,
+}
+
+/// `link`.
+#[derive(Debug, Args)]
+pub(crate) struct Link {
+    /// Unit files, such as /srv/app/app.service
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) files: Vec<String>,
+    #[command(flatten)]
+    pub(crate) change: Change,
+}
+
+/// `add-wants`, `add-requires`.
+#[derive(Debug, Args)]
+pub(crate) struct AddTo {
+    /// Who is to start them; `.target` may be left out
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) units: Names,
+    #[command(flatten)]
+    pub(crate) change: Change,
+}
+
+/// `set-default`.
+#[derive(Debug, Args)]
+pub(crate) struct SetDefault {
+    /// The target; `.target` may be left out
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) change: Anew,
+}
+
+/// `revert`.
+#[derive(Debug, Args)]
+pub(crate) struct Revert {
+    #[command(flatten)]
+    pub(crate) units: Names,
+    #[command(flatten)]
+    pub(crate) change: Anew,
+}
+
+/// What follows a change of files.
+#[derive(Debug, Args)]
+pub(crate) struct Anew {
+    /// Do not have softbootd read the unit files again
+    #[arg(long)]
+    pub(crate) no_reload: bool,
+    #[command(flatten)]
+    pub(crate) root: Root,
+}
+
+/// `edit`.
+#[derive(Debug, Args)]
+pub(crate) struct Edit {
+    #[command(flatten)]
+    pub(crate) units: Names,
+    /// Which drop-in; `.conf` may be left out [default: override.conf]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) drop_in: Option<String>,
+    /// Read the new text from standard input instead of an editor
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// Only until the next reboot
+    #[arg(long)]
+    pub(crate) runtime: bool,
+    /// Also units that have no file yet
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) change: Anew,
 }
 
 impl From<&Names> for SomeUnits {

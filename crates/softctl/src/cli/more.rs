@@ -42,6 +42,25 @@ pub(crate) struct Isolate {
     pub(crate) explain: bool,
 }
 
+/// `daemon-reload`.
+#[derive(Debug, Args)]
+pub(crate) struct Reload {
+    /// Nothing: a reload is over when it is answered, and nothing waits for it
+    #[arg(long)]
+    pub(crate) no_block: bool,
+}
+
+/// `rescue`, `emergency`, `default`.
+#[derive(Debug, Args)]
+pub(crate) struct Whole {
+    /// Only queue the jobs; do not wait for their end
+    #[arg(long)]
+    pub(crate) no_block: bool,
+    /// Nothing: nobody is written to
+    #[arg(long)]
+    pub(crate) no_wall: bool,
+}
+
 /// `run`.
 #[derive(Debug, Args)]
 pub(crate) struct Run {

@@ -1,36 +1,109 @@
-//! What people type who know systemctl: no verb means list-units, and `help VERB` means `VERB --help`.
+//! What people type who know systemctl: no verb means list-units, `help VERB` means `VERB --help`, and options may stand
+//! before the verb.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-/// Options of list-units whose value may be a word of its own.
-const WITH_VALUE: [&str; 3] = ["-t", "--type", "--state"];
+use clap::{Command, CommandFactory as _};
+
+use super::Cli;
+
 /// These are about softctl itself.
 const ALONE: [&str; 4] = ["-h", "--help", "-V", "--version"];
 
 /// The words of the command line, the program's name first, with the verb that is meant.
 pub(crate) fn with_verb(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<OsString> = words.into_iter().collect();
+    let options = Options::of(&Cli::command());
+    // Places of the words before the verb that belong behind it.
+    let mut moved: Vec<usize> = Vec::new();
+    let mut verb = None;
     let mut value_follows = false;
     for (place, word) in words.iter().enumerate().skip(1) {
         let Some(word) = word.to_str() else { return words };
         if std::mem::take(&mut value_follows) {
+            moved.push(place);
             continue;
         }
         if ALONE.contains(&word) || word == "--" {
             return words;
         }
-        value_follows = WITH_VALUE.contains(&word);
         if word.starts_with('-') {
+            value_follows = options.want_value(word);
+            if !options.are_of_every_verb(word) {
+                moved.push(place);
+            }
             continue;
         }
-        if word == "help" {
+        verb = Some((place, word == "help"));
+        break;
+    }
+    match verb {
+        Some((place, true)) => {
             words.remove(place);
             words.push("--help".into());
         }
-        return words;
+        Some((place, false)) => {
+            let taken: Vec<OsString> = moved.iter().rev().map(|place| words.remove(*place)).collect();
+            let behind = place + 1 - taken.len();
+            words.splice(behind..behind, taken.into_iter().rev());
+        }
+        None => words.insert(words.len().min(1), "list-units".into()),
     }
-    words.insert(words.len().min(1), "list-units".into());
     words
+}
+
+/// What is known of options before the verb is.
+struct Options {
+    /// `--name` and `-n` of those whose value may be a word of its own, with any verb.
+    with_value: BTreeSet<String>,
+    of_every_verb: BTreeSet<String>,
+}
+
+impl Options {
+    fn of(command: &Command) -> Options {
+        let names = |arg: &clap::Arg| {
+            let long = arg.get_long_and_visible_aliases().unwrap_or_default();
+            let long = long.into_iter().map(|name| format!("--{name}"));
+            let short = arg.get_short().map(|name| format!("-{name}"));
+            long.chain(short).collect::<Vec<_>>()
+        };
+        let verbs = command.get_subcommands().flat_map(Command::get_arguments);
+        let with_value = verbs.filter(|arg| !arg.is_positional() && arg.get_action().takes_values());
+        Options {
+            with_value: with_value.flat_map(names).collect(),
+            of_every_verb: command
+                .get_arguments()
+                .filter(|arg| !arg.is_positional())
+                .flat_map(names)
+                .collect(),
+        }
+    }
+
+    /// The options in a word: one that is written out, or letters.
+    fn letters(word: &str) -> Vec<String> {
+        match word.starts_with("--") {
+            true => vec![word.split('=').next().unwrap_or(word).to_owned()],
+            false => word.chars().skip(1).map(|letter| format!("-{letter}")).collect(),
+        }
+    }
+
+    /// Whether the next word is a value.
+    fn want_value(&self, word: &str) -> bool {
+        if word.starts_with("--") {
+            return self.with_value.contains(word);
+        }
+        // What follows a letter with a value is the value, unless it is the last.
+        let letters = Options::letters(word);
+        let first = letters.iter().position(|letter| self.with_value.contains(letter));
+        first.is_some_and(|place| place + 1 == letters.len())
+    }
+
+    fn are_of_every_verb(&self, word: &str) -> bool {
+        Options::letters(word)
+            .iter()
+            .all(|option| self.of_every_verb.contains(option))
+    }
 }
 
 #[cfg(test)]
@@ -69,13 +142,54 @@ mod tests {
         for typed in [
             "status",
             "--json list-jobs",
-            "-t service list-units",
             "--help",
             "-V",
             "fly",
             "list-units --failed",
         ] {
             assert_eq!(meant(typed), typed);
+        }
+    }
+
+    #[test]
+    fn options_before_the_verb_are_its_options() {
+        for (typed, wanted) in [
+            ("--no-block start x", "start --no-block x"),
+            ("--now enable x", "enable --now x"),
+            ("-t service list-units", "list-units -t service"),
+            ("--job-mode fail --json start x", "--json start --job-mode fail x"),
+            ("--job-mode=fail start x", "start --job-mode=fail x"),
+            ("-qf enable x", "enable -qf x"),
+            ("-n5 status x", "status -n5 x"),
+            ("-fn 5 logs x", "logs -fn 5 x"),
+            ("-q --no-block stop -- x", "-q stop --no-block -- x"),
+            ("--wait run true --wait", "run --wait true --wait"),
+        ] {
+            assert_eq!(meant(typed), wanted, "{typed}");
+        }
+    }
+
+    #[test]
+    fn an_option_takes_a_value_with_every_verb_or_with_none() {
+        let command = Cli::command();
+        let options = Options::of(&command);
+        for verb in command.get_subcommands() {
+            for arg in verb.get_arguments().filter(|arg| !arg.is_positional()) {
+                let takes = arg.get_action().takes_values();
+                for name in arg
+                    .get_long()
+                    .map(|name| format!("--{name}"))
+                    .into_iter()
+                    .chain(arg.get_short().map(|name| format!("-{name}")))
+                {
+                    assert_eq!(
+                        options.with_value.contains(&name),
+                        takes,
+                        "{} {name}",
+                        verb.get_name()
+                    );
+                }
+            }
         }
     }
 

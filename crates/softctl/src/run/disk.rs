@@ -3,9 +3,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
+use rustix::io::Errno;
 use softboot_unit::files::{DirEntry, FileProvider};
 
 /// The directory that stands for `/`.
@@ -25,6 +28,25 @@ impl Disk {
         }
     }
 
+    /// The same as it is now.
+    pub(super) fn fresh(&self) -> Disk {
+        Disk {
+            root: self.root.clone(),
+            listed: RefCell::default(),
+        }
+    }
+
+    /// Links lead where they would if the root were the root: an image's must not end in the files of this system.
+    fn open(&self, path: &str) -> Result<OwnedFd, Errno> {
+        let root = open(
+            &self.root,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)
+    }
+
     /// Where a path of the unit language is.
     pub(super) fn place(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
@@ -33,10 +55,13 @@ impl Disk {
 
 impl FileProvider for Disk {
     fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.place(path)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            other => other.map(Some),
-        }
+        let file = match self.open(path) {
+            Err(Errno::NOENT) => return Ok(None),
+            other => other?,
+        };
+        let mut bytes = Vec::new();
+        fs::File::from(file).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
     }
 
     fn list(&self, directory: &str) -> io::Result<Vec<DirEntry>> {

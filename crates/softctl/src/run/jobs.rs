@@ -7,7 +7,7 @@ use softboot_control::api::{EnqueueReply, EnqueueRequest, Request};
 
 use super::session::Session;
 use super::{look, wait};
-use crate::cli::{Isolate, Job, Mode, SomeUnits};
+use crate::cli::{Isolate, Job, Mode, SomeUnits, Whole};
 use crate::error::Error;
 use crate::exit;
 use crate::text::clean;
@@ -88,6 +88,17 @@ pub(super) fn isolate(session: &mut Session, isolate: &Isolate) -> Result<u8, Er
         explain: isolate.explain,
     };
     enqueue(session, "start", &job)
+}
+
+/// `rescue`, `emergency` and `default`: isolates what the verb stands for.
+pub(super) fn whole(session: &mut Session, target: &str, whole: &Whole) -> Result<u8, Error> {
+    let isolate = Isolate {
+        unit: target.to_owned(),
+        no_block: whole.no_block,
+        dry_run: false,
+        explain: false,
+    };
+    self::isolate(session, &isolate)
 }
 
 /// Asks for all jobs at the same time, so that one that takes long does not hold up the others. A connection answers

@@ -4,6 +4,7 @@ mod at_once;
 mod boot_time;
 mod cat;
 mod disk;
+mod edit;
 mod events;
 mod explain;
 mod generate;
@@ -11,6 +12,7 @@ mod graph;
 mod handoff;
 mod jobs;
 mod kill;
+mod links;
 mod look;
 mod output;
 mod session;
@@ -24,6 +26,7 @@ mod wait;
 
 use rustix::system::RebootCommand;
 use softboot_control::api::{Empty, JobInfo, ListJobsReply, Request};
+use softboot_unit::install::Pull;
 
 use crate::cli::{Cancel, Cli, Verb};
 use crate::error::Error;
@@ -44,6 +47,14 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         Verb::Disable(disable) => return unit_files::disable(out, disable),
         Verb::Mask(mask) => return unit_files::mask(out, mask),
         Verb::Unmask(unmask) => return unit_files::unmask(out, unmask),
+        Verb::Reenable(enable) => return unit_files::reenable(out, enable),
+        Verb::Link(link) => return unit_files::link(out, link),
+        Verb::AddWants(add) => return unit_files::add(out, add, Pull::Wants),
+        Verb::AddRequires(add) => return unit_files::add(out, add, Pull::Requires),
+        Verb::Edit(edit) => return edit::edit(out, edit),
+        Verb::Revert(revert) => return unit_files::revert(out, revert),
+        Verb::GetDefault(root) => return unit_files::get_default(out, root),
+        Verb::SetDefault(set) => return unit_files::set_default(out, set),
         Verb::Completions(completions) => return generate::completions(out, completions.shell),
         Verb::Generate(generate) => return generate::all(&generate.directory),
         Verb::Poweroff(force) if force.force > 1 => return at_once::end(RebootCommand::PowerOff),
@@ -65,6 +76,9 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         Verb::ReloadOrRestart(job) => jobs::enqueue(session, "reload-or-restart", job),
         Verb::TryReloadOrRestart(job) => jobs::enqueue(session, "try-reload-or-restart", job),
         Verb::Isolate(isolate) => jobs::isolate(session, isolate),
+        Verb::Rescue(whole) => jobs::whole(session, "rescue.target", whole),
+        Verb::Emergency(whole) => jobs::whole(session, "emergency.target", whole),
+        Verb::Default(whole) => jobs::whole(session, "default.target", whole),
         Verb::Run(run) => transient::run(session, run),
         Verb::Kill(kill) => kill::kill(session, kill),
         Verb::Clean(clean) => kill::clean(session, clean),
@@ -86,6 +100,14 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         | Verb::Disable(_)
         | Verb::Mask(_)
         | Verb::Unmask(_)
+        | Verb::Reenable(_)
+        | Verb::Link(_)
+        | Verb::AddWants(_)
+        | Verb::AddRequires(_)
+        | Verb::Edit(_)
+        | Verb::Revert(_)
+        | Verb::GetDefault(_)
+        | Verb::SetDefault(_)
         | Verb::Completions(_)
         | Verb::Generate(_) => Ok(exit::OK),
         Verb::IsActive(units) => look::is_active(session, &units.units),
@@ -96,7 +118,7 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         Verb::Cancel(cancel) => cancel_jobs(session, cancel),
         Verb::Fdstore(unit) => look::fdstore(session, &unit.unit),
         Verb::ResetFailed(units) => reset_failed(session, &units.units),
-        Verb::DaemonReload => plain(session, "reload of the unit files", &Request::Reload {}),
+        Verb::DaemonReload(_) => plain(session, "reload of the unit files", &Request::Reload {}),
         Verb::DaemonReexec(reexec) => handoff::reexec(session, reexec.check),
         Verb::SoftReboot(reboot) => handoff::soft_reboot(session, reboot),
         Verb::Poweroff(force) => handoff::end(

@@ -4,22 +4,19 @@
 //! system and for the root of another, and PID 1 never writes to /etc.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
 
-use softboot_control::api::Request;
+use softboot_unit::UnitName;
 use softboot_unit::files::FileProvider as _;
-use softboot_unit::install::{
-    Change as LinkChange, InstallError, InstallOptions, Installer, Plan, UnitFileState,
-};
-use softboot_unit::{Specifiers, UnitName};
+use softboot_unit::install::{Pull, UnitFileState};
 
 use super::disk::Disk;
+use super::jobs;
+use super::links::{change, installer, set_anew};
 use super::output::Output;
 use super::session::Session;
-use super::{jobs, plain};
-use crate::cli::{Change, Enable, IsEnabled, Job, ListUnitFiles, Mode, Names, Unmask};
+use crate::cli::{
+    AddTo, Change, Enable, IsEnabled, Job, Link, ListUnitFiles, Mode, Names, Revert, Root, SetDefault, Unmask,
+};
 use crate::error::Error;
 use crate::exit;
 use crate::names;
@@ -64,10 +61,6 @@ fn file_names(disk: &Disk) -> BTreeSet<UnitName> {
         .collect()
 }
 
-fn installer(disk: &Disk) -> Installer<'_> {
-    Installer::new(disk, softboot_unit::default_paths(), Specifiers::default())
-}
-
 /// The property UnitFileState: nothing for a unit without a file.
 pub(super) fn state_word(name: &str) -> &'static str {
     let disk = Disk::new(None);
@@ -98,40 +91,125 @@ pub(super) fn is_enabled(out: Output, asked: &IsEnabled) -> Result<u8, Error> {
 }
 
 pub(super) fn enable(out: Output, asked: &Enable) -> Result<u8, Error> {
-    change(out, &asked.units, &asked.change, |installer, units, options| {
-        installer.enable(units, options)
+    let units = named(out, &asked.units, &asked.change)?;
+    change(out, &asked.change, |installer, options| {
+        installer.enable(&parsed(&units)?, options).map_err(Error::from)
     })?;
-    now(out, asked, "start")
+    now(out, asked, &units, "start")
+}
+
+pub(super) fn reenable(out: Output, asked: &Enable) -> Result<u8, Error> {
+    let units = named(out, &asked.units, &asked.change)?;
+    change(out, &asked.change, |installer, options| {
+        installer.reenable(&parsed(&units)?, options).map_err(Error::from)
+    })?;
+    now(out, asked, &units, "restart")
 }
 
 pub(super) fn disable(out: Output, asked: &Enable) -> Result<u8, Error> {
-    change(out, &asked.units, &asked.change, |installer, units, options| {
-        installer.disable(units, options)
+    change(out, &asked.change, |installer, options| {
+        installer
+            .disable(&parsed(&asked.units)?, options)
+            .map_err(Error::from)
     })?;
-    now(out, asked, "stop")
+    now(out, asked, &asked.units, "stop")
 }
 
 pub(super) fn mask(out: Output, asked: &Enable) -> Result<u8, Error> {
-    change(out, &asked.units, &asked.change, |installer, units, options| {
-        installer.mask(units, options)
+    change(out, &asked.change, |installer, options| {
+        installer
+            .mask(&parsed(&asked.units)?, options)
+            .map_err(Error::from)
     })?;
-    now(out, asked, "stop")
+    now(out, asked, &asked.units, "stop")
 }
 
 pub(super) fn unmask(out: Output, asked: &Unmask) -> Result<u8, Error> {
-    change(out, &asked.units, &asked.change, |installer, units, options| {
-        installer.unmask(units, options)
+    change(out, &asked.change, |installer, options| {
+        installer
+            .unmask(&parsed(&asked.units)?, options)
+            .map_err(Error::from)
     })?;
     Ok(exit::OK)
 }
 
+pub(super) fn link(out: Output, asked: &Link) -> Result<u8, Error> {
+    let files = asked.files.iter().map(|file| absolute(file));
+    let files = files.collect::<Result<Vec<String>, Error>>()?;
+    change(out, &asked.change, |installer, options| {
+        installer.link(&files, options).map_err(Error::from)
+    })?;
+    Ok(exit::OK)
+}
+
+pub(super) fn add(out: Output, asked: &AddTo, pull: Pull) -> Result<u8, Error> {
+    let target = unit_name(&names::complete_as(&asked.target, "target"))?;
+    change(out, &asked.change, |installer, options| {
+        let units = parsed(&asked.units)?;
+        installer.add(pull, &target, &units, options).map_err(Error::from)
+    })?;
+    Ok(exit::OK)
+}
+
+pub(super) fn revert(out: Output, asked: &Revert) -> Result<u8, Error> {
+    set_anew(out, &asked.change, |installer| {
+        installer.revert(&parsed(&asked.units)?).map_err(Error::from)
+    })?;
+    Ok(exit::OK)
+}
+
+pub(super) fn get_default(out: Output, root: &Root) -> Result<u8, Error> {
+    let disk = Disk::new(root.root.as_ref());
+    let target = installer(&disk).default_target()?;
+    if out.json() {
+        out.print_json(&serde_json::json!({ "unit": target.as_str() }))?;
+    } else {
+        out.print(&format!("{target}\n"))?;
+    }
+    Ok(exit::OK)
+}
+
+pub(super) fn set_default(out: Output, asked: &SetDefault) -> Result<u8, Error> {
+    let target = unit_name(&names::complete_as(&asked.target, "target"))?;
+    set_anew(out, &asked.change, |installer| {
+        installer.set_default(&target).map_err(Error::from)
+    })?;
+    Ok(exit::OK)
+}
+
+/// The units that are meant. A path of a unit file stands for the unit, and the file is linked first.
+fn named(out: Output, units: &Names, how: &Change) -> Result<Names, Error> {
+    let (mut named, mut files) = (Vec::new(), Vec::new());
+    for word in &units.units {
+        match word.rsplit_once('/') {
+            Some((_, name)) if UnitName::new(name).is_ok() => {
+                files.push(absolute(word)?);
+                named.push(name.to_owned());
+            }
+            _ => named.push(word.clone()),
+        }
+    }
+    if !files.is_empty() {
+        change(out, how, |installer, options| {
+            installer.link(&files, options).map_err(Error::from)
+        })?;
+    }
+    Ok(Names { units: named })
+}
+
+fn absolute(file: &str) -> Result<String, Error> {
+    let path = std::path::absolute(file).map_err(|error| Error::Usage(format!("{file:?}: {error}")))?;
+    let text = path.into_os_string().into_string();
+    text.map_err(|_| Error::Usage(format!("{file:?} is below a directory whose name is no text")))
+}
+
 /// `--now`.
-fn now(out: Output, asked: &Enable, kind: &str) -> Result<u8, Error> {
+fn now(out: Output, asked: &Enable, units: &Names, kind: &str) -> Result<u8, Error> {
     if !asked.now {
         return Ok(exit::OK);
     }
     let job = Job {
-        units: (&asked.units).into(),
+        units: units.into(),
         no_block: false,
         wait: false,
         job_mode: Mode::Replace,
@@ -141,91 +219,14 @@ fn now(out: Output, asked: &Enable, kind: &str) -> Result<u8, Error> {
     jobs::enqueue(&mut Session::open(out)?, kind, &job)
 }
 
-fn parsed(units: &Names) -> Result<Vec<UnitName>, Error> {
-    let parse = |word: &String| {
-        UnitName::new(&names::complete(word)).map_err(|error| Error::Usage(error.to_string()))
-    };
-    units.units.iter().map(parse).collect()
+pub(super) fn parsed(units: &Names) -> Result<Vec<UnitName>, Error> {
+    units
+        .units
+        .iter()
+        .map(|word| unit_name(&names::complete(word)))
+        .collect()
 }
 
-/// Makes a plan, carries it out, and has softbootd read the files again if it runs.
-fn change(
-    out: Output,
-    units: &Names,
-    change: &Change,
-    plan: impl FnOnce(&Installer<'_>, &[UnitName], InstallOptions) -> Result<Plan, InstallError>,
-) -> Result<(), Error> {
-    let disk = Disk::new(change.root.root.as_ref());
-    let options = InstallOptions {
-        runtime: change.runtime,
-        force: change.force,
-    };
-    let plan = plan(&installer(&disk), &parsed(units)?, options)?;
-    for step in &plan.changes {
-        out.note(&carry_out(&disk, step)?);
-    }
-    for note in &plan.notes {
-        out.note(&crate::text::clean(note));
-    }
-    if change.no_reload || change.root.root.is_some() || plan.changes.is_empty() {
-        return Ok(());
-    }
-    match Session::open(out) {
-        Ok(mut session) => plain(&mut session, "reload of the unit files", &Request::Reload {}).map(|_| ()),
-        // Nobody who would have to read them.
-        Err(Error::Unreachable { source, .. })
-            if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
-        {
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// One step; what was done, for people.
-fn carry_out(disk: &Disk, step: &LinkChange) -> Result<String, Error> {
-    match step {
-        LinkChange::Link { path, target } => {
-            let place = disk.place(path);
-            let failed = |source| Error::File {
-                path: place.clone(),
-                source,
-            };
-            if let Some(directory) = place.parent() {
-                fs::create_dir_all(directory).map_err(failed)?;
-            }
-            // Beside its place first: at no moment is there no link, or half of one.
-            let mut beside = place.clone().into_os_string();
-            beside.push(format!(".{}.new", std::process::id()));
-            let beside = Path::new(&beside);
-            std::os::unix::fs::symlink(target, beside).map_err(failed)?;
-            fs::rename(beside, &place).map_err(|source| {
-                let _ = fs::remove_file(beside);
-                failed(source)
-            })?;
-            Ok(format!(
-                "Linked {} to {}.",
-                crate::text::clean(path),
-                crate::text::clean(target)
-            ))
-        }
-        LinkChange::Remove { path } => {
-            let place = disk.place(path);
-            match fs::remove_file(&place) {
-                Err(source) if source.kind() != ErrorKind::NotFound => {
-                    return Err(Error::File { path: place, source });
-                }
-                _ => {}
-            }
-            let directory = place.parent().filter(|directory| {
-                let suffix = directory.extension().and_then(|suffix| suffix.to_str());
-                matches!(suffix, Some("wants" | "requires" | "upholds"))
-            });
-            if let Some(directory) = directory {
-                // It stays if there is anything else in it.
-                let _ = fs::remove_dir(directory);
-            }
-            Ok(format!("Removed {}.", crate::text::clean(path)))
-        }
-    }
+pub(super) fn unit_name(text: &str) -> Result<UnitName, Error> {
+    UnitName::new(text).map_err(|error| Error::Usage(error.to_string()))
 }

@@ -7,13 +7,22 @@
 //! |---|---|---|
 //! | [`Installer::enable`] | `[Install]` of the unit and of what `Also=` names | links below the configuration directory |
 //! | [`Installer::disable`] | links there, by their name and by what they point to | those links |
+//! | [`Installer::reenable`] | both | links that are gone from `[Install]` go, those that are new come |
+//! | [`Installer::link`] | a file anywhere | its name in the configuration directory |
+//! | [`Installer::add`] | nothing | a link in `TARGET.wants` or `TARGET.requires` |
 //! | [`Installer::mask`], [`Installer::unmask`] | the unit's own name there | one link to /dev/null |
+//! | [`Installer::revert`] | what an administrator has of the unit | drop-ins, masks and files in the place of a vendor's |
+//! | [`Installer::set_default`] | default.target | that link |
 //! | [`Installer::state`] | all of it | nothing |
 
+mod add;
+mod default;
 mod links;
 mod plan;
+mod revert;
 mod state;
 
+pub use add::Pull;
 pub use plan::{Change, InstallError, InstallOptions, Plan};
 pub use state::UnitFileState;
 

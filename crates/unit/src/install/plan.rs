@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::links::{Link, links};
 use super::{Installer, PERSISTENT, RUNTIME};
 use crate::model::{Definition, LoadState};
-use crate::name::UnitName;
+use crate::name::{NameError, UnitName};
 
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct InstallOptions {
 }
 
 impl InstallOptions {
-    fn directory(self) -> &'static str {
+    pub(super) fn directory(self) -> &'static str {
         if self.runtime { RUNTIME } else { PERSISTENT }
     }
 }
@@ -70,6 +70,23 @@ pub enum InstallError {
     /// A template needs an instance.
     #[error("{0} is a template without DefaultInstance=; name an instance such as {1}")]
     NoInstance(UnitName, String),
+    /// Only targets are booted, and not under the name that stands for one of them.
+    #[error("{0} cannot be what a boot starts: name a target other than default.target")]
+    NoDefault(UnitName),
+    /// What is to be linked is no file, or its name is no unit's.
+    #[error("{path} cannot be linked: {what}")]
+    Unlinkable {
+        /// Which.
+        path: String,
+        /// Why.
+        what: String,
+    },
+    /// It is no name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A link is for one unit, and a template is none.
+    #[error("{0} is a template; name an instance such as {1}")]
+    NeedsInstance(UnitName, String),
     /// Something else stands where a link must be.
     #[error("{path} exists and is {what}; remove it, or force the request if it is a link")]
     InTheWay {
@@ -91,6 +108,17 @@ pub enum InstallError {
 impl Installer<'_> {
     /// Links for these units and those that their `Also=` names.
     pub fn enable(&self, names: &[UnitName], options: InstallOptions) -> Result<Plan, InstallError> {
+        let (wanted, mut plan) = self.wanted(names, options)?;
+        self.make(wanted, options, &mut plan)?;
+        Ok(plan)
+    }
+
+    /// The links that enabling comes to, whether they are there or not, and notes.
+    pub(super) fn wanted(
+        &self,
+        names: &[UnitName],
+        options: InstallOptions,
+    ) -> Result<(BTreeMap<String, String>, Plan), InstallError> {
         let mut plan = Plan::default();
         let mut wanted: BTreeMap<String, String> = BTreeMap::new();
         let mut open: VecDeque<(UnitName, bool)> = names.iter().map(|name| (name.clone(), true)).collect();
@@ -109,12 +137,11 @@ impl Installer<'_> {
             open.extend(install.also.iter().map(|also| (also.clone(), false)));
             self.links_of(definition, options, &mut wanted, &mut plan)?;
         }
-        self.make(wanted, options, &mut plan)?;
-        Ok(plan)
+        Ok((wanted, plan))
     }
 
     /// A unit with a file under its own name.
-    fn usable(&self, name: &UnitName) -> Result<Definition, InstallError> {
+    pub(super) fn usable(&self, name: &UnitName) -> Result<Definition, InstallError> {
         let definition = self.loader.load(name);
         if definition.name != *name {
             return Err(InstallError::Alias(name.clone(), definition.name));
@@ -177,7 +204,7 @@ impl Installer<'_> {
     }
 
     /// The links that are not there yet.
-    fn make(
+    pub(super) fn make(
         &self,
         wanted: BTreeMap<String, String>,
         options: InstallOptions,
@@ -217,6 +244,35 @@ impl Installer<'_> {
             Some(None) => Entry::Other,
             Some(Some(target)) => Entry::Link(target),
         })
+    }
+
+    /// What the link there says.
+    pub(super) fn link_at(&self, path: &str) -> Result<Option<String>, InstallError> {
+        Ok(match self.entry(path)? {
+            Entry::Link(target) => Some(target),
+            Entry::Nothing | Entry::Other => None,
+        })
+    }
+
+    /// A file or directory is there.
+    pub(super) fn is_other_than_link(&self, path: &str) -> Result<bool, InstallError> {
+        Ok(matches!(self.entry(path)?, Entry::Other))
+    }
+
+    /// What has the name in the directories that count more (semantics 5.1).
+    pub(super) fn stronger_than(
+        &self,
+        directory: &str,
+        name: &UnitName,
+    ) -> Result<Vec<String>, InstallError> {
+        let mut found = Vec::new();
+        for path in self.paths.iter().take_while(|path| *path != directory) {
+            let file = format!("{path}/{name}");
+            if !matches!(self.entry(&file)?, Entry::Nothing) {
+                found.push(file);
+            }
+        }
+        Ok(found)
     }
 
     pub(super) fn links(&self, directory: &str) -> Result<Vec<Link>, InstallError> {
@@ -279,13 +335,9 @@ impl Installer<'_> {
             .collect();
         self.make(wanted, options, &mut plan)?;
         for name in names {
-            // A file in a directory that counts more wins whole (semantics 5.1).
-            for path in self.paths.iter().take_while(|path| *path != options.directory()) {
-                let file = format!("{path}/{name}");
-                if !matches!(self.entry(&file)?, Entry::Nothing) {
-                    plan.notes
-                        .push(format!("{name} is not masked by this: {file} counts more"));
-                }
+            for file in self.stronger_than(options.directory(), name)? {
+                plan.notes
+                    .push(format!("{name} is not masked by this: {file} counts more"));
             }
         }
         Ok(plan)

@@ -261,3 +261,173 @@ fn a_link_in_the_way_is_replaced_only_by_force() {
     let plan = with(&files, |i| i.enable(&[name("a.service")], force)).unwrap();
     assert_eq!(plan.changes.len(), 4);
 }
+
+fn changes(plan: &Plan) -> Vec<String> {
+    let line = |change: &Change| match change {
+        Change::Link { path, target } => format!("{path} -> {target}"),
+        Change::Remove { path } => format!("- {path}"),
+    };
+    plan.changes.iter().map(line).collect()
+}
+
+#[test]
+fn the_default_is_a_link_that_is_replaced() {
+    let files = MemoryFiles::new()
+        .file(&format!("{USR}/mine.target"), "[Unit]\n")
+        .file(&format!("{USR}/a.service"), "[Service]\nExecStart=/x\n");
+    let default = |files: &MemoryFiles| with(files, |installer| installer.default_target()).unwrap();
+    let set = |files: &MemoryFiles, unit: &str| with(files, |installer| installer.set_default(&name(unit)));
+    assert_eq!(default(&files), name("multi-user.target"), "built in");
+    let plan = set(&files, "mine.target").unwrap();
+    let link = format!("{PERSISTENT}/default.target");
+    assert_eq!(changes(&plan), [format!("{link} -> {USR}/mine.target")]);
+    let files = carry_out(files, &plan);
+    assert_eq!(default(&files), name("mine.target"));
+    assert_eq!(changes(&set(&files, "mine.target").unwrap()), [""; 0]);
+    // Built in, too; the file need not exist.
+    let files = carry_out(files.clone(), &set(&files, "rescue.target").unwrap());
+    assert_eq!(default(&files), name("rescue.target"));
+    for wrong in ["default.target", "a.service"] {
+        let error = set(&files, wrong).unwrap_err();
+        assert!(matches!(error, InstallError::NoDefault(_)), "{error}");
+    }
+    assert!(matches!(set(&files, "no.target"), Err(InstallError::NotFound(_))));
+    let files = MemoryFiles::new().file(&link, "[Unit]\n");
+    assert_eq!(default(&files), name("default.target"));
+    assert!(matches!(
+        set(&files, "rescue.target"),
+        Err(InstallError::InTheWay { .. })
+    ));
+}
+
+#[test]
+fn a_default_that_something_else_overrides_is_said() {
+    let files = MemoryFiles::new().link("/run/systemd/transient/default.target", "/x/graphical.target");
+    let plan = with(&files, |installer| installer.set_default(&name("rescue.target"))).unwrap();
+    assert!(
+        plan.notes[0].contains("/run/systemd/transient"),
+        "{:?}",
+        plan.notes
+    );
+}
+
+#[test]
+fn reenabling_changes_only_what_is_different_now() {
+    let options = InstallOptions::default();
+    let files = tree();
+    let files = carry_out(files.clone(), &enable(&files, "a.service", false).unwrap());
+    let again = |files: &MemoryFiles| {
+        with(files, |installer| {
+            installer.reenable(&[name("a.service")], options)
+        })
+    };
+    assert_eq!(changes(&again(&files).unwrap()), [""; 0]);
+    let files = files.file(
+        &format!("{USR}/a.service"),
+        "[Service]\nExecStart=/x\n[Install]\nWantedBy=other.target\nAlso=a.socket\n",
+    );
+    assert_eq!(
+        changes(&again(&files).unwrap()),
+        [
+            format!("- {PERSISTENT}/b.service.requires/a.service"),
+            format!("- {PERSISTENT}/multi-user.target.wants/a.service"),
+            format!("- {PERSISTENT}/other.service"),
+            format!("{PERSISTENT}/other.target.wants/a.service -> {USR}/a.service"),
+        ]
+    );
+}
+
+#[test]
+fn a_file_anywhere_is_linked_enabled_and_stays_linked() {
+    let options = InstallOptions::default();
+    let text = "[Service]\nExecStart=/x\n[Install]\nWantedBy=multi-user.target\n";
+    let files = MemoryFiles::new().file("/srv/own.service", text);
+    let link = |files: &MemoryFiles, path: &str| {
+        with(files, |installer| installer.link(&[path.to_owned()], options))
+    };
+    let plan = link(&files, "/srv/own.service").unwrap();
+    assert_eq!(
+        changes(&plan),
+        [format!("{PERSISTENT}/own.service -> /srv/own.service")]
+    );
+    let files = carry_out(files, &plan);
+    assert_eq!(state(&files, "own.service"), "linked");
+    assert_eq!(changes(&link(&files, "/srv/own.service").unwrap()), [""; 0]);
+    let files = carry_out(files.clone(), &enable(&files, "own.service", false).unwrap());
+    assert_eq!(state(&files, "own.service"), "enabled");
+    let again = with(&files, |installer| {
+        installer.reenable(&[name("own.service")], options)
+    });
+    assert_eq!(changes(&again.unwrap()), [""; 0]);
+    for wrong in ["/srv/no.service", "/srv/own.text"] {
+        let error = link(&files, wrong).unwrap_err().to_string();
+        assert!(error.starts_with(wrong), "{error}");
+    }
+    let other = files.file("/opt/own.service", text);
+    assert!(matches!(
+        link(&other, "/opt/own.service"),
+        Err(InstallError::InTheWay { .. })
+    ));
+}
+
+#[test]
+fn a_target_can_be_made_to_want_or_require_any_unit() {
+    let options = InstallOptions::default();
+    let files = tree();
+    let add = |pull, unit: &str| {
+        with(&files, |installer| {
+            installer.add(pull, &name("multi-user.target"), &[name(unit)], options)
+        })
+    };
+    assert_eq!(
+        changes(&add(Pull::Wants, "plain.service").unwrap()),
+        [format!(
+            "{PERSISTENT}/multi-user.target.wants/plain.service -> {USR}/plain.service"
+        )]
+    );
+    assert_eq!(
+        changes(&add(Pull::Requires, "getty@tty2.service").unwrap()),
+        [format!(
+            "{PERSISTENT}/multi-user.target.requires/getty@tty2.service -> {USR}/getty@.service"
+        )]
+    );
+    assert!(matches!(
+        add(Pull::Wants, "getty@.service"),
+        Err(InstallError::NeedsInstance(..))
+    ));
+    assert!(matches!(
+        add(Pull::Wants, "no.service"),
+        Err(InstallError::NotFound(_))
+    ));
+}
+
+#[test]
+fn reverting_takes_away_what_is_not_the_vendors_and_leaves_the_only_file() {
+    let files = tree()
+        .file(&format!("{PERSISTENT}/a.service"), "[Service]\nExecStart=/y\n")
+        .file(&format!("{PERSISTENT}/a.service.d/override.conf"), "")
+        .file("/run/systemd/system/a.service.d/x.conf", "")
+        .file(&format!("{PERSISTENT}/own.service"), "[Service]\nExecStart=/y\n")
+        .file(&format!("{PERSISTENT}/own.service.d/override.conf"), "")
+        .link(&format!("{PERSISTENT}/plain.service"), "/dev/null");
+    let revert = |unit: &str| with(&files, |installer| installer.revert(&[name(unit)])).unwrap();
+    assert_eq!(
+        changes(&revert("a.service")),
+        [
+            format!("- {PERSISTENT}/a.service"),
+            format!("- {PERSISTENT}/a.service.d/override.conf"),
+            "- /run/systemd/system/a.service.d/x.conf".to_owned(),
+        ]
+    );
+    let own = revert("own.service");
+    assert_eq!(
+        changes(&own),
+        [format!("- {PERSISTENT}/own.service.d/override.conf")]
+    );
+    assert!(own.notes[0].contains("stays"), "{:?}", own.notes);
+    assert_eq!(
+        changes(&revert("plain.service")),
+        [format!("- {PERSISTENT}/plain.service")]
+    );
+    assert!(revert("getty@.service").notes[0].contains("nothing to revert"));
+}
