@@ -1,7 +1,7 @@
 //! What the engine asks for.
 
 use serde::{Deserialize, Serialize};
-use softboot_unit::UnitName;
+use softboot_unit::{Cleanable, UnitName};
 
 use crate::event::{FdToken, JobId, ProcId, RequestId, TimerId, UnitId};
 use crate::state::{JobKind, JobResult, ServiceResult, UnitStatus};
@@ -200,6 +200,9 @@ pub struct Spawn {
     /// OnFailure= or OnSuccess= (semantics 4.5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitored: Option<Monitored>,
+    /// With [`ExecList::Clean`]: which of the unit's directories go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clean: Vec<Cleanable>,
 }
 
 /// How the service ended whose OnFailure= or OnSuccess= names this unit.
@@ -235,6 +238,8 @@ pub enum ExecList {
     ReloadPost,
     Stop,
     StopPost,
+    /// No list of the unit's: the manager's own program removes what [`Spawn::clean`] names.
+    Clean,
 }
 
 /// Who gets a signal.
@@ -299,6 +304,9 @@ pub enum RequestError {
     /// The request makes no sense.
     #[error("{0}")]
     InvalidArgument(String),
+    /// The unit runs or has a job.
+    #[error("{0}")]
+    UnitBusy(String),
     /// The manager is going down.
     #[error("{0}")]
     ShuttingDown(String),

@@ -71,6 +71,7 @@ impl Engine {
             new_invocation: false,
             socket: None,
             monitored: None,
+            clean: Vec::new(),
         }));
     }
 

@@ -148,6 +148,7 @@ impl Engine {
             } => self.request(request, kind, &unit, mode, manual),
             Event::Cancel(job) => self.cancel(job),
             Event::ResetFailed(unit) => self.reset_failed(unit.as_ref()),
+            Event::Clean { request, unit, what } => self.clean(request, &unit, &what),
             Event::RequestDropped(request) => self.jobs.drop_request(request),
             Event::Spawned { process, pid } => self.spawned(process, pid),
             Event::SpawnFailed { process, error, code } => self.spawn_failed(process, &error, code),

@@ -1,7 +1,7 @@
 //! What the engine is told.
 
 use serde::{Deserialize, Serialize};
-use softboot_unit::{Definition, EmergencyAction, JobMode, NotifyAccess, UnitName, Usec};
+use softboot_unit::{Cleanable, Definition, EmergencyAction, JobMode, NotifyAccess, UnitName, Usec};
 
 use crate::saved::NextUserspace;
 use crate::state::JobKind;
@@ -110,6 +110,15 @@ pub enum Event {
     Cancel(Option<JobId>),
     /// Forget the failed state and start limits of a unit, or of all.
     ResetFailed(Option<UnitName>),
+    /// Remove what a service that is down leaves behind. It is in state `cleaning` until [`crate::Action::RequestDone`].
+    Clean {
+        /// Where the outcome goes.
+        request: RequestId,
+        /// Whose.
+        unit: UnitName,
+        /// What.
+        what: Vec<Cleanable>,
+    },
     /// Nobody waits for this request any more.
     RequestDropped(RequestId),
     /// A process that [`crate::Action::Spawn`] asked for exists.

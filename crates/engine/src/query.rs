@@ -221,6 +221,7 @@ impl Engine {
                 status.error_name = service.error_name.clone();
                 status.restarts = service.restarts;
                 status.stored_fds = service.stored_fds;
+                status.clean_result = Some(word(&service.clean_result));
             }
             Machine::Socket(socket) => {
                 status.sub = socket.state.sub().to_owned();
@@ -255,6 +256,7 @@ fn plain_status(unit: &Unit) -> UnitStatus {
         }
         .to_owned(),
         result: None,
+        clean_result: None,
         job: None,
         main_pid: None,
         control_pid: None,

@@ -78,7 +78,8 @@ impl Engine {
             self.work.push_back(Work::OnFailure(unit));
             self.work.push_back(Work::Emergency(unit, section.failure_action));
         }
-        if new == ActiveState::Inactive && !old.is_inactive_ish() {
+        // The end of a removal is no success of the service.
+        if new == ActiveState::Inactive && !old.is_inactive_ish() && !self.is_cleaning(unit) {
             self.work.push_back(Work::OnSuccess(unit));
             self.work.push_back(Work::Emergency(unit, section.success_action));
         }

@@ -134,6 +134,8 @@ pub struct UnitStatus {
     pub sub: String,
     /// Result word (`success`, `exit-code`, …) for services and sockets.
     pub result: Option<String>,
+    /// Likewise, of the last removal of what a service left behind.
+    pub clean_result: Option<String>,
     /// Its job, if any.
     pub job: Option<(JobId, JobKind)>,
     /// Main process.

@@ -31,6 +31,8 @@ pub(crate) enum Mode {
     SwitchRoot,
     /// The child that looks after a terminal when the service that had it is gone.
     LeaveTerminal,
+    /// The child that removes what a service leaves behind.
+    Clean,
     /// Print the version.
     Version,
     /// Print the help text.
@@ -45,6 +47,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Mode, Str
             "--verify" => return Ok(Mode::Verify),
             "--rehearse-root" => return Ok(Mode::RehearseRoot),
             "--switch-root" => return Ok(Mode::SwitchRoot),
+            crate::process::CLEAN => return Ok(Mode::Clean),
             crate::process::LEAVE_TERMINAL => return Ok(Mode::LeaveTerminal),
             "--version" => return Ok(Mode::Version),
             "--help" | "-h" => return Ok(Mode::Help),
@@ -96,6 +99,7 @@ mod tests {
             mode(&["--leave-terminal", "/dev/tty1", "reset"]),
             Ok(Mode::LeaveTerminal)
         );
+        assert_eq!(mode(&["--clean", "/", "/run", "a", ""]), Ok(Mode::Clean));
         assert_eq!(mode(&["-h"]), Ok(Mode::Help));
         assert_eq!(mode(&["--version"]), Ok(Mode::Version));
     }

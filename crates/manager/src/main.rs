@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         Ok(args::Mode::RehearseRoot) => root::rehearse_main(),
         Ok(args::Mode::SwitchRoot) => root::switch_main(),
         Ok(args::Mode::LeaveTerminal) => process::leave_terminal_main(),
+        Ok(args::Mode::Clean) => process::clean_main(),
         Ok(args::Mode::Init) => run::init_main(),
         Err(error) => args::print_usage_error(&error),
     }

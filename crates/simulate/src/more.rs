@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use softboot_engine::{Event, ExecList, ExitStatus, FdToken, Peer, ProcId, UnitId};
+use softboot_engine::{Event, ExecList, ExitStatus, FdToken, Peer, ProcId, RequestId, UnitId};
 use softboot_unit::{
-    Definition, Dependency, DependencyKind as D, KindSection, LoadState, MountSection, Origin,
-    ServiceSection, SocketSection, UnitName, UnitSection, Usec,
+    Cleanable, Definition, Dependency, DependencyKind as D, ExecDirectory, KindSection, LoadState,
+    MountSection, Origin, ServiceSection, SocketSection, UnitName, UnitSection, Usec,
 };
 
 use crate::random::Random;
@@ -22,10 +22,16 @@ pub fn is(seed: u64) -> bool {
     seed % 4 >= 2
 }
 
+/// Whether a seed with more also has directories to clean.
+pub fn cleans(seed: u64) -> bool {
+    seed % 8 >= 6
+}
+
 /// What the fake kernel knows of it.
 #[derive(Debug, Default)]
 pub(crate) struct More {
     on: bool,
+    cleans: bool,
     mounted: BTreeSet<UnitName>,
     open: BTreeSet<FdToken>,
     last_connection: u64,
@@ -36,6 +42,7 @@ impl More {
     pub(crate) fn of(seed: u64) -> More {
         More {
             on: is(seed),
+            cleans: cleans(seed),
             ..More::default()
         }
     }
@@ -69,6 +76,9 @@ impl More {
                 };
                 list.push(unit(&name, KindSection::Mount(Box::new(section))));
             }
+            if self.cleans {
+                list.iter_mut().for_each(|unit| leaves_behind(&mut random, unit));
+            }
             if let (Ok(name), Ok(template)) = (UnitName::new(SOCKET), UnitName::new(TEMPLATE)) {
                 let section = SocketSection {
                     accept: true,
@@ -82,6 +92,23 @@ impl More {
         }
         list
     }
+}
+
+/// Some services have directories on disks.
+fn leaves_behind(random: &mut Random, unit: &mut Definition) {
+    let KindSection::Service(section) = &unit.kind else {
+        return;
+    };
+    let mut section = ServiceSection::clone(section);
+    section.timeout_clean = Usec::from_secs(1 + random.below(5));
+    if random.percent(70) {
+        section.exec.state_directory.entries.push(ExecDirectory {
+            name: "left".to_owned(),
+            symlink: None,
+            read_only: false,
+        });
+    }
+    unit.kind = KindSection::Service(section.into());
 }
 
 /// Some services need a mount, or go with it.
@@ -180,6 +207,15 @@ impl World {
         if let Some((unit, _)) = self.processes.values().nth(place).cloned() {
             self.says_main(&unit);
         }
+    }
+
+    /// Somebody wants everything gone that a unit leaves behind.
+    pub(crate) fn clean(&mut self, unit: u64) {
+        let Some(unit) = self.name(unit) else { return };
+        let request = RequestId(self.next_request);
+        self.next_request += 1;
+        let what = Cleanable::ALL.to_vec();
+        self.step(Event::Clean { request, unit, what });
     }
 
     /// Some main processes do so as soon as they run.

@@ -40,6 +40,8 @@ pub enum Input {
     ResetFailed,
     /// A soft-reboot by force.
     SoftReboot,
+    /// What a unit leaves behind is to be removed.
+    Clean(u64),
     /// A soft-reboot will leave sockets open: none, one or both.
     StayOpen(u64),
 }
@@ -48,7 +50,9 @@ pub enum Input {
 pub fn generate(seed: u64, length: usize) -> Vec<Input> {
     let mut random = Random::new(seed);
     let more = crate::more::is(seed);
+    let cleans = crate::more::cleans(seed);
     let next = |random: &mut Random| match more {
+        true if cleans && random.percent(3) => Input::Clean(random.draw() >> 48),
         true if random.percent(10) => one_more(random),
         _ => one(random),
     };

@@ -22,8 +22,16 @@ struct Table {
 /// Semantics 4.3 (up), 4.4 and 4.6 (while it runs), 4.5 (down), 4.7 (between two runs), 3.7 (pinned).
 const SERVICE: Table = Table {
     rows: &[
-        ("dead", "condition start-pre start failed dead-resources-pinned"),
-        ("dead-resources-pinned", "condition start-pre start failed dead"),
+        (
+            "dead",
+            "condition start-pre start failed dead-resources-pinned cleaning",
+        ),
+        (
+            "dead-resources-pinned",
+            "condition start-pre start failed dead cleaning",
+        ),
+        // Semantics 3.8 and 8.2; the last one: a stop, or it took too long.
+        ("cleaning", "dead dead-resources-pinned final-sigkill"),
         // The last two: reset-failed.
         ("failed", "condition start-pre start dead dead-resources-pinned"),
         (

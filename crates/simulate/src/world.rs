@@ -66,7 +66,7 @@ pub struct World {
     timers: BTreeMap<(UnitName, TimerKind), Usec>,
     watched: BTreeSet<UnitName>,
     answered: BTreeSet<RequestId>,
-    next_request: u64,
+    pub(crate) next_request: u64,
     /// Somebody has to say who survives by a mark.
     survivors_wanted: bool,
     pub(crate) next_found: u64,
@@ -140,7 +140,7 @@ impl World {
         self.definitions.iter().cloned().chain(self.instances()).collect()
     }
 
-    fn name(&self, number: u64) -> Option<UnitName> {
+    pub(crate) fn name(&self, number: u64) -> Option<UnitName> {
         let place = number.checked_rem(self.names.len() as u64)?;
         self.names.get(place as usize).cloned()
     }
@@ -215,6 +215,7 @@ impl World {
             }
             Input::Cancel => self.step(Event::Cancel(None)),
             Input::ResetFailed => self.step(Event::ResetFailed(None)),
+            Input::Clean(unit) => self.clean(unit),
             Input::StayOpen(which) => self.stay_open(which),
             Input::SoftReboot => self.step(Event::Signal(ManagerSignal::Shutdown(
                 EmergencyAction::SoftRebootForce,

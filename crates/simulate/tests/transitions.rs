@@ -24,6 +24,10 @@ fn ways_go_along_the_rows() {
         ("stop-sigterm", "start-pre"),
         ("auto-restart", "start"),
         ("dead", "stop-sigterm"),
+        ("dead", "cleaning"),
+        ("cleaning", "dead"),
+        ("cleaning", "start"),
+        ("cleaning", "final-sigkill"),
     ] {
         assert!(goes("a.service", from, to), "{from} to {to}");
     }
@@ -55,6 +59,8 @@ fn nothing_runs_unstarted_and_nothing_turns_round() {
         ("final-sigterm", "stop-post"),
         ("dead", "auto-restart"),
         ("start", "nowhere"),
+        ("cleaning", "running"),
+        ("cleaning", "reload"),
     ] {
         assert!(!goes("a.service", from, to), "{from} to {to}");
     }

@@ -306,7 +306,7 @@ mod tests {
             "isolate a b",
             "kill",
             "kill --kill-whom=everybody a",
-            "clean --what=cache a",
+            "clean --what=cash a",
             "run",
             "list-dependencies --reverse --after a",
             "verify",

@@ -215,9 +215,14 @@ Exit codes: 0 sent (also if there was nobody to send it to, for all), 1 no such 
 
 pub(crate) const CLEAN: &str = "\
 Examples:
-  softctl clean --what=fdstore survivor      after softctl stop survivor
+  softctl clean lighttpd           after softctl stop lighttpd
+  softctl clean --what=state,logs lighttpd
+  softctl clean --what=all lighttpd
+  softctl show -p CanClean lighttpd
 
-Exit codes: 0 done, 1 the unit is running or has a job, 5 no such unit.";
+While directories are removed the unit is in maintenance, and a start waits. TimeoutCleanSec= limits it.
+Exit codes: 0 done, 1 the unit is not inactive, has nothing to clean, or not all could be removed,
+5 no such unit.";
 
 pub(crate) const SHOW: &str = "\
 Examples:

@@ -145,7 +145,7 @@ fn lifecycle_settings_of_chapter_4_are_typed() {
     let unit = load(
         "a.service",
         "[Service]\nExecStart=/x\nRestartSteps=3\nRestartMaxDelaySec=1min\nRestartMode=direct\n\
-         RestartPreventExitStatus=SIGKILL 4\nTimeoutStopFailureMode=abort\nTimeoutAbortSec=5\n\
+         RestartPreventExitStatus=SIGKILL 4\nTimeoutStopFailureMode=abort\nTimeoutAbortSec=5\nTimeoutCleanSec=7\n\
          OpenFile=/etc/x:y:append\nOpenFile=/etc/z\nReloadSignal=USR1\nGuessMainPID=no\nStartLimitBurst=7\n",
     );
     let section = service(&unit);
@@ -157,6 +157,7 @@ fn lifecycle_settings_of_chapter_4_are_typed() {
     assert_eq!(section.restart_prevent_codes, [4]);
     assert_eq!(section.timeout_stop_failure_mode, TimeoutFailureMode::Abort);
     assert_eq!(section.timeout_abort, Some(Usec::from_secs(5)));
+    assert_eq!(section.timeout_clean, Usec::from_secs(7));
     let files: Vec<_> = section
         .open_files
         .iter()

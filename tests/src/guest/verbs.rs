@@ -205,7 +205,8 @@ fn cleaned(output: &mut Output) -> Result<(), Error> {
         &["clean", "--what=fdstore", "no-such-unit"],
         5,
         "no-such-unit",
-    )
+    )?;
+    words::left_behind(output)
 }
 
 fn graphs(output: &mut Output) -> Result<(), Error> {

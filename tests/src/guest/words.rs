@@ -5,10 +5,11 @@ use super::control;
 use super::softctl::{softctl, softctl_with};
 use super::units::UnitFile;
 use super::verbs::prints;
-use crate::error::Error;
+use crate::error::{Context as _, Error};
 
 const HINT: &str = "`softctl daemon-reload` reads them again";
 const EDITED: &str = "edited.service";
+const LEFT: &str = "left.service";
 const DROP_IN: &str = "/etc/systemd/system/edited.service.d/override.conf";
 const SHORT: &str = "short.service";
 
@@ -45,6 +46,62 @@ pub(super) fn used(output: &mut Output, main: i32) -> Result<(), Error> {
     let _unit = UnitFile::install(SHORT, "[Service]\nType=oneshot\nExecStart=/bin/busybox false\n")?;
     prints(output, &["start", SHORT], 1, "failed (exit-code, exited 1)")?;
     prints(output, &["reset-failed", SHORT], 0, "")
+}
+
+/// What a service leaves behind goes when somebody asks, and nothing that a link leads to.
+pub(super) fn left_behind(output: &mut Output) -> Result<(), Error> {
+    let text = "[Service]\nType=oneshot\nStateDirectory=left\nCacheDirectory=left\n\
+                ExecStart=/bin/busybox sh -c 'mkdir -p /var/lib/left/a/b; ln -s /etc /var/lib/left/a/link; \
+                echo x > /var/cache/left/file'\n";
+    let _unit = UnitFile::install(LEFT, text)?;
+    let there = |path: &str| std::fs::exists(path).doing(format!("looking for {path}"));
+    prints(output, &["start", LEFT], 0, "")?;
+    prints(output, &["show", "-P", "CanClean", LEFT], 0, "state cache\n")?;
+    prints(output, &["clean", LEFT], 0, "")?;
+    output.same(
+        &(there("/var/cache/left")?, there("/var/lib/left/a/b")?),
+        &(false, true),
+        "what comes again by itself is cleaned unless something else is asked for",
+    )?;
+    prints(
+        output,
+        &["clean", "--what=logs", LEFT],
+        1,
+        "nothing of this kind: logs",
+    )?;
+    prints(output, &["clean", "--what=everything", LEFT], 2, "everything")?;
+    prints(output, &["--what=state,cache", "clean", LEFT], 0, "")?;
+    output.same(
+        &(there("/var/lib/left")?, there("/etc/passwd")?),
+        &(false, true),
+        "state goes when it is asked for, and what its links lead to stays",
+    )?;
+    prints(output, &["show", "-P", "CleanResult", LEFT], 0, "success")?;
+    prints(output, &["start", LEFT], 0, "")?;
+    // Nobody can remove what something is mounted on.
+    let mount = "mount -t tmpfs left /var/lib/left/a";
+    let ran = softctl(&["run", "--wait", "/bin/busybox", "sh", "-c", mount])?;
+    output.same(&ran.code, &0, "something is mounted in it")?;
+    prints(
+        output,
+        &["clean", "--what=state", LEFT],
+        1,
+        "not all could be removed",
+    )?;
+    prints(output, &["logs", LEFT], 0, "\"a\" is a mount point")?;
+    prints(
+        output,
+        &["show", "-P", "ActiveState,Result,CleanResult", LEFT],
+        0,
+        "inactive\nsuccess\nexit-code",
+    )?;
+    prints(
+        output,
+        &["run", "--wait", "/bin/busybox", "umount", "/var/lib/left/a"],
+        0,
+        "",
+    )?;
+    prints(output, &["clean", "--what=all", LEFT], 0, "")
 }
 
 /// Who edits a file and forgets to have it read again is told.

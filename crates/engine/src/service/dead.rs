@@ -11,6 +11,9 @@ use crate::state::{JobKind, ServiceResult};
 impl Engine {
     /// Nothing of the run is left.
     pub(crate) fn enter_dead(&mut self, unit: UnitId) {
+        if self.is_cleaning(unit) {
+            return self.end_cleaning(unit);
+        }
         let failed = self.service(unit).is_some_and(|service| {
             !matches!(
                 service.result,

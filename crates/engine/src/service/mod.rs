@@ -17,11 +17,13 @@
 //! | stop-watchdog, stop-sigterm, stop-sigkill | main, control, and with KillMode=control-group the whole cgroup | stop-post |
 //! | stop-post | ExecStopPost= | final-sigterm |
 //! | final-watchdog, final-sigterm, final-sigkill | what is left in the cgroup | dead, failed, or auto-restart |
+//! | cleaning | the process that removes directories | dead; a stop or too long: final-sigkill |
 //! | auto-restart | RestartSec= | auto-restart-queued, then a start job does the rest |
 //!
 //! A signal state is left when `main` and `control` are gone and the cgroup was reported empty since its last
 //! process was made. The manager answers every kill of a whole cgroup with such a report, so no wait is forever.
 
+mod clean;
 mod dead;
 mod forking;
 mod idle;
@@ -44,6 +46,7 @@ use crate::engine::Engine;
 use crate::event::{ExitStatus, FdToken, ProcId, UnitId};
 use crate::state::{ActiveState, ServiceResult};
 use crate::units::Machine;
+use clean::Cleaning;
 
 /// The SubStates of semantics 4.1 that exist here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +78,7 @@ pub(crate) enum ServiceState {
     FailedBeforeAutoRestart,
     AutoRestart,
     AutoRestartQueued,
+    Cleaning,
 }
 
 impl ServiceState {
@@ -96,6 +100,7 @@ impl ServiceState {
             | S::FinalSigterm
             | S::FinalSigkill => ActiveState::Deactivating,
             S::Failed | S::FailedBeforeAutoRestart => ActiveState::Failed,
+            S::Cleaning => ActiveState::Maintenance,
         }
     }
 
@@ -127,6 +132,7 @@ impl ServiceState {
             S::FailedBeforeAutoRestart => "failed-before-auto-restart",
             S::AutoRestart => "auto-restart",
             S::AutoRestartQueued => "auto-restart-queued",
+            S::Cleaning => "cleaning",
         }
     }
 
@@ -225,6 +231,9 @@ pub(crate) struct Service {
     /// The socket that accepted it, and from whom; it counts the connection until this run is over.
     pub(crate) accepted_by: Option<(UnitName, String)>,
     pub(crate) counted: bool,
+    /// How the last removal of what it left behind went, and the one under way.
+    pub(crate) clean_result: ServiceResult,
+    pub(crate) cleaning: Option<Cleaning>,
 }
 
 impl Default for Service {
@@ -258,6 +267,8 @@ impl Default for Service {
             connection: None,
             accepted_by: None,
             counted: false,
+            clean_result: ServiceResult::Success,
+            cleaning: None,
         }
     }
 }

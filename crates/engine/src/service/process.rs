@@ -20,6 +20,8 @@ pub(super) fn list_of(section: &ServiceSection, list: ExecList) -> &[ExecCommand
         ExecList::ReloadPost => &section.exec_reload_post,
         ExecList::Stop => &section.exec_stop,
         ExecList::StopPost => &section.exec_stop_post,
+        // A process of the manager's own.
+        ExecList::Clean => &[],
     }
 }
 
@@ -34,6 +36,7 @@ pub(super) fn state_of(list: ExecList) -> ServiceState {
         ExecList::ReloadPost => ServiceState::ReloadPost,
         ExecList::Stop => ServiceState::Stop,
         ExecList::StopPost => ServiceState::StopPost,
+        ExecList::Clean => ServiceState::Cleaning,
     }
 }
 
@@ -48,6 +51,7 @@ fn list_in(state: ServiceState) -> Option<ExecList> {
         ServiceState::ReloadPost => ExecList::ReloadPost,
         ServiceState::Stop => ExecList::Stop,
         ServiceState::StopPost => ExecList::StopPost,
+        ServiceState::Cleaning => ExecList::Clean,
         _ => return None,
     })
 }
@@ -131,6 +135,7 @@ impl Engine {
             new_invocation: std::mem::take(&mut service.new_run),
             socket: service.accepted_by.as_ref().map(|(socket, _)| socket.clone()),
             monitored,
+            clean: Vec::new(),
         };
         self.act(Action::Spawn(spawn));
         process
@@ -253,7 +258,14 @@ impl Engine {
             service.control = None;
             let mut result = self.judge(unit, status, false);
             let list = list_in(state);
-            if let Some(list) = list {
+            if list == Some(ExecList::Clean) {
+                // What counts as success for the service's own processes says nothing about this one.
+                result = match status {
+                    ExitStatus::Exited(0) => ServiceResult::Success,
+                    ExitStatus::Exited(_) => ServiceResult::ExitCode,
+                    ExitStatus::Signaled(_) | ExitStatus::Dumped(_) => ServiceResult::Signal,
+                };
+            } else if let Some(list) = list {
                 if result != ServiceResult::Success && self.ignores_failure(unit, list, control.index) {
                     result = ServiceResult::Success;
                 }
@@ -317,6 +329,7 @@ impl Engine {
             ExecList::ReloadPost => self.reload_ends(unit, !good),
             ExecList::Stop => self.enter_signal(unit, ServiceState::StopSigterm, result),
             ExecList::StopPost => self.enter_signal(unit, ServiceState::FinalSigterm, result),
+            ExecList::Clean => self.cleaner_ended(unit, result),
         }
     }
 

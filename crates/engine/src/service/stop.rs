@@ -31,6 +31,7 @@ impl Engine {
                 self.enter_signal(unit, S::StopSigterm, ServiceResult::Success);
             }
             S::AutoRestart | S::AutoRestartQueued => self.leave_auto_restart(unit),
+            S::Cleaning => self.interrupt_cleaning(unit, ServiceResult::Signal, true),
             _ => {}
         }
     }

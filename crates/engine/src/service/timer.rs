@@ -184,6 +184,7 @@ impl Engine {
                 self.enter_signal(unit, S::FinalSigkill, ServiceResult::Timeout);
             }
             S::FinalWatchdog | S::FinalSigterm => self.dead_in_spite(unit, false),
+            S::Cleaning => self.interrupt_cleaning(unit, ServiceResult::Timeout, false),
             S::FinalSigkill => self.dead_in_spite(unit, true),
             _ => {}
         }
@@ -215,6 +216,10 @@ impl Engine {
 
     /// The run is over although something of it still runs; SIGKILL having been sent, another run may follow.
     fn dead_in_spite(&mut self, unit: UnitId, restart: bool) {
+        if self.is_cleaning(unit) {
+            // The run before has a result, and this was none.
+            return self.end_cleaning(unit);
+        }
         if let Some(service) = self.service_mut(unit) {
             service.note_result(ServiceResult::Timeout);
             service.forbid_restart |= !restart;

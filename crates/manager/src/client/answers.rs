@@ -54,6 +54,7 @@ impl Manager {
                 (Ok(result), Waiting::Transient { unit, job, .. }) => {
                     self.transient_done(client, &unit, job, *result);
                 }
+                (Ok(result), Waiting::Clean { unit, .. }) => self.clean_done(client, &unit, *result),
                 (Ok(_), _) => {}
                 (Err(error), Waiting::Transient { .. }) => {
                     self.clients.set_waiting(client, None);
@@ -193,6 +194,7 @@ fn is_of(waiting: &Waiting, wanted: RequestId) -> bool {
         Waiting::Job { request, .. }
         | Waiting::SoftRebootQueued { request, .. }
         | Waiting::Transient { request, .. } => *request == wanted,
+        Waiting::Clean { request, .. } => *request == wanted,
         Waiting::Marked { open } => open.iter().any(|(request, _)| *request == wanted),
         _ => false,
     }
@@ -217,6 +219,7 @@ pub(crate) fn api_error(error: &RequestError) -> ApiError {
         RequestError::TransactionJobsAreConflicting(_) => ApiError::TransactionJobsAreConflicting { message },
         RequestError::TransactionOrderIsCyclic(_) => ApiError::TransactionOrderIsCyclic { message },
         RequestError::ShuttingDown(_) => ApiError::ShuttingDown { message },
+        RequestError::UnitBusy(_) => ApiError::UnitBusy { message },
         RequestError::InvalidArgument(_) => ApiError::Failed { message },
     }
 }

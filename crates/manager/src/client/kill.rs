@@ -1,8 +1,8 @@
-//! `Kill` and `Clean`.
+//! `Kill`.
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use softboot_control::api::{ApiError, KillRequest};
-use softboot_engine::{ActiveState, UnitId};
+use softboot_engine::UnitId;
 use softboot_unit::UnitName;
 
 use crate::cgroup;
@@ -116,36 +116,6 @@ impl Manager {
             }
         }
         any
-    }
-
-    /// Closes what is kept for a unit that is not running (semantics 3.8).
-    pub(super) fn clean_unit(&mut self, client: u64, name: &str, what: &[String]) {
-        let done = self.try_clean(name, what);
-        self.reply_result(client, done);
-    }
-
-    fn try_clean(&mut self, name: &str, what: &[String]) -> Result<(), ApiError> {
-        if let Some(other) = what
-            .iter()
-            .find(|what| !matches!(what.as_str(), "fdstore" | "all"))
-        {
-            let message = format!("{other:?} cannot be cleaned; what can be is fdstore");
-            return Err(ApiError::Failed { message });
-        }
-        let unit = self.find_or_load(name)?;
-        let Some(status) = self.engine.status(unit) else {
-            return Ok(());
-        };
-        if status.active != ActiveState::Inactive || status.job.is_some() {
-            let message = format!(
-                "{} is {}, or has a job; only what is kept for an inactive unit can be cleaned",
-                status.name,
-                status.active.word()
-            );
-            return Err(ApiError::UnitBusy { message });
-        }
-        self.release_fd_store(unit);
-        Ok(())
     }
 
     /// Answers a call that returns nothing.

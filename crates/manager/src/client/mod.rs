@@ -7,6 +7,7 @@
 mod answers;
 mod calls;
 mod changed_files;
+mod clean;
 mod context;
 mod describe;
 mod events;
@@ -118,6 +119,8 @@ pub(crate) enum Waiting {
         units: bool,
         running: bool,
     },
+    /// The end of a removal of what a unit left behind.
+    Clean { request: RequestId, unit: UnitName },
     /// Jobs of marked units being queued.
     Marked { open: Vec<(RequestId, UnitName)> },
     /// Events.
@@ -360,6 +363,7 @@ impl Manager {
         }
         match client.waiting {
             Some(Waiting::Snapshot { entry, .. }) => self.drop_entry(None, entry),
+            Some(Waiting::Clean { request, .. }) => self.clean_dropped(request),
             Some(Waiting::Marked { open }) => {
                 for (request, _) in open {
                     self.feed(softboot_engine::Event::RequestDropped(request));

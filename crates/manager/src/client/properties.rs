@@ -5,7 +5,7 @@ use softboot_control::api::{ApiError, PropertiesReply};
 use softboot_control::systemd::RELATIONS;
 use softboot_engine::{ExitStatus, UnitId, UnitStatus};
 use softboot_unit::{
-    Definition, ExecCommand, KindSection, LoadState, ServiceSection, SocketSection, UnitName,
+    Cleanable, Definition, ExecCommand, KindSection, LoadState, ServiceSection, SocketSection, UnitName,
 };
 
 use super::describe::word;
@@ -139,6 +139,12 @@ impl Manager {
         sheet.put("CanStart", usable && !definition.unit.refuse_manual_start);
         sheet.put("CanStop", usable && !definition.unit.refuse_manual_stop);
         sheet.put("CanIsolate", usable && definition.unit.allow_isolate);
+        let clean = match &definition.kind {
+            KindSection::Service(service) if usable => Cleanable::of(service),
+            _ => Vec::new(),
+        };
+        let clean: Vec<&str> = clean.into_iter().map(Cleanable::word).collect();
+        sheet.put("CanClean", clean);
         let transient = super::transient::is_transient(definition);
         sheet.put("Transient", transient);
         sheet.put("NeedDaemonReload", self.needs_reload(definition));
@@ -197,6 +203,8 @@ fn put_service(sheet: &mut Sheet, status: &UnitStatus, service: &ServiceSection,
     sheet.put("StatusErrno", status.errno.unwrap_or(0));
     sheet.put("StatusBusError", status.error_name.as_deref().unwrap_or(""));
     sheet.put("Result", status.result.as_deref().unwrap_or(""));
+    sheet.put("CleanResult", status.clean_result.as_deref().unwrap_or(""));
+    sheet.put("TimeoutCleanUSec", service.timeout_clean.0);
     sheet.put("NRestarts", status.restarts);
     sheet.put("MainPID", status.main_pid.unwrap_or(0));
     sheet.put("ControlPID", status.control_pid.unwrap_or(0));

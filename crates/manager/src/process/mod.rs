@@ -2,6 +2,7 @@
 
 mod account;
 mod adopt;
+mod clean;
 pub(crate) mod commands;
 mod context;
 pub(crate) mod credentials;
@@ -21,6 +22,7 @@ mod table;
 mod terminal;
 
 pub(crate) use adopt::{Proof, all, stat};
+pub(crate) use clean::{CLEAN, clean_main};
 pub(crate) use kill::signal_process;
 pub(crate) use pid_file::PidFiles;
 pub(crate) use program::PATH;

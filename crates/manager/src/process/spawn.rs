@@ -39,6 +39,9 @@ impl Manager {
                 code: code::EXEC,
             });
         };
+        if wish.command.list == ExecList::Clean {
+            return self.spawn_cleaner(wish, &name, &service, unit.survive_final_kill_signal);
+        }
         if wish.command.list == ExecList::Start {
             self.make_mount_point(wish.unit).map_err(refused(code::EXEC))?;
         }
@@ -165,7 +168,7 @@ impl Manager {
         self.adopt_spawned(wish, name, spawned)
     }
 
-    fn adopt_spawned(
+    pub(super) fn adopt_spawned(
         &mut self,
         wish: &Spawn,
         unit: UnitName,
@@ -275,6 +278,7 @@ fn command_of(service: &ServiceSection, reference: CommandRef) -> Option<&ExecCo
         ExecList::ReloadPost => &service.exec_reload_post,
         ExecList::Stop => &service.exec_stop,
         ExecList::StopPost => &service.exec_stop_post,
+        ExecList::Clean => return None,
     };
     list.get(usize::try_from(reference.index).ok()?)
 }

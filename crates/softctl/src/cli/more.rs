@@ -135,18 +135,36 @@ impl Whom {
 pub(crate) struct Clean {
     #[command(flatten)]
     pub(crate) units: SomeUnits,
-    /// What to clean
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = What::Fdstore)]
-    pub(crate) what: What,
+    /// What to clean; several with commas between them [default: runtime,cache,fdstore]
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',', action = ArgAction::Append)]
+    pub(crate) what: Vec<What>,
 }
 
 /// What can be cleaned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
+    /// The directories of RuntimeDirectory=
+    Runtime,
+    /// Those of StateDirectory=
+    State,
+    /// Those of CacheDirectory=
+    Cache,
+    /// Those of LogsDirectory=
+    Logs,
+    /// Those of ConfigurationDirectory=
+    Configuration,
     /// The descriptors that softbootd keeps for the unit
     Fdstore,
-    /// Everything that can be cleaned, which is the same
+    /// All of these
     All,
+}
+
+impl What {
+    /// The interface's word.
+    pub(crate) fn word(self) -> String {
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 }
 
 /// `show`.

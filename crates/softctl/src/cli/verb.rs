@@ -56,7 +56,7 @@ pub(crate) enum Verb {
     /// Send a signal to the processes of units
     #[command(after_help = help::KILL)]
     Kill(Kill),
-    /// Close the descriptors that are kept for units that are not running
+    /// Remove directories and descriptors that services leave behind which are not running
     #[command(after_help = help::CLEAN)]
     Clean(Clean),
     /// Show properties of units, or of softbootd, for programs

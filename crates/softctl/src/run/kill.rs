@@ -4,7 +4,7 @@ use softboot_control::api::{KillRequest, Request};
 
 use super::plain;
 use super::session::Session;
-use crate::cli::{Clean, Kill, What};
+use crate::cli::{Clean, Kill};
 use crate::error::Error;
 use crate::exit;
 
@@ -29,14 +29,11 @@ pub(super) fn kill(session: &mut Session, kill: &Kill) -> Result<u8, Error> {
 }
 
 pub(super) fn clean(session: &mut Session, clean: &Clean) -> Result<u8, Error> {
-    let what = match clean.what {
-        What::Fdstore => "fdstore",
-        What::All => "all",
-    };
+    let what: Vec<String> = clean.what.iter().map(|what| what.word()).collect();
     session.each(&clean.units.units, exit::NO_SUCH_UNIT, |session, unit| {
         let request = Request::Clean {
             name: unit.to_owned(),
-            what: vec![what.to_owned()],
+            what: what.clone(),
         };
         plain(session, &format!("clean of {unit}"), &request)
     })

@@ -4,6 +4,7 @@
 //! typed. It serialises, because definitions travel over a re-exec as they are and no file is read again.
 
 mod capability;
+mod clean;
 mod common;
 mod condition;
 mod credential;
@@ -26,6 +27,7 @@ mod sparse;
 mod unit;
 
 pub use capability::*;
+pub use clean::*;
 pub use common::*;
 pub use condition::*;
 pub use credential::*;

@@ -150,6 +150,9 @@ pub struct ServiceSection {
     /// `ReloadSignal=` (default SIGHUP), as a number.
     #[serde(skip_serializing_if = "super::sparse::usual::is_reload_signal")]
     pub reload_signal: i32,
+    /// `TimeoutCleanSec=`: how long removing what the service leaves behind may take.
+    #[serde(skip_serializing_if = "super::sparse::usual::is_infinite")]
+    pub timeout_clean: Usec,
     /// `RootDirectoryStartOnly=`.
     #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub root_directory_start_only: bool,
@@ -202,6 +205,7 @@ impl Default for ServiceSection {
             open_files: Vec::new(),
             guess_main_pid: true,
             reload_signal: usual::RELOAD_SIGNAL,
+            timeout_clean: Usec::INFINITY,
             root_directory_start_only: false,
         }
     }

@@ -22,6 +22,7 @@ pub(super) fn apply(service: &mut ServiceSection, key: &str, value: &str) -> Out
                 value => Some(zero_is_never(time(value)?)),
             }
         }
+        "TimeoutCleanSec" => service.timeout_clean = zero_is_never(time(value)?),
         "TimeoutStartFailureMode" => {
             service.timeout_start_failure_mode = from_word(value, "mode; expected terminate, abort or kill")?
         }

@@ -11,7 +11,6 @@ fn draft_of<T>(name: &str, each: impl FnOnce(&mut Draft<'_>) -> T) -> T {
 const UNTYPED: &[&str] = &[
     "LUOSession",
     "RefreshOnReload",
-    "TimeoutCleanSec",
     "SELinuxContextFromNet",
     "SmackLabel",
     "SmackLabelIPIn",
