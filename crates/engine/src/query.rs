@@ -94,6 +94,14 @@ impl Engine {
         self.jobs.iter().map(info).collect()
     }
 
+    /// The jobs that have to end before a waiting one may begin, by number.
+    pub fn job_waits_for(&self, job: JobId) -> Vec<JobId> {
+        let mut jobs = self.blockers(job, false);
+        jobs.sort_unstable();
+        jobs.dedup();
+        jobs
+    }
+
     /// The socket units that trigger a service, by name.
     pub fn sockets_of(&self, service: UnitId) -> Vec<UnitId> {
         let mut sockets: Vec<UnitId> = self.units[service]

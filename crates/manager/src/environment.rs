@@ -8,10 +8,13 @@ use softboot_unit::{ExecContext, ServiceSection, UnitName, signal_name};
 use crate::environment_file;
 use crate::paths;
 use crate::process::{credentials, directories};
+use crate::tracked::Tracked;
 use crate::users::User;
 
 /// What the environment is made of, beside the unit's own settings.
 pub(crate) struct Facts<'a> {
+    /// What an administrator wants in every service.
+    pub(crate) common: &'a Tracked<String, String>,
     pub(crate) unit: &'a UnitName,
     pub(crate) spawn: &'a Spawn,
     /// The number of the main process' pidfd, where the kernel gives them numbers (pidfs).
@@ -38,6 +41,9 @@ pub(crate) fn build(facts: &Facts<'_>) -> Result<Vec<(String, String)>, String> 
     let Facts { spawn, service, .. } = facts;
     let mut env = Environment::default();
     env.set("PATH", crate::process::PATH);
+    for (name, value) in facts.common.iter() {
+        env.set(name, value);
+    }
     env.set("INVOCATION_ID", facts.invocation);
     let login = service.exec.set_login_environment;
     let root = (login == Some(true) && facts.user.is_none()).then(|| crate::users::user("root"));

@@ -103,7 +103,38 @@ Examples:
 
 pub(crate) const LIST_JOBS: &str = "\
 Examples:
-  softctl list-jobs";
+  softctl list-jobs
+  softctl list-jobs --after        and what each of them waits for
+  softctl list-jobs --before 'light*'    and what waits for them";
+
+pub(crate) const SHOW_ENVIRONMENT: &str = "\
+Examples:
+  softctl show-environment
+
+Only root sees it. Settings of a unit come after these variables and win.";
+
+pub(crate) const SET_ENVIRONMENT: &str = "\
+Examples:
+  softctl set-environment HTTP_PROXY=http://10.0.0.1:3128 LANG=C.UTF-8
+
+It counts for what starts from now on, until the end of the machine, over re-execs and soft-reboots.";
+
+pub(crate) const UNSET_ENVIRONMENT: &str = "\
+Examples:
+  softctl unset-environment HTTP_PROXY
+  softctl unset-environment LANG=C.UTF-8    only if it has this value";
+
+pub(crate) const IMPORT_ENVIRONMENT: &str = "\
+Examples:
+  softctl import-environment LANG TZ
+
+Exit codes: 0 done, 1 one of them is not set here, 4 not allowed.";
+
+pub(crate) const EXIT: &str = "\
+Examples:
+  softctl exit                     the container ends with 0
+  softctl exit 3
+  softctl exit --force 3           when a unit does not stop";
 
 pub(crate) const CANCEL: &str = "\
 Examples:

@@ -13,7 +13,7 @@ use super::{Options, control, processes, words};
 use crate::error::{Context, Error};
 
 /// nobody
-const NOBODY: u32 = 65534;
+pub(super) const NOBODY: u32 = 65534;
 const SYSTEMD: &str = "/run/systemd/io.systemd.Manager";
 const UNIT: &str = "verbs.service";
 const TRANSIENT: &str = "/run/systemd/transient/made.service";
@@ -206,7 +206,8 @@ fn cleaned(output: &mut Output) -> Result<(), Error> {
         5,
         "no-such-unit",
     )?;
-    words::left_behind(output)
+    words::left_behind(output)?;
+    words::surroundings(output)
 }
 
 fn graphs(output: &mut Output) -> Result<(), Error> {
@@ -460,6 +461,8 @@ fn bad_words(output: &mut Output) -> Result<(), Error> {
         &["clean", "survivor"],
         &["run", "/bin/busybox", "true"],
         &["isolate", "rescue.target"],
+        &["set-environment", "A=1"],
+        &["exit"],
         &["reload-or-restart", "survivor"],
     ] {
         let ran = softctl_as(NOBODY, verb)?;

@@ -2,7 +2,7 @@
 
 use super::check::Output;
 use super::control;
-use super::softctl::{softctl, softctl_with};
+use super::softctl::{softctl, softctl_as, softctl_with};
 use super::units::UnitFile;
 use super::verbs::prints;
 use crate::error::{Context as _, Error};
@@ -102,6 +102,39 @@ pub(super) fn left_behind(output: &mut Output) -> Result<(), Error> {
         "",
     )?;
     prints(output, &["clean", "--what=all", LEFT], 0, "")
+}
+
+/// Variables that every service starts with, through a re-exec; the unit's own settings win.
+pub(super) fn surroundings(output: &mut Output) -> Result<(), Error> {
+    let _unit = UnitFile::install(
+        SHORT,
+        "[Service]\nType=oneshot\nEnvironment=OWN=unit\nExecStart=/bin/busybox sh -c 'echo [$FLAVOUR] [$OWN]'\n",
+    )?;
+    prints(
+        output,
+        &["set-environment", "FLAVOUR=salt and pepper", "OWN=all"],
+        0,
+        "",
+    )?;
+    prints(output, &["set-environment", "GOOD=1", "1BAD=2"], 1, "1BAD=2")?;
+    prints(
+        output,
+        &["show-environment"],
+        0,
+        "FLAVOUR=$'salt and pepper'\nOWN=all\nPATH=/",
+    )?;
+    control::reexec()?;
+    prints(output, &["start", SHORT], 0, "")?;
+    prints(output, &["logs", SHORT], 0, "[salt and pepper] [unit]")?;
+    prints(output, &["unset-environment", "OWN=other", "FLAVOUR"], 0, "")?;
+    let left = softctl(&["show-environment"])?.stdout;
+    output.check(
+        left.starts_with("OWN=all\nPATH="),
+        format!("a variable is taken away by its name, or by its name and value ({left})"),
+    )?;
+    prints(output, &["unset-environment", "OWN"], 0, "")?;
+    let nobody = softctl_as(super::verbs::NOBODY, &["show-environment"])?;
+    output.same(&nobody.code, &4, "nobody may not see the environment")
 }
 
 /// Who edits a file and forgets to have it read again is told.

@@ -86,6 +86,8 @@ pub struct JobInfo {
     pub kind: String,
     /// `waiting` or `running`.
     pub state: String,
+    /// The jobs that have to end before it begins; none of a job that runs.
+    pub waits_for: Vec<u32>,
 }
 
 /// A unit in short.

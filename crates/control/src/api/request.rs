@@ -106,6 +106,20 @@ pub enum Request {
         #[serde(default)]
         what: Vec<String>,
     },
+    SetEnvironment {
+        #[serde(default)]
+        assignments: Vec<String>,
+    },
+    UnsetEnvironment {
+        #[serde(default)]
+        names: Vec<String>,
+    },
+    Exit {
+        #[serde(default)]
+        code: u8,
+        #[serde(default)]
+        force: bool,
+    },
     StartTransient(TransientRequest),
     Subscribe(SubscribeRequest),
 }
@@ -200,7 +214,7 @@ impl Request {
 }
 
 /// Every method of the interface.
-pub(super) const METHODS: [&str; 28] = [
+pub(super) const METHODS: [&str; 31] = [
     "Ping",
     "Describe",
     "ListUnits",
@@ -227,6 +241,9 @@ pub(super) const METHODS: [&str; 28] = [
     "Snapshot",
     "Kill",
     "Clean",
+    "SetEnvironment",
+    "UnsetEnvironment",
+    "Exit",
     "StartTransient",
     "Subscribe",
 ];
@@ -327,6 +344,13 @@ mod tests {
                 name: "a.service".to_owned(),
                 what: vec!["fdstore".to_owned()],
             },
+            Request::SetEnvironment {
+                assignments: vec!["A=1".to_owned()],
+            },
+            Request::UnsetEnvironment {
+                names: vec!["A".to_owned()],
+            },
+            Request::Exit { code: 7, force: true },
             Request::StartTransient(TransientRequest {
                 command: vec!["true".to_owned()],
                 ..TransientRequest::default()

@@ -52,7 +52,7 @@ impl Engine {
 
     /// Every job that has to end before a waiting one may begin; none for one that runs. With `restarted` as it will be
     /// when every restart has stopped its unit: then it is a start, which waits for others than its stop did.
-    pub(super) fn blockers(&self, id: JobId, restarted: bool) -> Vec<JobId> {
+    pub(crate) fn blockers(&self, id: JobId, restarted: bool) -> Vec<JobId> {
         let turns = |kind| restarted && kind == JobKind::Restart;
         let Some(job) = self.jobs.get(id).filter(|job| !job.running || turns(job.kind)) else {
             return Vec::new();

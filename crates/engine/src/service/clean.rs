@@ -59,7 +59,7 @@ impl Engine {
         if !down || known.job.is_some() || known.definition.load != LoadState::Loaded || self.ending.is_some()
         {
             let message = format!(
-                "{name} is {}{}; only what an inactive service leaves behind can be cleaned",
+                "{name} is {}{}; only what an inactive unit leaves behind can be cleaned",
                 known.active().word(),
                 if known.job.is_some() { " and has a job" } else { "" }
             );

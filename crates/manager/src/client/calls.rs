@@ -103,6 +103,12 @@ impl Manager {
             Request::Snapshot {} => self.begin_snapshot(client, call.more),
             Request::Kill(kill) => self.kill_unit(client, &kill),
             Request::Clean { name, what } => self.clean_unit(client, &name, &what),
+            Request::SetEnvironment { assignments } => self.set_environment(client, &assignments),
+            Request::UnsetEnvironment { names } => self.unset_environment(client, &names),
+            Request::Exit { code, force } => {
+                self.set_exit_code(code);
+                self.end(client, EmergencyAction::Exit, EmergencyAction::ExitForce, force);
+            }
             Request::StartTransient(transient) => self.start_transient(client, &transient),
             Request::Subscribe(subscription) => self.subscribe(client, call.more, subscription),
         }
@@ -269,6 +275,12 @@ impl Manager {
                     .unwrap_or_default(),
                 kind: word(job.kind),
                 state: if job.running { "running" } else { "waiting" }.to_owned(),
+                waits_for: self
+                    .engine
+                    .job_waits_for(job.id)
+                    .iter()
+                    .map(|job| job.0)
+                    .collect(),
             })
             .collect();
         self.reply(client, &ListJobsReply { jobs });

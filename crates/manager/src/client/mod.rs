@@ -10,6 +10,7 @@ mod changed_files;
 mod clean;
 mod context;
 mod describe;
+mod environment;
 mod events;
 mod explain;
 mod kill;

@@ -31,7 +31,7 @@ impl Manager {
     /// `GetProperties`. The environment may hold secrets, so only root gets it.
     pub(super) fn get_properties(&mut self, client: u64, name: Option<&str>, privileged: bool) {
         let properties = match name {
-            None => Ok(self.manager_properties()),
+            None => Ok(self.manager_properties(privileged)),
             Some(name) => self.unit_properties(name, privileged),
         };
         match properties {
@@ -40,7 +40,7 @@ impl Manager {
         }
     }
 
-    fn manager_properties(&self) -> Map<String, Value> {
+    fn manager_properties(&self, privileged: bool) -> Map<String, Value> {
         let info = self.manager_info();
         let mut sheet = Sheet(Map::new());
         sheet.put("Version", info.version);
@@ -54,6 +54,10 @@ impl Manager {
         sheet.put("FinishTimestampMonotonic", info.boot_finished_usec.unwrap_or(0));
         sheet.put("ControlGroup", "");
         sheet.put("UnitPath", softboot_unit::default_paths());
+        sheet.put("ExitCode", self.exit_code);
+        if privileged {
+            sheet.put("Environment", self.environment_lines());
+        }
         sheet.0
     }
 

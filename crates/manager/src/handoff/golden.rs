@@ -205,6 +205,8 @@ fn manager() -> ManagerState {
         },
         "logs": {"partial": {"other.service": [[104, 105]]}, "lost": {"other.service": 3}, "written": {}},
         "invocations": {"other.service": "0123456789abcdef0123456789abcdef"},
+        "environment": {"LANG": "C.UTF-8"},
+        "exit_code": 3,
         "remotes": {"8": {"address": "192.0.2.1", "port": 4000, "cookie": 99}},
         "units": ["other.service", "web.socket"],
         "next_token": 21,

@@ -43,6 +43,10 @@ pub(crate) struct ManagerState {
     pub(crate) logs: UnitLogs,
     /// INVOCATION_ID by unit.
     pub(crate) invocations: Tracked<UnitName, String>,
+    /// Variables that every service starts with.
+    pub(crate) environment: Tracked<String, String>,
+    /// What a container ends with.
+    pub(crate) exit_code: u8,
     /// Who is behind accepted connections.
     pub(crate) remotes: Tracked<FdToken, Remote>,
     /// Units that are not plainly inactive: a soft-reboot loads them beside the boot's.
@@ -83,6 +87,8 @@ pub(crate) struct ManagerStateRef<'a> {
     clients: &'a Clients,
     logs: &'a UnitLogs,
     invocations: &'a Tracked<UnitName, String>,
+    environment: &'a Tracked<String, String>,
+    exit_code: u8,
     remotes: &'a Tracked<FdToken, Remote>,
     units: Vec<&'a UnitName>,
     next_token: u64,
@@ -129,6 +135,8 @@ impl Manager {
             clients: &self.clients,
             logs: &self.logs,
             invocations: &self.invocations,
+            environment: &self.environment,
+            exit_code: self.exit_code,
             remotes: &self.remotes,
             units: self.units_to_keep().collect(),
             next_token: self.peek_token(),
@@ -156,6 +164,8 @@ mod tests {
             clients: Clients::default(),
             logs: UnitLogs::default(),
             invocations: Tracked::default(),
+            environment: Tracked::default(),
+            exit_code: 9,
             remotes: Tracked::default(),
             units: Vec::new(),
             next_token: 7,
@@ -173,6 +183,8 @@ mod tests {
             clients: &owned.clients,
             logs: &owned.logs,
             invocations: &owned.invocations,
+            environment: &owned.environment,
+            exit_code: owned.exit_code,
             remotes: &owned.remotes,
             units: Vec::new(),
             next_token: owned.next_token,

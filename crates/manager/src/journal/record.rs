@@ -42,6 +42,10 @@ pub(crate) enum Entry<'a> {
     Touched(u64),
     /// INVOCATION_ID of a unit that runs.
     Invocation(UnitName, Option<Cow<'a, str>>),
+    /// A variable that every service starts with.
+    Variable(String, Option<Cow<'a, str>>),
+    /// What a container ends with.
+    ExitCode(u8),
     /// Who is behind an accepted connection.
     Remote(FdToken, Option<Cow<'a, Remote>>),
     /// A service that a client made.

@@ -210,6 +210,8 @@ impl Walk {
                 self.touched.insert(id);
             }
             Entry::Invocation(unit, id) => state.invocations.set(unit, id.map(Cow::into_owned)),
+            Entry::Variable(name, value) => state.environment.set(name, value.map(Cow::into_owned)),
+            Entry::ExitCode(code) => state.exit_code = code,
             Entry::Remote(token, remote) => state.remotes.set(token, remote.map(Cow::into_owned)),
             Entry::Transient(unit, request) => state.clients.transients.0.set(unit, request),
             Entry::Marker(unit, marker) => state.clients.markers.0.set(unit, marker),

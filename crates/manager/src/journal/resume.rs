@@ -150,6 +150,8 @@ pub(crate) fn resume(
     manager.clients = state.clients;
     manager.logs = state.logs;
     manager.invocations = state.invocations;
+    manager.environment = state.environment;
+    manager.exit_code = state.exit_code;
     manager.remotes = state.remotes;
     manager.start_tokens_at(state.next_token);
     manager.carried = state.carried;

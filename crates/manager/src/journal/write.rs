@@ -227,6 +227,12 @@ impl Manager {
         self.write_entry(Some(Entry::BootFinished(at)));
     }
 
+    /// What a container ends with.
+    pub(crate) fn set_exit_code(&mut self, code: u8) {
+        self.exit_code = code;
+        self.write_entry(Some(Entry::ExitCode(code)));
+    }
+
     /// What a handoff or a crash cost.
     pub(crate) fn journal_cycle(&mut self, cycle: &Cycle) {
         self.write_entry(Some(Entry::Cycle(Cow::Borrowed(cycle))));
@@ -272,6 +278,7 @@ impl Manager {
         self.clients.transients.0.forget_changes();
         self.clients.markers.0.forget_changes();
         self.invocations.forget_changes();
+        self.environment.forget_changes();
         self.remotes.forget_changes();
         self.logs.partial.forget_changes();
         self.logs.lost.forget_changes();
@@ -307,6 +314,8 @@ impl Manager {
         let owned = |text: &String| Cow::Owned(text.clone());
         self.invocations
             .take_changed(|name, id| add(Entry::Invocation(name.clone(), id.map(owned))));
+        self.environment
+            .take_changed(|name, value| add(Entry::Variable(name.clone(), value.map(owned))));
         self.remotes
             .take_changed(|token, remote| add(Entry::Remote(*token, remote.map(Cow::Borrowed))));
         let logs = &mut self.logs;

@@ -90,6 +90,7 @@ impl Manager {
             preparations.extend(credentials::prepare(&name, &service.exec, &owner)?);
         }
         let env = environment::build(&Facts {
+            common: &self.environment,
             unit: &name,
             spawn: wish,
             main_pidfd_id: wish.main_pid.and_then(|pid| self.pidfd_id(pid)),

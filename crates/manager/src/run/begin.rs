@@ -330,6 +330,8 @@ impl Manager {
             logs: UnitLogs::default(),
             clients: Clients::default(),
             invocations: Tracked::default(),
+            environment: Tracked::default(),
+            exit_code: 0,
             remotes: Tracked::default(),
             adoptable: Vec::new(),
             poll_limits: BTreeMap::new(),

@@ -92,6 +92,10 @@ pub(crate) struct Manager {
     pub(crate) clients: Clients,
     /// INVOCATION_ID of each unit that runs.
     pub(crate) invocations: Tracked<UnitName, String>,
+    /// Variables that every service starts with, by name.
+    pub(crate) environment: Tracked<String, String>,
+    /// What a container ends with.
+    pub(crate) exit_code: u8,
     /// Who is behind accepted connections.
     pub(crate) remotes: Tracked<FdToken, Remote>,
     /// What was open when this boot began, and is not known to be anybody's yet.

@@ -144,7 +144,7 @@ impl Manager {
 
     fn call_reboot(&mut self, objective: Objective) {
         if self.facts.container && objective == Objective::Exit {
-            std::process::exit(0);
+            std::process::exit(self.exit_code.into());
         }
         // In a PID namespace reboot(2) ends the namespace and tells its parent which way (pid_namespaces(7)).
         let refused = rustix::system::reboot(command(objective, kexec_is_loaded));

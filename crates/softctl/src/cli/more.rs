@@ -17,9 +17,45 @@ pub(crate) struct Status {
     pub(crate) lines: u32,
 }
 
+/// `set-environment`.
+#[derive(Debug, Args)]
+pub(crate) struct SetEnvironment {
+    /// Variables
+    #[arg(value_name = "NAME=VALUE", required = true)]
+    pub(crate) assignments: Vec<String>,
+}
+
+/// `unset-environment`, `import-environment`.
+#[derive(Debug, Args)]
+pub(crate) struct Variables {
+    /// Names of variables
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+}
+
+/// `exit`.
+#[derive(Debug, Args)]
+pub(crate) struct Exit {
+    /// What the container ends with
+    #[arg(value_name = "CODE", default_value_t = 0)]
+    pub(crate) code: u8,
+    /// Do not stop units one by one
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    /// Nothing: nobody is written to
+    #[arg(long)]
+    pub(crate) no_wall: bool,
+}
+
 /// `list-jobs`.
 #[derive(Debug, Args)]
 pub(crate) struct ListJobs {
+    /// Also the jobs that each job waits for
+    #[arg(long)]
+    pub(crate) after: bool,
+    /// Also the jobs that wait for each job
+    #[arg(long)]
+    pub(crate) before: bool,
     /// Only jobs of units whose names match; `*` and `?` as in a shell
     #[arg(value_name = "PATTERN")]
     pub(crate) patterns: Vec<String>,

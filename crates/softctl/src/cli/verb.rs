@@ -161,6 +161,18 @@ pub(crate) enum Verb {
     /// List the descriptors softbootd keeps for a unit
     #[command(after_help = help::FDSTORE)]
     Fdstore(OneUnit),
+    /// Print the variables that every service starts with
+    #[command(after_help = help::SHOW_ENVIRONMENT)]
+    ShowEnvironment,
+    /// Set variables that services start with from now on
+    #[command(after_help = help::SET_ENVIRONMENT)]
+    SetEnvironment(SetEnvironment),
+    /// Take such variables away
+    #[command(after_help = help::UNSET_ENVIRONMENT)]
+    UnsetEnvironment(Variables),
+    /// Set such variables to what they are here
+    #[command(after_help = help::IMPORT_ENVIRONMENT)]
+    ImportEnvironment(Variables),
     /// Forget that units failed
     #[command(after_help = help::RESET_FAILED)]
     ResetFailed(Units),
@@ -182,6 +194,9 @@ pub(crate) enum Verb {
     /// Stop everything and halt the machine
     #[command(after_help = help::HALT)]
     Halt(Force),
+    /// End a container, with an exit code; elsewhere the same as poweroff
+    #[command(after_help = help::EXIT)]
+    Exit(Exit),
     /// Reboot into the kernel that kexec(8) has loaded, without the firmware
     #[command(after_help = help::KEXEC)]
     Kexec(Force),

@@ -250,20 +250,6 @@ pub(super) fn is_system_running(session: &mut Session, wait: bool) -> Result<u8,
     })
 }
 
-pub(super) fn list_jobs(session: &mut Session, patterns: &[String]) -> Result<u8, Error> {
-    let mut reply: ListJobsReply = session.call("list of jobs", &Request::ListJobs {})?;
-    let patterns: Vec<String> = patterns.iter().map(|pattern| names::complete(pattern)).collect();
-    let wanted = |unit: &str| {
-        let mut patterns = patterns.iter();
-        patterns.len() == 0 || patterns.any(|pattern| softboot_control::api::glob_match(pattern, unit))
-    };
-    reply.jobs.retain(|job| wanted(&job.unit));
-    session
-        .out
-        .show(&reply.jobs, |view| lists::jobs(&reply.jobs, view))?;
-    Ok(exit::OK)
-}
-
 pub(super) fn fdstore(session: &mut Session, word: &str) -> Result<u8, Error> {
     let name = single(word)?;
     // The list is empty for a name that no unit has, too.

@@ -5,12 +5,14 @@ mod boot_time;
 mod cat;
 mod disk;
 mod edit;
+mod environment;
 mod events;
 mod explain;
 mod generate;
 mod graph;
 mod handoff;
 mod jobs;
+mod jobs_list;
 mod kill;
 mod links;
 mod look;
@@ -114,9 +116,13 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         Verb::IsFailed(units) => look::is_failed(session, &units.units),
         Verb::IsSystemRunning(wait) => look::is_system_running(session, wait.wait),
         Verb::Logs(logs) => look::logs(session, logs),
-        Verb::ListJobs(list) => look::list_jobs(session, &list.patterns),
+        Verb::ListJobs(list) => jobs_list::list(session, list),
         Verb::Cancel(cancel) => cancel_jobs(session, cancel),
         Verb::Fdstore(unit) => look::fdstore(session, &unit.unit),
+        Verb::ShowEnvironment => environment::show(session),
+        Verb::SetEnvironment(set) => environment::set(session, set.assignments.clone()),
+        Verb::UnsetEnvironment(names) => environment::unset(session, names.names.clone()),
+        Verb::ImportEnvironment(names) => environment::import(session, &names.names),
         Verb::ResetFailed(units) => reset_failed(session, &units.units),
         Verb::DaemonReload(_) => plain(session, "reload of the unit files", &Request::Reload {}),
         Verb::DaemonReexec(reexec) => handoff::reexec(session, reexec.check),
@@ -136,6 +142,15 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
             force.force > 0,
             &Request::Kexec {
                 force: force.force > 0,
+            },
+        ),
+        Verb::Exit(asked) => handoff::end(
+            session,
+            "exit",
+            asked.force,
+            &Request::Exit {
+                code: asked.code,
+                force: asked.force,
             },
         ),
         Verb::Halt(force) => handoff::end(

@@ -76,27 +76,52 @@ fn unit_row(unit: &UnitInfo) -> Vec<Cell> {
     ]
 }
 
+/// Which other jobs are shown below each job.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JobOrder<'a> {
+    /// All there are.
+    pub(crate) all: &'a [JobInfo],
+    /// Those that it waits for.
+    pub(crate) after: bool,
+    /// Those that wait for it.
+    pub(crate) before: bool,
+}
+
+impl JobOrder<'_> {
+    fn rows(self, job: &JobInfo) -> Vec<Vec<Cell>> {
+        let row = |what: &str, other: &JobInfo| {
+            let text = format!("└─{what} job {} ({}/{})", other.id, other.unit, other.kind);
+            vec!["".into(), text.into(), "".into(), "".into()]
+        };
+        let after = self.all.iter().filter(|other| job.waits_for.contains(&other.id));
+        let before = self.all.iter().filter(|other| other.waits_for.contains(&job.id));
+        let after = after.filter(|_| self.after).map(|other| row("waits for", other));
+        after
+            .chain(before.filter(|_| self.before).map(|other| row("holds up", other)))
+            .collect()
+    }
+}
+
 /// `list-jobs`.
-pub(crate) fn jobs(jobs: &[JobInfo], view: View) -> String {
+pub(crate) fn jobs(jobs: &[JobInfo], order: JobOrder<'_>, view: View) -> String {
     if jobs.is_empty() {
         return nothing("No jobs.", view);
     }
-    let rows: Vec<Vec<Cell>> = jobs
-        .iter()
-        .map(|job| {
-            let tone = if job.state == "running" {
-                Tone::Notice
-            } else {
-                Tone::Plain
-            };
-            vec![
-                job.id.to_string().into(),
-                (&job.unit).into(),
-                (&job.kind).into(),
-                Cell::new(&job.state, tone),
-            ]
-        })
-        .collect();
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    for job in jobs {
+        let tone = if job.state == "running" {
+            Tone::Notice
+        } else {
+            Tone::Plain
+        };
+        rows.push(vec![
+            job.id.to_string().into(),
+            (&job.unit).into(),
+            (&job.kind).into(),
+            Cell::new(&job.state, tone),
+        ]);
+        rows.extend(order.rows(job));
+    }
     list(&JOBS, &rows, &count(jobs.len(), "job"), view)
 }
 
@@ -178,9 +203,31 @@ mod tests {
             unit: "a.service".to_owned(),
             kind: "start".to_owned(),
             state: "waiting".to_owned(),
+            waits_for: vec![7],
+        };
+        let first = JobInfo {
+            id: 7,
+            unit: "b.service".to_owned(),
+            kind: "stop".to_owned(),
+            state: "running".to_owned(),
+            waits_for: Vec::new(),
+        };
+        let all = [first, job.clone()];
+        let order = |after, before| JobOrder {
+            all: &all,
+            after,
+            before,
         };
         assert_eq!(
-            jobs(&[job], VIEW),
+            jobs(&all, order(true, true), VIEW),
+            "JOB  UNIT                                 TYPE   STATE\n\
+             7    b.service                            stop   running\n     \
+             └─holds up job 12 (a.service/start)\n\
+             12   a.service                            start  waiting\n     \
+             └─waits for job 7 (b.service/stop)\n\n2 jobs.\n"
+        );
+        assert_eq!(
+            jobs(&[job], order(false, false), VIEW),
             "JOB  UNIT       TYPE   STATE\n12   a.service  start  waiting\n\n1 job.\n"
         );
     }

@@ -162,6 +162,7 @@ mod tests {
             unit: "b.service".to_owned(),
             kind: "start".to_owned(),
             state: "running".to_owned(),
+            ..JobInfo::default()
         };
         assert_eq!(
             system(
