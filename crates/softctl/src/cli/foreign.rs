@@ -73,6 +73,9 @@ const OPTIONS: [(&str, &str); 8] = [
     ("--preset-mode", PRESETS),
 ];
 
+/// Those of them whose value is a word of its own.
+pub(super) const WITH_VALUE: [&str; 6] = ["--host", "-H", "--machine", "-M", "--image", "--preset-mode"];
+
 /// What to say instead of the usual error about a command line, for people who know systemctl.
 pub(crate) fn advice(error: &clap::Error) -> Option<String> {
     let (kind, context, known): (&str, _, &[(&str, &str)]) = match error.kind() {

@@ -63,15 +63,20 @@ struct Options {
 impl Options {
     fn of(command: &Command) -> Options {
         let names = |arg: &clap::Arg| {
-            let long = arg.get_long_and_visible_aliases().unwrap_or_default();
-            let long = long.into_iter().map(|name| format!("--{name}"));
+            let long = arg
+                .get_long()
+                .into_iter()
+                .chain(arg.get_all_aliases().unwrap_or_default());
+            let long = long.map(|name| format!("--{name}"));
             let short = arg.get_short().map(|name| format!("-{name}"));
             long.chain(short).collect::<Vec<_>>()
         };
         let verbs = command.get_subcommands().flat_map(Command::get_arguments);
         let with_value = verbs.filter(|arg| !arg.is_positional() && arg.get_action().takes_values());
+        // Their value is not the verb, so that the error is about them.
+        let foreign = super::foreign::WITH_VALUE.map(str::to_owned);
         Options {
-            with_value: with_value.flat_map(names).collect(),
+            with_value: with_value.flat_map(names).chain(foreign).collect(),
             of_every_verb: command
                 .get_arguments()
                 .filter(|arg| !arg.is_positional())
@@ -161,6 +166,8 @@ mod tests {
             ("--job-mode=fail start x", "start --job-mode=fail x"),
             ("-qf enable x", "enable -qf x"),
             ("-n5 status x", "status -n5 x"),
+            ("--kill-who main kill x", "kill --kill-who main x"),
+            ("-H box status x", "status -H box x"),
             ("-fn 5 logs x", "logs -fn 5 x"),
             ("-q --no-block stop -- x", "-q stop --no-block -- x"),
             ("--wait run true --wait", "run --wait true --wait"),
