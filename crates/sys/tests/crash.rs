@@ -51,6 +51,11 @@ fn main() -> ExitCode {
                 black_box(());
             }
         }
+        Ok("leave") => {
+            crash::install().unwrap();
+            arm("after");
+            crash::leave(7);
+        }
         Ok(way) => {
             crash::install().unwrap();
             crash_by(way);
@@ -65,6 +70,15 @@ fn main() -> ExitCode {
     assert_eq!(
         unarmed.stdout, b"went on\n",
         "a signal that was sent before anything is armed"
+    );
+    let left = Command::new("/proc/self/exe")
+        .env(STEP, "leave")
+        .output()
+        .unwrap();
+    assert_eq!(
+        (left.status.code(), left.stdout.as_slice()),
+        (Some(7), &b""[..]),
+        "an end that is meant is the end"
     );
     for (way, expected) in WAYS {
         let child = Command::new("/proc/self/exe")

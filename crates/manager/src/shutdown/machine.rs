@@ -144,7 +144,8 @@ impl Manager {
 
     fn call_reboot(&mut self, objective: Objective) {
         if self.facts.container && objective == Objective::Exit {
-            std::process::exit(self.exit_code.into());
+            // An exit(3) of PID 1 would be taken for a crash, and gone on from.
+            softboot_sys::crash::leave(self.exit_code);
         }
         // In a PID namespace reboot(2) ends the namespace and tells its parent which way (pid_namespaces(7)).
         let refused = rustix::system::reboot(command(objective, kexec_is_loaded));
