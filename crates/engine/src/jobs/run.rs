@@ -74,6 +74,11 @@ impl Engine {
         if known.definition.load != LoadState::Loaded {
             return Begun::Over(JobResult::Failed);
         }
+        if let Err(reason) = known.definition.readable() {
+            let message = format!("not started: its settings, kept as text, cannot be read: {reason}");
+            self.log(Level::Error, Some(unit), message);
+            return Begun::Over(JobResult::Failed);
+        }
         let section = &known.definition.unit;
         if !section.conditions.is_empty() || !section.asserts.is_empty() {
             self.units[unit].checking = Some(id);
@@ -158,6 +163,10 @@ impl Engine {
     fn begin_stop(&mut self, unit: UnitId) -> Begun {
         if self.units[unit].active().is_inactive_ish() {
             return Begun::Over(JobResult::Done);
+        }
+        if let Err(reason) = self.units[unit].definition.readable() {
+            let message = format!("stopped with the usual settings: its own cannot be read: {reason}");
+            self.log(Level::Error, Some(unit), message);
         }
         match self.units[unit].machine {
             // Nobody but whoever pulls the plug can.

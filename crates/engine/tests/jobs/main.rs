@@ -20,7 +20,7 @@ mod rules;
 
 use common::World;
 use softboot_engine::*;
-use softboot_unit::{DependencyKind as D, JobMode};
+use softboot_unit::{Definition, DependencyKind as D, JobMode};
 
 /// The job of a unit.
 fn job(world: &World, unit: &str) -> Option<JobInfo> {

@@ -242,3 +242,29 @@ fn a_unit_type_that_cannot_be_started_says_so() {
     ]);
     assert_eq!(world.start("x.timer"), Some(Ok(JobResult::Unsupported)));
 }
+
+/// Settings that were kept as text, and are none of this version's.
+#[test]
+fn a_unit_whose_settings_cannot_be_read_late_does_not_start_with_the_usual_ones() {
+    let whole = service("a.service").service(|s| s.exec.nice = Some(3)).done();
+    let text = serde_json::to_string(&whole).unwrap();
+    let broken = text.replace(r#""nice":3"#, r#""nice":"three""#);
+    assert_ne!(text, broken);
+    let said = |world: &World, what: &str| {
+        let says = |action: &Action| matches!(action, Action::Log { level: Level::Error, message, .. } if message.contains(what));
+        world.trace.iter().any(says)
+    };
+    let mut world = World::new(vec![Definition::read_late(text.as_bytes()).unwrap()]);
+    assert_eq!(world.start("a.service"), Some(Ok(JobResult::Done)));
+    assert!(!said(&world, "cannot be read"));
+    let mut world = World::new(vec![Definition::read_late(broken.as_bytes()).unwrap()]);
+    assert_eq!(world.start("a.service"), Some(Ok(JobResult::Failed)));
+    assert_eq!(world.active("a.service"), ActiveState::Inactive);
+    assert!(said(&world, "cannot be read") && said(&world, "three"));
+    assert!(
+        !world
+            .trace
+            .iter()
+            .any(|action| matches!(action, Action::Spawn(_)))
+    );
+}

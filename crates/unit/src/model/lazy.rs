@@ -14,9 +14,16 @@ pub struct Lazy<T> {
     /// What it was written as, while that is all there is to know.
     text: Option<Box<RawValue>>,
     /// What was read from the text.
-    read: OnceLock<Box<T>>,
+    read: OnceLock<Result<Box<T>, Box<Unreadable<T>>>>,
     /// Without a text.
     own: Option<Box<T>>,
+}
+
+/// A text that is none of a section.
+struct Unreadable<T> {
+    reason: String,
+    /// What there is in its place: the settings of an empty file.
+    instead: T,
 }
 
 /// What can be kept as text.
@@ -26,8 +33,8 @@ impl Section for super::ServiceSection {}
 impl Section for super::SocketSection {}
 
 impl<T: Section> Lazy<T> {
-    /// Of a text that this version has written. Nothing is looked at before the section is asked for, and by then nobody
-    /// can refuse any more: what could not be read then would be as in an empty file.
+    /// Of a text that this version has written. Nothing is looked at before the section is asked for. What cannot be read
+    /// then is as in an empty file, so whoever acts on a section asks [`Lazy::readable`] first.
     pub(super) fn unread(text: Box<RawValue>) -> Lazy<T> {
         Lazy {
             text: Some(text),
@@ -54,9 +61,23 @@ impl<T: Section> Lazy<T> {
         }
     }
 
-    fn read(&self) -> Box<T> {
+    /// Reads the text now, and says what is wrong with it.
+    pub fn readable(&self) -> Result<(), &str> {
+        if self.own.is_some() {
+            return Ok(());
+        }
+        let read = self.read.get_or_init(|| self.read()).as_ref();
+        read.map(drop).map_err(|unreadable| unreadable.reason.as_str())
+    }
+
+    fn read(&self) -> Result<Box<T>, Box<Unreadable<T>>> {
         let text = self.text.as_deref().map_or("", RawValue::get);
-        serde_json::from_slice(text.as_bytes()).unwrap_or_default()
+        serde_json::from_slice(text.as_bytes()).map_err(|error| {
+            Box::new(Unreadable {
+                reason: error.to_string(),
+                instead: T::default(),
+            })
+        })
     }
 }
 
@@ -76,15 +97,23 @@ impl<T: Section> Deref for Lazy<T> {
     fn deref(&self) -> &T {
         match &self.own {
             Some(own) => own,
-            None => self.read.get_or_init(|| self.read()),
+            None => match self.read.get_or_init(|| self.read()) {
+                Ok(read) => read,
+                Err(unreadable) => &unreadable.instead,
+            },
         }
     }
 }
 
 impl<T: Section> DerefMut for Lazy<T> {
     fn deref_mut(&mut self) -> &mut T {
-        let known = self.own.take().or_else(|| self.read.take());
-        let section = known.unwrap_or_else(|| self.read());
+        let section = match self.own.take() {
+            Some(own) => own,
+            None => match self.read.take().unwrap_or_else(|| self.read()) {
+                Ok(read) => read,
+                Err(unreadable) => Box::new(unreadable.instead),
+            },
+        };
         self.text = None;
         self.own.insert(section)
     }
@@ -181,12 +210,19 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_late_is_as_in_an_empty_file_and_refused_at_once() {
+    fn what_cannot_be_read_late_says_so_and_is_refused_at_once() {
         let text = serde_json::to_string(&definition()).unwrap();
         let broken = text.replace(r#""nice":3"#, r#""nice":"three""#);
         assert_ne!(text, broken);
         assert!(serde_json::from_str::<Definition>(&broken).is_err());
         let mut late = Definition::read_late(broken.as_bytes()).unwrap();
+        let reason = late.readable().unwrap_err();
+        assert!(reason.contains("three"), "{reason}");
         assert_eq!(**section(&mut late), ServiceSection::default());
+        // It is written as it was found, so the next program is told, too.
+        late.pack();
+        assert_eq!(serde_json::to_string(&late).unwrap(), broken);
+        assert_eq!(definition().readable(), Ok(()));
+        assert_eq!(Definition::read_late(text.as_bytes()).unwrap().readable(), Ok(()));
     }
 }

@@ -98,6 +98,15 @@ impl Definition {
         }
     }
 
+    /// What is wrong with a section that was kept as text: its settings are those of an empty file.
+    pub fn readable(&self) -> Result<(), &str> {
+        match &self.kind {
+            KindSection::Service(section) => section.readable(),
+            KindSection::Socket(section) => section.readable(),
+            _ => Ok(()),
+        }
+    }
+
     /// Reads a definition that this version has written: its section is read when it is first asked for ([`Lazy`]).
     pub fn read_late(text: &[u8]) -> serde_json::Result<Definition> {
         /// The same members.
