@@ -5,11 +5,11 @@ use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd};
 
 use rustix::io::Errno;
 
-/// Opens a queue for reading, not blocking, and makes it if it is not there. `name` begins with a slash; `size` is how
-/// many messages of how many bytes it can hold.
+/// Opens a queue for reading, not blocking, and makes it if it is not there; true if it was made now. `name` begins with a
+/// slash; `size` is how many messages of how many bytes it can hold.
 ///
 /// Reference: mq_open(3); the system call wants the name without its slash.
-pub fn open(name: &str, mode: u32, size: Option<(u32, u32)>) -> Result<OwnedFd, Errno> {
+pub fn open(name: &str, mode: u32, size: Option<(u32, u32)>) -> Result<(OwnedFd, bool), Errno> {
     let name = bare(name)?;
     // SAFETY: all-zero bytes are a valid mq_attr.
     let mut attributes: libc::mq_attr = unsafe { std::mem::zeroed() };
@@ -21,15 +21,21 @@ pub fn open(name: &str, mode: u32, size: Option<(u32, u32)>) -> Result<OwnedFd, 
         Some(_) => &raw const attributes,
         None => std::ptr::null(),
     };
-    let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_CREAT;
-    // SAFETY: a terminated name, and attributes that are NULL or live.
-    let fd = unsafe { libc::syscall(libc::SYS_mq_open, name.as_ptr(), flags, mode, attributes) };
-    let fd = libc::c_int::try_from(fd).unwrap_or(-1);
-    if fd < 0 {
-        return Err(crate::exec::last_errno());
+    let open = |extra: libc::c_int| {
+        let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | extra;
+        // SAFETY: a terminated name, and attributes that are NULL or live.
+        let fd = unsafe { libc::syscall(libc::SYS_mq_open, name.as_ptr(), flags, mode, attributes) };
+        let fd = libc::c_int::try_from(fd).unwrap_or(-1);
+        if fd < 0 {
+            return Err(crate::exec::last_errno());
+        }
+        // SAFETY: the kernel has just made this descriptor for us.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    };
+    match open(libc::O_CREAT | libc::O_EXCL) {
+        Err(Errno::EXIST) => Ok((open(0)?, false)),
+        made => Ok((made?, true)),
     }
-    // SAFETY: the kernel has just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Removes a queue's name.
@@ -93,12 +99,14 @@ mod tests {
     fn a_queue_is_made_read_and_removed() {
         let name = format!("/softboot-test-{}", std::process::id());
         let queue = match open(&name, 0o600, Some((2, 16))) {
-            Ok(queue) => queue,
+            Ok((queue, true)) => queue,
+            Ok((_, false)) => panic!("{name} was there before"),
             // A kernel without message queues.
             Err(Errno::NOSYS) => return,
             Err(error) => panic!("{error}"),
         };
         assert_eq!(discard(&queue), Err(Errno::AGAIN));
+        assert!(!open(&name, 0o600, None).unwrap().1, "it is there now");
         unlink(&name).unwrap();
         assert_eq!(unlink(&name), Err(Errno::NOENT));
         assert_eq!(open("no-slash", 0o600, None).unwrap_err(), Errno::INVAL);

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, bind};
 use softboot_unit::{Address, Port, PortKind, SocketSection};
@@ -25,6 +25,13 @@ impl Owner {
 
     fn is_set(self) -> bool {
         self.uid.is_some() || self.gid.is_some()
+    }
+
+    /// Whether it is what PID 1 makes for this owner, with this mode.
+    pub(super) fn has_made(self, about: &Stat, mode: u32) -> bool {
+        about.st_mode & 0o7777 == mode
+            && about.st_uid == self.uid.unwrap_or(rustix::process::geteuid().as_raw())
+            && about.st_gid == self.gid.unwrap_or(rustix::process::getegid().as_raw())
     }
 
     /// By path: a socket's descriptor is another inode than its node. Never through a link.
@@ -88,9 +95,7 @@ pub(super) fn fifo(path: &str, settings: &SocketSection, owner: Owner) -> Result
     let fd = rustix::fs::open(path, flags, Mode::empty())?;
     let about = rustix::fs::fstat(&fd)?;
     let as_made = FileType::from_raw_mode(about.st_mode) == FileType::Fifo
-        && about.st_mode & 0o7777 == settings.socket_mode
-        && about.st_uid == owner.uid.unwrap_or(rustix::process::geteuid().as_raw())
-        && about.st_gid == owner.gid.unwrap_or(rustix::process::getegid().as_raw());
+        && owner.has_made(&about, settings.socket_mode);
     as_made.then_some(fd).ok_or(Errno::EXIST)
 }
 

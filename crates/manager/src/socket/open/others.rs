@@ -36,17 +36,22 @@ pub(super) fn netlink(family: u32, group: u32) -> Result<OwnedFd, Errno> {
     Ok(fd)
 }
 
-/// ListenMessageQueue=.
+/// ListenMessageQueue=: a queue, made if it is not there. One that is there must be what would be made: whoever made it
+/// could have it open.
 pub(super) fn message_queue(name: &str, settings: &SocketSection, owner: Owner) -> Result<OwnedFd, Errno> {
     let size = settings
         .message_queue_max_messages
         .zip(settings.message_queue_message_size);
-    let fd = with_mode(settings.socket_mode, || {
+    let (fd, made) = with_mode(settings.socket_mode, || {
         mqueue::open(name, settings.socket_mode, size)
     })?;
     let (uid, gid) = owner.ids();
-    if uid.is_some() || gid.is_some() {
+    if made && (uid.is_some() || gid.is_some()) {
         rustix::fs::fchown(&fd, uid, gid)?;
     }
-    Ok(fd)
+    if owner.has_made(&rustix::fs::fstat(&fd)?, settings.socket_mode) {
+        Ok(fd)
+    } else {
+        Err(Errno::EXIST)
+    }
 }

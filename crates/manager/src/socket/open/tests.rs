@@ -141,17 +141,58 @@ fn special_files_and_the_kernels_events_can_be_listened_to() {
     assert_eq!(sockopt::socket_domain(&fd).unwrap(), AddressFamily::NETLINK);
 }
 
-#[test]
-fn a_message_queue_has_the_size_that_was_asked_for() {
-    let name = format!("/softboot-port-{}", std::process::id());
+/// A message queue with these settings, if the kernel has any.
+fn queue(of: &str) -> Option<SocketSection> {
+    let name = format!("/softboot-{of}-{}", std::process::id());
     let mut settings = section();
     settings.message_queue_max_messages = Some(3);
     settings.message_queue_message_size = Some(64);
     settings.ports = vec![port(PortKind::MessageQueue, Address::Path(name))];
     match open(&settings.ports[0], &settings) {
-        Ok(_) => remove_nodes(&settings),
-        // A kernel without message queues.
-        Err(error) => assert!(error.contains("not implemented"), "{error}"),
+        Ok(_) => {
+            remove_nodes(&settings);
+            Some(settings)
+        }
+        Err(error) => {
+            assert!(error.contains("not implemented"), "{error}");
+            None
+        }
+    }
+}
+
+#[test]
+fn a_message_queue_that_is_not_as_it_would_be_made_is_refused() {
+    let Some(mut settings) = queue("mode") else { return };
+    settings.socket_mode = 0o620;
+    let about = rustix::fs::fstat(open(&settings.ports[0], &settings).unwrap()).unwrap();
+    assert_eq!(about.st_mode & 0o7777, 0o620, "whatever the mask");
+    open(&settings.ports[0], &settings).unwrap();
+    settings.socket_mode = 0o666;
+    assert!(open(&settings.ports[0], &settings).is_err());
+    remove_nodes(&settings);
+    open(&settings.ports[0], &settings).unwrap();
+    remove_nodes(&settings);
+}
+
+#[test]
+fn a_message_queue_belongs_to_whom_the_unit_says() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let Some(settings) = queue("owner") else { return };
+    let owner = |uid, gid| Owner { uid, gid };
+    let open = |owner| open_port(&settings.ports[0], &settings, owner);
+    for (owner, expected) in [
+        (owner(Some(65534), Some(12)), (65534, 12)),
+        (owner(None, Some(12)), (0, 12)),
+        (owner(Some(65534), None), (65534, 0)),
+    ] {
+        for _ in 0..2 {
+            let about = rustix::fs::fstat(open(owner).unwrap()).unwrap();
+            assert_eq!((about.st_uid, about.st_gid), expected);
+        }
+        assert!(open(Owner::default()).is_err(), "another's is not taken");
+        remove_nodes(&settings);
     }
 }
 
