@@ -22,6 +22,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) service: &'a ServiceSection,
     pub(crate) invocation: &'a str,
     pub(crate) user: Option<&'a User>,
+    /// Which stream goes to the journal.
+    pub(crate) journal_stream: Option<String>,
     pub(crate) fd_names: &'a [String],
     pub(crate) remote: Option<&'a Remote>,
     /// The run of the service that `spawn.monitored` is about.
@@ -57,6 +59,7 @@ pub(crate) fn build(facts: &Facts<'_>) -> Result<Vec<(String, String)>, String> 
     if service.exec.stdin == softboot_unit::StdStream::Tty {
         env.set("TERM", "linux");
     }
+    env.set_some("JOURNAL_STREAM", facts.journal_stream.clone());
     directories(&mut env, &service.exec);
     if credentials::any(&service.exec) {
         env.set_some(

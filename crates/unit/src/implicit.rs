@@ -62,6 +62,11 @@ pub(crate) fn add(
         }
         KindSection::Target | KindSection::Device | KindSection::Other => {}
     }
+    if exec_of(kind).is_some_and(|exec| exec.stdout.is_log() || exec.stderr.is_log())
+        && let Ok(journal) = UnitName::new("systemd-journald.socket")
+    {
+        adder.implicit(&[D::After], &journal);
+    }
     if !default_dependencies {
         return;
     }
@@ -107,6 +112,16 @@ pub(crate) fn add(
     );
     if shut_down {
         adder.default(&[D::Before, D::Conflicts], "shutdown.target");
+    }
+}
+
+/// What the commands of a unit run in.
+fn exec_of(kind: &KindSection) -> Option<&ExecContext> {
+    match kind {
+        KindSection::Service(service) => Some(&service.exec),
+        KindSection::Socket(socket) => Some(&socket.exec),
+        KindSection::Mount(mount) => Some(&mount.exec),
+        _ => None,
     }
 }
 

@@ -6,8 +6,8 @@ mod common;
 use common::{has, load, mount, service, socket};
 use softboot_unit::{
     Address, Amount, CapabilitySet, CpuWeight, CredentialSource, Delegate, DependencyKind as D,
-    DirectoryPreserve, KindSection, LoadState, PortKind, RestartMode, ServiceType, Severity, StdStream,
-    TimeoutFailureMode, Usec,
+    DependencyKind, DirectoryPreserve, KindSection, LoadState, PortKind, RestartMode, ServiceType, Severity,
+    StdStream, TimeoutFailureMode, Usec,
 };
 
 fn bad(unit: &str, text: &str) -> String {
@@ -108,6 +108,82 @@ fn input_text_becomes_standard_input() {
 }
 
 #[test]
+fn what_acts_is_not_called_without_effect() {
+    for (unit, text) in [
+        (
+            "a.service",
+            "[Service]\nExecStart=/x\nStandardInput=data\nStandardInputText=a\nStandardOutput=fd:a\nStandardError=kmsg\n\
+             RestartPreventExitStatus=SIGKILL\nRestartForceExitStatus=TERM 3\nMemoryMax=50%\nTasksMax=10%\n\
+             SyslogIdentifier=a\nSyslogFacility=local3\nSyslogLevel=notice\nSyslogLevelPrefix=no\nLogLevelMax=5\n",
+        ),
+        (
+            "a.socket",
+            "[Socket]\nListenSpecial=/dev/x\nListenNetlink=route 1\nListenMessageQueue=/x\nListenStream=vsock:2:3\n\
+             ListenStream=[fe80::1]:80%%lo\n",
+        ),
+    ] {
+        let unit = load(unit, text);
+        assert_eq!(
+            (&unit.load, unit.diagnostics.len()),
+            (&LoadState::Loaded, 0),
+            "{:?}",
+            unit.diagnostics
+        );
+    }
+}
+
+#[test]
+fn a_service_of_the_bus_is_told_that_it_will_not_start() {
+    for (text, setting) in [("Type=dbus\nBusName=a.b\n", "Type"), ("BusName=a.b\n", "BusName")] {
+        let unit = load("a.service", &format!("[Service]\nExecStart=/x\n{text}"));
+        assert_eq!(service(&unit).service_type, ServiceType::Dbus);
+        let said = unit.diagnostics.iter().any(|diagnostic| {
+            diagnostic.severity == Severity::Unsupported
+                && diagnostic.setting.as_deref() == Some(setting)
+                && diagnostic.message.contains("a start is refused")
+        });
+        assert!(said, "{:?}", unit.diagnostics);
+    }
+}
+
+#[test]
+fn words_of_the_journal_are_kept_apart_and_come_after_its_socket() {
+    for (word, stream) in [
+        ("journal", StdStream::Log),
+        ("syslog", StdStream::Log),
+        ("kmsg", StdStream::Kmsg),
+        ("journal+console", StdStream::LogAndConsole),
+        ("kmsg+console", StdStream::KmsgAndConsole),
+        ("null", StdStream::Null),
+    ] {
+        let unit = load(
+            "a.service",
+            &format!("[Service]\nExecStart=/x\nStandardOutput={word}\n"),
+        );
+        assert_eq!(service(&unit).exec.stdout, stream);
+        let after = unit.unit.dependencies.iter().any(|dependency| {
+            dependency.kind == DependencyKind::After && dependency.on.as_str() == "systemd-journald.socket"
+        });
+        assert_eq!(after, stream.is_log(), "{word}");
+    }
+    let unit = load(
+        "a.service",
+        "[Service]\nExecStart=/x\nSyslogFacility=local3\nSyslogLevel=notice\nSyslogLevelPrefix=no\n",
+    );
+    let exec = &service(&unit).exec;
+    assert_eq!(
+        (exec.syslog_facility, exec.syslog_level, exec.syslog_level_prefix),
+        (19, 5, false)
+    );
+    let unit = load("a.service", "[Service]\nExecStart=/x\nSyslogFacility=demon\n");
+    assert!(
+        unit.diagnostics[0].message.contains("did you mean daemon"),
+        "{:?}",
+        unit.diagnostics
+    );
+}
+
+#[test]
 fn resources_are_amounts_and_shares() {
     let unit = load(
         "a.service",
@@ -121,7 +197,8 @@ fn resources_are_amounts_and_shares() {
     assert!(
         unit.diagnostics
             .iter()
-            .any(|d| d.setting.as_deref() == Some("MemoryMax"))
+            .all(|d| d.setting.as_deref() != Some("MemoryMax")),
+        "it acts"
     );
     assert_eq!(resources.memory_high, Some(Amount::Absolute(1 << 30)));
     assert_eq!(resources.tasks_max, Some(Amount::Infinity));

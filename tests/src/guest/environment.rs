@@ -3,17 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::json;
-
 use super::check::{Output, wait_for};
+use super::inside::{SEEN, UNIT, attempt, inside, install, refused, seen_lines, shell};
 use super::softctl::softctl;
 use super::units::UnitFile;
-use super::{Options, control};
+use super::{Options, control, plain};
 use crate::error::{Context, Error};
 
-const UNIT: &str = "inside.service";
 const CGROUP: &str = "/sys/fs/cgroup/system.slice/inside.service";
-const SEEN: &str = "/run/softboot-seen";
 
 pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     control::wait_running()?;
@@ -21,6 +18,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     delegation(output)?;
     rights(output)?;
     scheduling(output)?;
+    plain::run(output)?;
     root(output)?;
     directories(output)?;
     credentials(output)?;
@@ -32,11 +30,11 @@ fn resources(output: &mut Output) -> Result<(), Error> {
     let available =
         fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").doing("reading the controllers")?;
     let _slice = UnitFile::write("inside.slice", "[Slice]\nTasksMax=77\nCPUWeight=33\n")?;
-    let settings =
-        "Slice=inside.slice\nMemoryHigh=64M\nTasksMax=55\nCPUQuota=20%\nCPUWeight=idle\nOOMPolicy=kill";
+    let settings = "Slice=inside.slice\nMemoryHigh=64M\nMemoryMax=128M\nTasksMax=55\nCPUQuota=20%\nCPUWeight=idle\nOOMPolicy=kill";
     let group = "/sys/fs/cgroup/inside.slice/inside.service";
     let files = [
         ("memory", "memory.high", "67108864"),
+        ("memory", "memory.max", "134217728"),
         ("memory", "memory.oom.group", "1"),
         ("pids", "pids.max", "55"),
         ("pids", "../pids.max", "77"),
@@ -421,64 +419,4 @@ fn number(status: &str, name: &str) -> u64 {
     found
         .and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok())
         .unwrap_or(u64::MAX)
-}
-
-/// With these settings the service does not start: status has the exit code, and says why.
-fn refused(output: &mut Output, settings: &str, code: i32, why: &str) -> Result<(), Error> {
-    let started = attempt(settings, &shell("echo ran"))?;
-    let status = softctl(&["status", UNIT])?.stdout;
-    output.check(
-        started == 1
-            && status.contains(&format!("{code}"))
-            && status.contains(why)
-            && seen_lines()?.is_empty(),
-        format!(
-            "{} does not start, with {code} and {why:?}:\n{status}",
-            settings.replace('\n', ", ")
-        ),
-    )
-}
-
-/// Runs the script as a service with these settings; what it printed.
-fn inside(settings: &str, script: &str) -> Result<String, Error> {
-    let started = attempt(settings, &shell(script))?;
-    if started != 0 {
-        let status = softctl(&["status", UNIT])?.stdout;
-        return Err(Error::Check(format!(
-            "with these settings the service does not run:\n{settings}\n{status}"
-        )));
-    }
-    seen_lines()
-}
-
-/// Starts a service with these settings and this command; what softctl ends with.
-fn attempt(settings: &str, command: &str) -> Result<i32, Error> {
-    let unit = install(settings, command)?;
-    let code = softctl(&["start", UNIT])?.code;
-    // It is read again before the next one.
-    drop(unit);
-    Ok(code)
-}
-
-/// A new service of the same name, with nothing left of the one before.
-fn install(settings: &str, command: &str) -> Result<UnitFile, Error> {
-    control::stop(UNIT).or_else(|_| control::call("ResetFailed", json!({})).map(drop))?;
-    let text = format!(
-        "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nExecStart={command}\n{settings}\n"
-    );
-    let unit = UnitFile::install(UNIT, &text)?;
-    fs::write(SEEN, "").doing("emptying what was seen")?;
-    let open = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666);
-    fs::set_permissions(SEEN, open).doing("opening it to all")?;
-    Ok(unit)
-}
-
-/// A command whose output is seen.
-fn shell(script: &str) -> String {
-    let script = script.replace('%', "%%").replace('$', "$$");
-    format!("/bin/busybox sh -c 'exec >>{SEEN} 2>&1; {script}'")
-}
-
-fn seen_lines() -> Result<String, Error> {
-    fs::read_to_string(SEEN).doing("reading what was seen")
 }

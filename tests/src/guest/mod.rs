@@ -22,6 +22,8 @@ mod forking;
 mod handoff_state;
 mod hardship;
 mod in_place;
+mod inside;
+mod journal;
 mod measure;
 mod mounts;
 mod net;
@@ -29,6 +31,7 @@ mod next_root;
 mod packages;
 mod page;
 mod pid1_signals;
+mod plain;
 mod ports;
 mod processes;
 mod programs;
@@ -439,6 +442,15 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: &[],
         packages: &[],
         run: environment::run,
+    },
+    Scenario {
+        name: "journal",
+        holds: "output goes to the journal when there is one and the unit asks for it, and PID 1 waits for no journal",
+        in_container: true,
+        in_vm: false,
+        farewell: &[],
+        packages: &[],
+        run: journal::run,
     },
     Scenario {
         name: "terminal",

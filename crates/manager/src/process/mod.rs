@@ -8,6 +8,7 @@ mod context;
 pub(crate) mod credentials;
 pub(crate) mod directories;
 mod group;
+mod journal;
 mod kill;
 mod limits;
 mod open_files;

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use fdstore::InsertOptions;
 use rustix::event::epoll::EventFlags;
@@ -12,7 +13,7 @@ use tracing::debug;
 
 use super::account::Account;
 use super::refused::{Refused, c_string, code, path_text, refused};
-use super::{Process, commands, context, credentials, directories, open_files, program, streams};
+use super::{Process, commands, context, credentials, directories, journal, open_files, program, streams};
 use crate::environment::{self, Facts};
 use crate::owner::Role;
 use crate::run::{Manager, Source};
@@ -89,6 +90,25 @@ impl Manager {
         ) {
             preparations.extend(credentials::prepare(&name, &service.exec, &owner)?);
         }
+        let connection = match wish.connection {
+            Some(token) => self.connection(&name, token),
+            None => self.only_port(wish.unit),
+        };
+        let stdio = streams::open_all(
+            &service.exec,
+            &streams::Available {
+                log: &log,
+                journal: journal::Journal {
+                    socket: Path::new(journal::SOCKET),
+                    unit: &name,
+                    program: &command.path,
+                },
+                connection,
+                named: &listed,
+            },
+        )
+        .map_err(|(error, code)| Refused { error, code })?;
+
         let env = environment::build(&Facts {
             common: &self.environment,
             unit: &name,
@@ -97,6 +117,7 @@ impl Manager {
             service: &service,
             invocation: &invocation,
             user: account.user.as_ref(),
+            journal_stream: journal::stream_of(&stdio, Path::new(journal::SOCKET)),
             // With files to open only the child can say how many there are.
             fd_names: if open_files.is_empty() { &names } else { &[] },
             remote: remote.as_ref(),
@@ -107,20 +128,6 @@ impl Manager {
                 .map(String::as_str),
         })
         .map_err(refused(code::EXEC))?;
-
-        let connection = match wish.connection {
-            Some(token) => self.connection(&name, token),
-            None => self.only_port(wish.unit),
-        };
-        let stdio = streams::open_all(
-            &service.exec,
-            &streams::Available {
-                log: &log,
-                connection,
-                named: &listed,
-            },
-        )
-        .map_err(|(error, code)| Refused { error, code })?;
 
         let mut files = match &root {
             Some(_) => program::candidates(&command.path),

@@ -9,10 +9,14 @@ use rustix::fs::{
 use rustix::io::{Errno, dup, write};
 use softboot_unit::{ExecContext, StdStream};
 
+use super::journal::Journal;
+
 /// What a stream may be connected to besides files.
 pub(crate) struct Available<'a> {
     /// The writing end of the unit's log.
     pub(crate) log: &'a OwnedFd,
+    /// What comes before the unit's log for who asks for it.
+    pub(crate) journal: Journal<'a>,
     /// The connection of an Accept=yes instance.
     pub(crate) connection: Option<OwnedFd>,
     /// Descriptors of sockets and of the fd store, by name.
@@ -92,8 +96,17 @@ fn open_one(
             open("/dev/null", mode | OFlags::CLOEXEC, Mode::empty())
                 .map_err(|error| failed("/dev/null", error))
         }
-        StdStream::Log | StdStream::LogAndConsole => {
-            dup(available.log).map_err(|error| failed("unit log", error))
+        StdStream::Log | StdStream::LogAndConsole | StdStream::Kmsg | StdStream::KmsgAndConsole => {
+            let opened = match inherit {
+                // One stream, so that lines of both stay in their order.
+                Some(stdout) if is_stderr(context, stream) && context.stdout == *stream => dup(stdout),
+                // Without a journal, or with one that does not keep up, there is still the log.
+                _ => available
+                    .journal
+                    .connect(context, stream)
+                    .or_else(|_| dup(available.log)),
+            };
+            opened.map_err(|error| failed("unit log", error))
         }
         StdStream::Tty => open_tty(&context.tty_path),
         StdStream::Socket => match &available.connection {
@@ -177,8 +190,14 @@ mod tests {
             .iter()
             .map(|(name, fd)| (name.clone(), fd.as_fd()))
             .collect();
+        let unit = softboot_unit::UnitName::new("a.service").unwrap();
         let available = Available {
             log: &log,
+            journal: Journal {
+                socket: std::path::Path::new("/no/such/socket"),
+                unit: &unit,
+                program: "a",
+            },
             connection: None,
             named: &named,
         };

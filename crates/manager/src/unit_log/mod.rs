@@ -6,6 +6,7 @@
 //! on /run, which never hangs; when it cannot be written the loss is counted and said.
 
 mod file;
+mod level;
 mod lines;
 
 pub(crate) use file::{Line, Next, append, next, tail};
@@ -99,23 +100,32 @@ impl Manager {
         };
         let lines = self.logs.partial.get_or_default(name.clone());
         let complete = lines.push(buffer.get(..read).unwrap_or(&[]));
-        self.append_log(&name, &complete);
-        if self.shows_on_console(&name) {
-            console(&name, &complete);
-        }
+        self.take_lines(&name, complete);
         true
+    }
+
+    /// What a unit wrote, as its settings want it.
+    fn take_lines(&mut self, name: &UnitName, lines: Vec<String>) {
+        let definition = self
+            .engine
+            .unit(name)
+            .and_then(|unit| self.engine.definition(unit));
+        let context = definition.and_then(crate::process::commands::context_of);
+        let on_console =
+            context.is_some_and(|exec| exec.stdout.is_on_console() || exec.stderr.is_on_console());
+        let lines = match context {
+            Some(exec) => level::filter(exec, lines),
+            None => lines,
+        };
+        self.append_log(name, &lines);
+        if on_console {
+            console(name, &lines);
+        }
     }
 
     /// Adds a line of PID 1 about a unit to the unit's log.
     pub(crate) fn unit_log_line(&mut self, name: &UnitName, line: &str) {
         self.append_log(name, &[format!("softbootd: {line}")]);
-    }
-
-    /// StandardOutput=journal+console and its kin.
-    fn shows_on_console(&self, name: &UnitName) -> bool {
-        self.service_of(name).is_some_and(|service| {
-            [&service.exec.stdout, &service.exec.stderr].contains(&&softboot_unit::StdStream::LogAndConsole)
-        })
     }
 
     fn append_log(&mut self, name: &UnitName, lines: &[String]) {
@@ -149,7 +159,7 @@ impl Manager {
     pub(crate) fn release_log(&mut self, unit: UnitId, name: &UnitName) {
         while self.log_readable(unit) {}
         if let Some(last) = self.logs.partial.remove(name).and_then(Lines::finish) {
-            self.append_log(name, &[last]);
+            self.take_lines(name, vec![last]);
         }
         let owner = Role::Log.of(name);
         if let Some(reader) = self.log_reader(name) {

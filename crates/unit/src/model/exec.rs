@@ -36,10 +36,14 @@ pub enum StdStream {
     Inherit,
     /// /dev/null.
     Null,
-    /// The unit's log below /run (also what `journal` and `kmsg` mean while there is no journal).
+    /// `journal`: the journal when there is one, else the unit's log below /run.
     Log,
-    /// The unit's log and the console.
+    /// The same and the console.
     LogAndConsole,
+    /// `kmsg`: the same as [`StdStream::Log`], and the journal passes it on to the kernel's log.
+    Kmsg,
+    /// The same and the console.
+    KmsgAndConsole,
     /// TTYPath=.
     Tty,
     /// The connection of an Accept=yes instance.
@@ -54,6 +58,18 @@ pub enum StdStream {
     Data,
     /// `fd:NAME`: a descriptor that a socket unit passes; without a name, the stream's own.
     Fd(String),
+}
+
+impl StdStream {
+    /// What goes to the journal, or to the unit's log without one.
+    pub fn is_log(&self) -> bool {
+        matches!(self, StdStream::Log | StdStream::Kmsg) || self.is_on_console()
+    }
+
+    /// A log that the console shows, too.
+    pub fn is_on_console(&self) -> bool {
+        matches!(self, StdStream::LogAndConsole | StdStream::KmsgAndConsole)
+    }
 }
 
 /// The environment in which a unit's processes run.
@@ -150,6 +166,12 @@ pub struct ExecContext {
     pub tty_rows: Option<u32>,
     /// `SyslogIdentifier=`.
     pub syslog_identifier: Option<String>,
+    /// `SyslogFacility=`, by its number (default 3, daemon).
+    pub syslog_facility: u8,
+    /// `SyslogLevel=` of lines that do not say their own: 0 (emerg) to 7 (debug), default 6 (info).
+    pub syslog_level: u8,
+    /// `SyslogLevelPrefix=` (default yes): `<N>` in front of a line is its level.
+    pub syslog_level_prefix: bool,
     /// `LogLevelMax=`: 0 (emerg) to 7 (debug); less important lines are dropped.
     pub log_level_max: Option<u8>,
     /// `CPUScheduling…=` and `IOScheduling…=`.
@@ -207,6 +229,9 @@ impl Default for ExecContext {
             tty_columns: None,
             tty_rows: None,
             syslog_identifier: None,
+            syslog_facility: 3,
+            syslog_level: 6,
+            syslog_level_prefix: true,
             log_level_max: None,
             scheduling: Scheduling::default(),
             resources: ResourceControl::default(),

@@ -34,16 +34,14 @@ pub(super) fn apply(exec: &mut ExecContext, key: &str, value: &str) -> Outcome {
         "RootDirectory" => exec.root_directory = non_empty(value),
         "StandardInput" => {
             exec.stdin = stream(value, true)?;
-            return Ok(acts_on(&exec.stdin));
+            if value == "tty-fail" {
+                return Ok(Applied::But(
+                    "a terminal that another process has is taken from it all the same",
+                ));
+            }
         }
-        "StandardOutput" => {
-            exec.stdout = stream(value, false)?;
-            return Ok(acts_on(&exec.stdout));
-        }
-        "StandardError" => {
-            exec.stderr = stream(value, false)?;
-            return Ok(acts_on(&exec.stderr));
-        }
+        "StandardOutput" => exec.stdout = stream(value, false)?,
+        "StandardError" => exec.stderr = stream(value, false)?,
         "TTYPath" => exec.tty_path = absolute(value)?,
         "UMask" => exec.umask = octal(value)?,
         "Nice" => {
@@ -137,13 +135,6 @@ fn environment(exec: &mut ExecContext, value: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn acts_on(stream: &StdStream) -> Applied {
-    match stream {
-        StdStream::Data | StdStream::Fd(_) => Applied::Later,
-        _ => Applied::Done,
-    }
-}
-
 fn stream(value: &str, input: bool) -> Result<StdStream, String> {
     let path = |prefix: &str| value.strip_prefix(prefix).map(absolute).transpose();
     if let Some(file) = path("file:")? {
@@ -166,8 +157,11 @@ fn stream(value: &str, input: bool) -> Result<StdStream, String> {
         ("tty", _) | ("tty-force" | "tty-fail", true) => Ok(StdStream::Tty),
         ("socket", _) => Ok(StdStream::Socket),
         ("inherit", false) => Ok(StdStream::Inherit),
-        ("journal" | "kmsg" | "syslog", false) => Ok(StdStream::Log),
-        ("journal+console" | "kmsg+console" | "syslog+console", false) => Ok(StdStream::LogAndConsole),
+        // Who asks for syslog gets what the reference gives: a journal passes everything on to it.
+        ("journal" | "syslog", false) => Ok(StdStream::Log),
+        ("journal+console" | "syslog+console", false) => Ok(StdStream::LogAndConsole),
+        ("kmsg", false) => Ok(StdStream::Kmsg),
+        ("kmsg+console", false) => Ok(StdStream::KmsgAndConsole),
         (_, true) => Err(format!(
             "{} is no input; expected null, tty, socket, data, fd:NAME or file:PATH",
             shown(value)

@@ -118,6 +118,9 @@ pub(super) fn apply(exec: &mut ExecContext, key: &str, value: &str) -> Outcome {
         "TTYColumns" => exec.tty_columns = optional_number(value)?,
         "TTYRows" => exec.tty_rows = optional_number(value)?,
         "SyslogIdentifier" => exec.syslog_identifier = some(value),
+        "SyslogFacility" => exec.syslog_facility = facility(value)?,
+        "SyslogLevel" => exec.syslog_level = log_level(value)?.unwrap_or(ExecContext::default().syslog_level),
+        "SyslogLevelPrefix" => exec.syslog_level_prefix = boolean(value)?,
         "LogLevelMax" => exec.log_level_max = log_level(value)?,
         _ => return scheduling(exec, key, value),
     }
@@ -248,6 +251,7 @@ fn secure_bits(exec: &mut ExecContext, value: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// A level of syslog(3), by name or number; no value: none.
 fn log_level(value: &str) -> Result<Option<u8>, Fault> {
     const LEVELS: [&str; 8] = [
         "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
@@ -255,12 +259,30 @@ fn log_level(value: &str) -> Result<Option<u8>, Fault> {
     if value.is_empty() {
         return Ok(None);
     }
+    numbered(&LEVELS, value, "log level").map(Some)
+}
+
+/// A facility of syslog(3), by name or number.
+fn facility(value: &str) -> Result<u8, Fault> {
+    // Twelve to fifteen have no names.
+    const FACILITIES: [&str; 24] = [
+        "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
+        "12", "13", "14", "15", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
+        "local7",
+    ];
+    if value.is_empty() {
+        return Ok(ExecContext::default().syslog_facility);
+    }
+    numbered(&FACILITIES, value, "facility")
+}
+
+fn numbered(names: &[&'static str], value: &str, what: &str) -> Result<u8, Fault> {
     (0_u8..)
-        .zip(LEVELS)
-        .find(|(number, name)| *name == value || number.to_string() == value)
-        .map(|(number, _)| Some(number))
+        .zip(names)
+        .find(|(number, name)| **name == value || number.to_string() == value)
+        .map(|(number, _)| number)
         .ok_or_else(|| {
-            let hint = did_you_mean(value, LEVELS.into_iter());
-            Fault::at(value, format!("{} is no log level{hint}", shown(value)))
+            let hint = did_you_mean(value, names.iter().copied());
+            Fault::at(value, format!("{} is no {what}{hint}", shown(value)))
         })
 }

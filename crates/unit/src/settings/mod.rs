@@ -28,8 +28,6 @@ use known::Status;
 pub(crate) enum Applied {
     /// It was understood.
     Done,
-    /// It was understood, but nothing acts on this value of it yet.
-    Later,
     /// It was understood, and acts but for what the sentence says.
     But(&'static str),
     /// It has no meaning in this section.

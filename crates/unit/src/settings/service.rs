@@ -2,7 +2,7 @@
 
 use super::unit::{from_word, zero_is_never};
 use super::{Applied, Fault, Outcome, RawService, cgroup, exec, service_more};
-use crate::model::{Amount, Delegate, ExecCommand, KillMode, KillSettings};
+use crate::model::{Amount, Delegate, ExecCommand, KillMode, KillSettings, ServiceType};
 use crate::name::{UnitKind, UnitName};
 use crate::value::{boolean, commands, exit_statuses, integer, signal, split_words, time};
 
@@ -19,7 +19,12 @@ pub(super) fn apply(raw: &mut RawService, key: &str, value: &str) -> Outcome {
             raw.service_type = Some(from_word(
                 value,
                 "service type; expected simple, exec, oneshot, notify, notify-reload, forking, dbus or idle",
-            )?)
+            )?);
+            if raw.service_type == Some(ServiceType::Dbus) {
+                return Ok(Applied::But(
+                    "a start is refused, because nobody watches names on the bus yet; use notify, exec or simple",
+                ));
+            }
         }
         "Restart" => {
             service.restart = from_word(
@@ -78,19 +83,22 @@ pub(super) fn apply(raw: &mut RawService, key: &str, value: &str) -> Outcome {
         "RestartPreventExitStatus" => {
             let (codes, signals) = exit_statuses(value)?;
             service.restart_prevent_codes.extend(codes);
-            let plain = signals.is_empty();
             service.restart_settings.prevent_signals.extend(signals);
-            return Ok(if plain { Applied::Done } else { Applied::Later });
         }
         "RestartForceExitStatus" => {
             let (codes, signals) = exit_statuses(value)?;
             service.restart_force_codes.extend(codes);
-            let plain = signals.is_empty();
             service.restart_settings.force_signals.extend(signals);
-            return Ok(if plain { Applied::Done } else { Applied::Later });
         }
         "PIDFile" => service.pid_file = (!value.is_empty()).then(|| value.to_owned()),
-        "BusName" => service.bus_name = (!value.is_empty()).then(|| value.to_owned()),
+        "BusName" => {
+            service.bus_name = (!value.is_empty()).then(|| value.to_owned());
+            if service.bus_name.is_some() {
+                return Ok(Applied::But(
+                    "nobody watches names on the bus yet; without Type= it means Type=dbus, and a start is refused",
+                ));
+            }
+        }
         "Slice" => raw.slice = Some(slice_name(value)?),
         "Delegate" => {
             let applied = cgroup::apply(&mut service.exec.resources, key, value)?;
@@ -99,17 +107,11 @@ pub(super) fn apply(raw: &mut RawService, key: &str, value: &str) -> Outcome {
         }
         "MemoryMax" => {
             cgroup::apply(&mut service.exec.resources, key, value)?;
-            return Ok(plain_limit(
-                service.exec.resources.memory_max,
-                &mut service.memory_max,
-            ));
+            service.memory_max = plain_limit(service.exec.resources.memory_max);
         }
         "TasksMax" => {
             cgroup::apply(&mut service.exec.resources, key, value)?;
-            return Ok(plain_limit(
-                service.exec.resources.tasks_max,
-                &mut service.tasks_max,
-            ));
+            service.tasks_max = plain_limit(service.exec.resources.tasks_max);
         }
         _ => {
             return match service_more::apply(service, key, value)? {
@@ -122,14 +124,10 @@ pub(super) fn apply(raw: &mut RawService, key: &str, value: &str) -> Outcome {
 }
 
 /// The limit as a number; a share of the machine is not one.
-fn plain_limit(amount: Option<Amount>, limit: &mut Option<u64>) -> Applied {
-    *limit = match amount {
+fn plain_limit(amount: Option<Amount>) -> Option<u64> {
+    match amount {
         Some(Amount::Absolute(number)) => Some(number),
         _ => None,
-    };
-    match amount {
-        Some(Amount::Share(_)) => Applied::Later,
-        _ => Applied::Done,
     }
 }
 

@@ -141,18 +141,8 @@ fn listen(raw: &mut RawSocket, kind: PortKind, value: &str) -> Outcome {
         .into_iter()
         .find(|(prefix, _)| value.starts_with(prefix))
         .map_or(kind, |(_, typed)| typed);
-    // Kinds and families that nothing opens yet fail the socket when it starts.
-    let known_kind = !matches!(
-        kind,
-        PortKind::Special | PortKind::Netlink | PortKind::MessageQueue
-    );
-    let opened = known_kind
-        && matches!(
-            address,
-            Address::Path(_) | Address::Abstract(_) | Address::Inet(_) | Address::AnyInet(_)
-        );
     raw.section.ports.push(Port { kind, address });
-    Ok(if opened { Applied::Done } else { Applied::Later })
+    Ok(Applied::Done)
 }
 
 fn some(value: &str) -> Option<String> {

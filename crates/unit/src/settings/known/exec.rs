@@ -79,16 +79,16 @@ pub(super) const EXEC: &[(&[&str], Status)] = &[
             "CapabilityBoundingSet",
             "AmbientCapabilities",
             "SecureBits",
-        ],
-        Status::Acts,
-    ),
-    (
-        &[
             "SyslogIdentifier",
             "SyslogFacility",
             "SyslogLevel",
             "SyslogLevelPrefix",
             "LogLevelMax",
+        ],
+        Status::Acts,
+    ),
+    (
+        &[
             "LogRateLimitIntervalSec",
             "LogRateLimitBurst",
             "LogNamespace",
