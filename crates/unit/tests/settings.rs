@@ -46,12 +46,13 @@ fn capability_sets_add_and_take_away() {
 fn directories_have_links_and_modes_and_never_climb() {
     let exec = service(&load(
         "a.service",
-        "[Service]\nExecStart=/x\nRuntimeDirectory=a:b c\nRuntimeDirectoryPreserve=restart\n\
+        "[Service]\nExecStart=/x\nRuntimeDirectory=a:b c f::ro\nRuntimeDirectoryPreserve=restart\n\
          StateDirectory=d:e:ro\nStateDirectoryMode=0700\nCacheDirectory=../x\n",
     ))
     .exec
     .clone();
-    assert_eq!(exec.runtime_directory, ["a", "c"]);
+    assert_eq!(exec.runtime_directory, ["a", "c", "f"]);
+    assert_eq!(exec.runtime_directory_read_only, ["f"]);
     assert_eq!(exec.runtime_directory_links, [("b".to_owned(), "a".to_owned())]);
     assert_eq!(exec.runtime_directory_kept, DirectoryPreserve::Restart);
     assert!(!exec.runtime_directory_preserve);
@@ -62,6 +63,7 @@ fn directories_have_links_and_modes_and_never_climb() {
     );
     assert_eq!(exec.state_directory.mode, 0o700);
     assert!(exec.cache_directory.entries.is_empty());
+    assert!(bad("a.service", "[Service]\nExecStart=/x\nRootDirectory=srv/root\n").contains("absolute"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::check::{Output, wait_for};
 use super::inside::{SEEN, UNIT, attempt, inside, install, refused, seen_lines, shell};
 use super::softctl::softctl;
 use super::units::UnitFile;
-use super::{Options, control, plain};
+use super::{Options, control, plain, rooted};
 use crate::error::{Context, Error};
 
 const CGROUP: &str = "/sys/fs/cgroup/system.slice/inside.service";
@@ -20,6 +20,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     scheduling(output)?;
     plain::run(output)?;
     root(output)?;
+    rooted::run(output)?;
     directories(output)?;
     credentials(output)?;
     variables(output)?;

@@ -37,6 +37,7 @@ mod processes;
 mod programs;
 mod reexec_queue;
 mod refused_handoff;
+mod rooted;
 mod services;
 mod snapshot;
 mod soak;

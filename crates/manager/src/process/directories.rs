@@ -40,12 +40,6 @@ pub(super) fn preparations(exec: &ExecContext, account: &Account) -> Result<Vec<
             account.owner()
         };
         for entry in &directories.entries {
-            if entry.read_only {
-                return Err(Refused {
-                    error: format!("{base}/{}: \":ro\" is not supported; leave it out", entry.name),
-                    code: step.code(),
-                });
-            }
             let parts = entry.name.split('/').filter(|part| !part.is_empty());
             list.push(Preparation {
                 step,

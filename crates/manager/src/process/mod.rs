@@ -21,6 +21,7 @@ mod spawn;
 mod streams;
 mod table;
 mod terminal;
+mod view;
 
 pub(crate) use adopt::{Proof, all, stat};
 pub(crate) use clean::{CLEAN, clean_main};

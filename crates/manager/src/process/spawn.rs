@@ -13,9 +13,12 @@ use tracing::debug;
 
 use super::account::Account;
 use super::refused::{Refused, c_string, code, path_text, refused};
-use super::{Process, commands, context, credentials, directories, journal, open_files, program, streams};
+use super::{
+    Process, commands, context, credentials, directories, journal, open_files, program, streams, view,
+};
 use crate::environment::{self, Facts};
 use crate::owner::Role;
+use crate::paths;
 use crate::run::{Manager, Source};
 
 impl Manager {
@@ -52,7 +55,7 @@ impl Manager {
                 error: format!("the unit has no command {:?} any more", wish.command),
                 code: code::EXEC,
             })?;
-        let root = chroot_of(&service, &command, wish.command.list)?;
+        let root = root_of(&service, &command, wish.command.list)?;
         let account = Account::of(&service, &command)?;
         // `+` and `!` change as whom the command runs, not whose directories these are.
         let owner = Account::of_service(&service)?;
@@ -154,8 +157,14 @@ impl Manager {
         plan.exec_pid = true;
         plan.open_files = open_files;
         plan.fd_names = c_string(names.join(":"))?;
-        plan.root = root;
         plan.preparations = preparations;
+        if !command.full_privileges {
+            let notify_socket = wish.notify_socket.then_some(Path::new(paths::NOTIFY_SOCKET));
+            let view = view::of(&name, &service.exec, root.is_some(), notify_socket)?;
+            plan.appearances = view.appearances;
+            plan.inside = view.inside;
+        }
+        plan.root = root;
         context::apply(
             &mut plan,
             &service.exec,
@@ -247,32 +256,18 @@ impl Manager {
     }
 }
 
-/// The root directory of this command. The API file systems in it are the administrator's to mount; what PID 1 makes
-/// below /run is not to be seen in it, so settings that need it are refused.
-fn chroot_of(
+/// The root directory of this command. The API file systems in it are the administrator's to mount.
+fn root_of(
     service: &ServiceSection,
     command: &ExecCommand,
     list: ExecList,
 ) -> Result<Option<CString>, Refused> {
-    let exec = &service.exec;
-    let Some(root) = exec.root_directory.as_deref().filter(|root| *root != "/") else {
-        return Ok(None);
-    };
+    let root = service.exec.root_directory.clone().filter(|root| root != "/");
     let start_only = service.root_directory_start_only && list != ExecList::Start;
     if command.full_privileges || start_only {
         return Ok(None);
     }
-    let refuse = |setting: &str, code| {
-        let error = format!("{setting} together with RootDirectory={root} is not supported");
-        Err(Refused { error, code })
-    };
-    if !exec.runtime_directory.is_empty() {
-        return refuse("RuntimeDirectory=", code::RUNTIME_DIRECTORY);
-    }
-    if credentials::any(exec) {
-        return refuse("LoadCredential= or SetCredential=", code::CREDENTIALS);
-    }
-    c_string(root.to_owned()).map(Some)
+    root.map(c_string).transpose()
 }
 
 /// The command an engine reference means.

@@ -27,6 +27,8 @@ pub(super) struct Survivor {
 /// Everything that pins the current root.
 pub(super) fn find(survivors: &[Survivor]) -> Vec<RootPin> {
     let mut pins = Vec::new();
+    // Who looks may have one of its own by now.
+    let mounts = mounts_of("1");
     for survivor in survivors {
         let pin = |pid, what: String| RootPin {
             unit: survivor.unit.clone(),
@@ -40,7 +42,11 @@ pub(super) fn find(survivors: &[Survivor]) -> Vec<RootPin> {
         }
         for group in cgroup::subtree(&survivor.cgroup) {
             for pid in cgroup::processes(&group) {
-                pins.extend(of_process(pid).into_iter().map(|what| pin(Some(pid), what)));
+                pins.extend(
+                    of_process(pid, mounts.as_deref())
+                        .into_iter()
+                        .map(|what| pin(Some(pid), what)),
+                );
             }
         }
     }
@@ -48,7 +54,13 @@ pub(super) fn find(survivors: &[Survivor]) -> Vec<RootPin> {
     pins
 }
 
-fn of_process(pid: i32) -> Vec<String> {
+/// The mount namespace of a process, where it can be looked at.
+fn mounts_of(process: &str) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{process}/ns/mnt")).ok()
+}
+
+/// `mounts` is PID 1's mount namespace.
+fn of_process(pid: i32, mounts: Option<&Path>) -> Vec<String> {
     let process = PathBuf::from(format!("/proc/{pid}"));
     let mut found = Vec::new();
     let link = |name: &str| on_the_root(&process.join(name).to_string_lossy());
@@ -61,6 +73,11 @@ fn of_process(pid: i32) -> Vec<String> {
                 .filter(|path| path != "/")
                 .map(|path| format!("{what} {path}")),
         );
+    }
+    let own = mounts_of(&pid.to_string());
+    if own.is_some() && mounts.is_some() && own.as_deref() != mounts {
+        // A RootDirectory= that shows something, or a directory with `:ro`. No change of the root reaches it.
+        found.push("mount namespace of its own".to_owned());
     }
     let maps = fs::read_to_string(process.join("maps")).unwrap_or_default();
     let mut files: BTreeMap<String, usize> = BTreeMap::new();
@@ -114,8 +131,36 @@ mod tests {
     }
 
     #[test]
+    fn a_mount_namespace_of_its_own_keeps_the_root() {
+        let mounts = mounts_of("self");
+        let pins = |pid| {
+            let found = of_process(pid, mounts.as_deref());
+            found.iter().any(|what| what.contains("mount namespace"))
+        };
+        assert!(!pins(rustix::process::getpid().as_raw_nonzero().get()));
+        // Not every user may make one.
+        let Ok(mut child) = std::process::Command::new("unshare")
+            .args(["-m", "sleep", "1000"])
+            .spawn()
+        else {
+            return;
+        };
+        let pid = i32::try_from(child.id()).unwrap();
+        let started = |text: std::io::Result<Vec<u8>>| text.is_ok_and(|text| text.starts_with(b"sleep"));
+        while !started(fs::read(format!("/proc/{pid}/cmdline"))) {
+            if child.try_wait().unwrap().is_some() {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        assert!(pins(pid));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
     fn this_process_pins_its_program() {
-        let found = of_process(rustix::process::getpid().as_raw_nonzero().get());
+        let found = of_process(rustix::process::getpid().as_raw_nonzero().get(), None);
         assert!(
             found.iter().any(|what| what.starts_with("program /")),
             "{found:?}"

@@ -12,8 +12,8 @@ mod plan;
 mod status;
 
 pub use plan::{
-    Capabilities, Credential, Directory, OpenFile, Preparation, Scheduling, SpawnError, SpawnPlan, Spawned,
-    Task, Terminal,
+    Appearance, Capabilities, Credential, Directory, Need, OpenFile, Preparation, Scheduling, SpawnError,
+    SpawnPlan, Spawned, Task, Terminal,
 };
 pub use status::{ExecStatus, Step, exec_status};
 

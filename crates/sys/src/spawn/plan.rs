@@ -38,10 +38,15 @@ pub struct SpawnPlan<'a> {
     pub cgroup: Option<BorrowedFd<'a>>,
     /// Where to run; true: a missing directory is no error.
     pub working_directory: Option<(CString, bool)>,
-    /// The root directory, by chroot(2). Every path here but this one is looked up in it.
-    pub root: Option<CString>,
-    /// Made in this order as the caller's user, before the change of user.
+    /// Made in this order as the caller's user, before the changes of root and user.
     pub preparations: Vec<Preparation>,
+    /// The root directory. What is executed, the working directory and `inside` are looked up in it.
+    pub root: Option<CString>,
+    /// Seen in that root, or in this one, through a mount table of the process' own. Without any the root is changed by
+    /// chroot(2), and the mount table is the caller's.
+    pub appearances: Vec<Appearance>,
+    /// Made after `preparations`, when the root has changed.
+    pub inside: Vec<Preparation>,
     /// Real, effective and saved user.
     pub uid: Option<u32>,
     /// Real, effective and saved group.
@@ -91,8 +96,10 @@ impl<'a> SpawnPlan<'a> {
             keep: Vec::new(),
             cgroup: None,
             working_directory: None,
-            root: None,
             preparations: Vec::new(),
+            root: None,
+            appearances: Vec::new(),
+            inside: Vec::new(),
             uid: None,
             gid: None,
             groups: None,
@@ -191,6 +198,36 @@ pub enum Task {
     },
     /// A file with the contents of a credential.
     Credential(Credential),
+}
+
+/// A file or directory that appears in the process' mount table.
+#[derive(Clone, Debug)]
+pub struct Appearance {
+    /// What to report when it fails.
+    pub step: Step,
+    /// Where it is below, before the change of the root.
+    pub base: CString,
+    /// The names from there on, as in [`Directory::parts`]; below the first no symbolic link is followed.
+    pub parts: Vec<CString>,
+    /// The names from the root on where it appears. What is missing is made.
+    pub target: Vec<CString>,
+    /// Nobody can write to it there.
+    pub read_only: bool,
+    /// Nothing in it is a program or a device there.
+    pub data_only: bool,
+    /// What may be missing.
+    pub need: Need,
+}
+
+/// How much an [`Appearance`] is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing is executed without it.
+    Must,
+    /// What is not there does not appear.
+    IfThere,
+    /// Nor does it where there is no place for it.
+    IfPossible,
 }
 
 /// A directory below another. Below the first part no symbolic link is followed.

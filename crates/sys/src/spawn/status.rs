@@ -36,10 +36,12 @@ pub enum Step {
     ConfigurationDirectory = 23,
     Credentials = 24,
     OpenFile = 25,
+    Namespace = 26,
+    Appearance = 27,
 }
 
 impl Step {
-    const ALL: [Step; 25] = [
+    const ALL: [Step; 27] = [
         Step::Session,
         Step::OomAdjust,
         Step::Nice,
@@ -65,6 +67,8 @@ impl Step {
         Step::ConfigurationDirectory,
         Step::Credentials,
         Step::OpenFile,
+        Step::Namespace,
+        Step::Appearance,
     ];
 
     /// The exit code of a child that failed here (systemd.exec(5), "Process exit codes").
@@ -92,6 +96,7 @@ impl Step {
             Step::LogsDirectory => 240,
             Step::ConfigurationDirectory => 241,
             Step::Credentials => 243,
+            Step::Namespace | Step::Appearance => 226,
         }
     }
 }
@@ -124,6 +129,8 @@ impl fmt::Display for Step {
             Step::ConfigurationDirectory => "making the configuration directory",
             Step::Credentials => "making the credentials",
             Step::OpenFile => "opening the files to pass",
+            Step::Namespace => "making a mount namespace",
+            Step::Appearance => "showing a directory or socket in the mount namespace",
         })
     }
 }

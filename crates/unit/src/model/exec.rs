@@ -120,6 +120,8 @@ pub struct ExecContext {
     pub runtime_directory_kept: DirectoryPreserve,
     /// `RuntimeDirectory=name:symlink`: links below /run, each with the directory it points to.
     pub runtime_directory_links: Vec<(String, String)>,
+    /// `RuntimeDirectory=name::ro`: those that the unit's processes may not write to.
+    pub runtime_directory_read_only: Vec<String>,
     /// `StateDirectory=`, below /var/lib.
     pub state_directory: ExecDirectories,
     /// `CacheDirectory=`, below /var/cache.
@@ -206,6 +208,7 @@ impl Default for ExecContext {
             runtime_directory_preserve: false,
             runtime_directory_kept: DirectoryPreserve::No,
             runtime_directory_links: Vec::new(),
+            runtime_directory_read_only: Vec::new(),
             state_directory: ExecDirectories::default(),
             cache_directory: ExecDirectories::default(),
             logs_directory: ExecDirectories::default(),

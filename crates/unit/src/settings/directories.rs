@@ -10,12 +10,16 @@ pub(super) fn apply(exec: &mut ExecContext, key: &str, value: &str) -> Outcome {
         "RuntimeDirectory" if value.is_empty() => {
             exec.runtime_directory.clear();
             exec.runtime_directory_links.clear();
+            exec.runtime_directory_read_only.clear();
         }
         "RuntimeDirectory" => {
             for word in split_words(value)? {
                 let entry = entry(&word)?;
                 if let Some(link) = entry.symlink {
                     exec.runtime_directory_links.push((link, entry.name.clone()));
+                }
+                if entry.read_only {
+                    exec.runtime_directory_read_only.push(entry.name.clone());
                 }
                 exec.runtime_directory.push(entry.name);
             }

@@ -31,7 +31,7 @@ pub(super) fn apply(exec: &mut ExecContext, key: &str, value: &str) -> Outcome {
                 path => Some(absolute(path)?),
             };
         }
-        "RootDirectory" => exec.root_directory = non_empty(value),
+        "RootDirectory" => exec.root_directory = non_empty(value).map(|path| absolute(&path)).transpose()?,
         "StandardInput" => {
             exec.stdin = stream(value, true)?;
             if value == "tty-fail" {

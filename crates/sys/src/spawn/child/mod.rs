@@ -3,6 +3,7 @@
 mod descriptors;
 mod identity;
 mod kernel;
+mod mounts;
 mod open_files;
 mod preparation;
 mod terminal;
@@ -11,7 +12,7 @@ mod variables;
 use std::ffi::{CString, c_char, c_int};
 use std::os::fd::AsRawFd as _;
 
-use super::plan::SpawnPlan;
+use super::plan::{Preparation, SpawnPlan};
 use super::status::{REPORT_LEN, Step};
 use crate::exec::pointers;
 use descriptors::Placing;
@@ -35,6 +36,8 @@ pub(super) struct Prepared<'p> {
     names: Vec<u8>,
     keep: Vec<c_int>,
     exec_fd: c_int,
+    /// What appears, while it is in no place; -1 for what is not there.
+    trees: Vec<c_int>,
     report: c_int,
 }
 
@@ -69,6 +72,7 @@ impl<'p> Prepared<'p> {
             names,
             keep: plan.keep.iter().map(|fd| fd.as_raw_fd()).collect(),
             exec_fd: plan.exec_fd.map_or(-1, |fd| fd.as_raw_fd()),
+            trees: Vec::with_capacity(plan.appearances.len()),
             report,
         }
     }
@@ -125,17 +129,16 @@ unsafe fn set_up(prepared: &mut Prepared<'_>) -> Step {
         {
             return Step::Terminal;
         }
-        if let Some(root) = &plan.root
-            && (libc::chroot(root.as_ptr()) != 0 || libc::chdir(c"/".as_ptr()) != 0)
-        {
-            return Step::Root;
-        }
         // The modes of what is made are meant as they are.
         libc::umask(0);
-        for preparation in &plan.preparations {
-            if !preparation::make(preparation) {
-                return preparation.step;
-            }
+        if let Err(step) = make_all(&plan.preparations) {
+            return step;
+        }
+        if let Err(step) = mounts::enter(prepared) {
+            return step;
+        }
+        if let Err(step) = make_all(&plan.inside) {
+            return step;
         }
         libc::umask(plan.umask);
         for (resource, soft, hard) in &plan.rlimits {
@@ -159,6 +162,18 @@ unsafe fn set_up(prepared: &mut Prepared<'_>) -> Step {
         execute(prepared);
     }
     Step::Exec
+}
+
+/// # Safety
+/// As for [`run`].
+unsafe fn make_all(preparations: &[Preparation]) -> Result<(), Step> {
+    for preparation in preparations {
+        // SAFETY: by contract.
+        if unsafe { !preparation::make(preparation) } {
+            return Err(preparation.step);
+        }
+    }
+    Ok(())
 }
 
 /// Returns only when nothing could be executed; errno says why.

@@ -1,5 +1,6 @@
 //! Real processes, each a shell that says what it sees.
 
+mod mounts;
 mod surroundings;
 
 use std::ffi::CString;
