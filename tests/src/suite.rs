@@ -21,8 +21,8 @@ const BOOT_LIMIT: Duration = Duration::from_secs(180);
 
 /// What the scenarios run in.
 pub enum Form<'a> {
-    /// The test machine, with the demo image and these packages as its initrd.
-    Vm(&'a dyn Fn(&[&str]) -> Result<Machine, String>),
+    /// The test machine for a scenario: with the demo image and what the scenario needs beside it as its initrd.
+    Vm(&'a dyn Fn(&Scenario) -> Result<Machine, String>),
     /// A container.
     Container(ContainerForm<'a>),
 }
@@ -96,9 +96,9 @@ pub struct Selection<'a> {
 }
 
 impl Selection<'_> {
-    fn arguments(&self, scenario: &Scenario) -> Vec<String> {
+    fn arguments(&self, scenario: &Scenario, rounds: Option<u32>) -> Vec<String> {
         let mut arguments = Vec::new();
-        if let Some(rounds) = self.rounds {
+        if let Some(rounds) = self.rounds.or(rounds) {
             arguments.extend(["--count".to_owned(), rounds.to_string()]);
         }
         arguments.push(scenario.name.to_owned());
@@ -125,7 +125,7 @@ pub fn run_suite(
         let begun = Instant::now();
         let mut repeated = false;
         let result = match form {
-            Form::Vm(machine) => machine(scenario.packages)
+            Form::Vm(machine) => machine(scenario)
                 .map_err(|reason| Error::Check(format!("building the image: {reason}")))
                 .and_then(|machine| {
                     with_repeat(|| in_vm(scenario, selection, &machine), |_| repeated = true)
@@ -197,7 +197,7 @@ fn describe(verdict: &Verdict) -> String {
 fn in_vm(scenario: &Scenario, selection: &Selection<'_>, machine: &Machine) -> Result<(u8, String), VmError> {
     let vm = Vm::boot(machine)?;
     vm.wait_ready(BOOT_LIMIT)?;
-    let arguments = selection.arguments(scenario);
+    let arguments = selection.arguments(scenario, scenario.vm_rounds);
     let mut command = vec!["/usr/bin/softboot-scenario"];
     command.extend(arguments.iter().map(String::as_str));
     let ran = vm.run(&command, selection.limit())?;
@@ -258,7 +258,8 @@ fn in_container(
             scenario: parts.scenario.clone(),
             beside: vec![parts.faulty.clone()],
             reference: reference.clone(),
-            arguments: selection.arguments(scenario),
+            words: scenario.words.join(" "),
+            arguments: selection.arguments(scenario, None),
             limit: selection.limit(),
         })
     });

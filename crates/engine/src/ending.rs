@@ -60,6 +60,13 @@ fn meaning(action: EmergencyAction) -> Option<(Objective, bool, &'static str)> {
     })
 }
 
+impl Ending {
+    /// The objective is the manager's already.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+}
+
 impl Engine {
     /// A unit's own setting asks for something about the whole machine.
     pub(crate) fn emergency(&mut self, action: EmergencyAction, unit: Option<UnitId>, why: &str) {
@@ -88,7 +95,14 @@ impl Engine {
     fn start_by_name(&mut self, name: &str, mode: JobMode) -> bool {
         let unit = UnitName::new(name).ok().and_then(|name| self.units.find(&name));
         match unit {
-            Some(unit) => self.enqueue_quietly(JobKind::Start, unit, mode),
+            Some(unit) if !self.may_end(unit) => true,
+            Some(unit) => {
+                let queued = self.enqueue_quietly(JobKind::Start, unit, mode);
+                if queued {
+                    self.give_way_to(unit);
+                }
+                queued
+            }
             None => {
                 self.log(Level::Warning, None, format!("there is no {name}"));
                 false
@@ -113,6 +127,11 @@ impl Engine {
 
     pub(crate) fn signal(&mut self, signal: ManagerSignal) {
         if self.ending.is_some() {
+            if let ManagerSignal::Shutdown(action) = signal
+                && let Some((objective, _, _)) = meaning(action)
+            {
+                self.exchange_ending(objective);
+            }
             return;
         }
         match signal {

@@ -10,6 +10,7 @@
 pub mod action;
 mod control;
 mod ending;
+mod ends;
 mod engine;
 pub mod event;
 mod jobs;

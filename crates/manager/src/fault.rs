@@ -1,7 +1,8 @@
-//! Places at which a test makes PID 1 crash. In a normal build a place is nothing.
+//! Places at which a test makes PID 1 crash, or the kernel refuse. In a normal build a place is nothing.
 //!
 //! With the feature `fault-injection` each place looks at `FILE`: `PLACE COUNT FAULT`. The program that passes PLACE
-//! (or any, for `any`) for the COUNTth time removes the file and breaks; see [`softboot_sys::fault::Fault`].
+//! (or any, for `any`) for the COUNTth time removes the file and breaks; see [`softboot_sys::fault::Fault`]. A place where
+//! the kernel may refuse has the fault `no-memory`, and no other.
 
 /// The order.
 #[cfg(feature = "fault-injection")]
@@ -14,29 +15,49 @@ pub(crate) fn place(_: &str) {}
 /// A place in the code.
 #[cfg(feature = "fault-injection")]
 pub(crate) fn place(place: &str) {
+    if let Some(fault) = due(place, true).and_then(|word| softboot_sys::fault::Fault::of(&word)) {
+        tracing::warn!("breaking at {place}: {fault:?}");
+        fault.happen();
+    }
+}
+
+/// Nothing.
+#[cfg(not(feature = "fault-injection"))]
+pub(crate) fn kernel(_: &str) -> Result<(), String> {
+    Ok(())
+}
+
+/// A place in the code at which the kernel is asked for memory.
+#[cfg(feature = "fault-injection")]
+pub(crate) fn kernel(place: &str) -> Result<(), String> {
+    match due(place, false).as_deref() {
+        Some("no-memory") => Err(format!("{place}: {}", rustix::io::Errno::NOMEM)),
+        _ => Ok(()),
+    }
+}
+
+/// The fault of the order, if it is for this place and this time. `breaks`: an order for any place is for this one, too.
+#[cfg(feature = "fault-injection")]
+fn due(place: &str, breaks: bool) -> Option<String> {
     use std::collections::HashMap;
     use std::sync::Mutex;
     static PASSED: Mutex<Option<HashMap<String, u64>>> = Mutex::new(None);
 
-    let Ok(order) = std::fs::read_to_string(FILE) else {
-        return;
-    };
+    let order = std::fs::read_to_string(FILE).ok()?;
     let mut words = order.split_whitespace();
-    let (Some(wanted), Some(count), Some(fault)) = (words.next(), words.next(), words.next()) else {
-        return;
-    };
-    if wanted != "any" && wanted != place {
-        return;
+    let (wanted, count, fault) = (words.next()?, words.next()?, words.next()?);
+    if wanted != place && !(breaks && wanted == "any") {
+        return None;
     }
-    let due = {
-        let mut passed = PASSED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let passed = passed.get_or_insert_default().entry(order.clone()).or_default();
-        *passed += 1;
-        count.parse() == Ok(*passed)
-    };
-    if let (true, Some(fault)) = (due, softboot_sys::fault::Fault::of(fault)) {
-        let _ = std::fs::remove_file(FILE);
-        tracing::warn!("breaking at {place}: {fault:?}");
-        fault.happen();
+    let mut passed = PASSED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let passed = passed.get_or_insert_default();
+    let times = passed.entry(order.clone()).or_default();
+    *times += 1;
+    if count.parse() != Ok(*times) {
+        return None;
     }
+    // The same order may be given again.
+    passed.remove(&order);
+    let _ = std::fs::remove_file(FILE);
+    Some(fault.to_owned())
 }

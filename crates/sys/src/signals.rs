@@ -91,6 +91,14 @@ pub fn rtmin() -> i32 {
     libc::SIGRTMIN()
 }
 
+/// Sends this process a signal, as if it came once more.
+///
+/// References: kill(2).
+pub fn again(signal: i32) {
+    // SAFETY: no memory is passed. A number that is none is an error, and then nothing comes.
+    unsafe { libc::kill(libc::getpid(), signal) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

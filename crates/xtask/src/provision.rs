@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::UNIX_EPOCH;
 
+/// Where scenarios in the virtual machine find it.
+const FAULTY: &str = softboot_tests::guest::FAULTY_IN_VM;
 const QEMU: &str = "qemu-system-x86_64";
 
 /// QEMU, installed if it is missing and this is root; else the command to type.
@@ -97,6 +99,8 @@ pub(crate) fn kernel(
 pub(crate) struct Demo<'a> {
     places: &'a Places,
     inputs: demo::Inputs,
+    /// softbootd with places at which a test makes it crash, for scenarios that need it.
+    faulty: Option<PathBuf>,
 }
 
 impl<'a> Demo<'a> {
@@ -133,12 +137,28 @@ impl<'a> Demo<'a> {
             kernel: package,
             modules: Vec::new(),
         };
-        Ok(Self { places, inputs })
+        Ok(Self {
+            places,
+            inputs,
+            faulty: None,
+        })
+    }
+
+    /// The same with this program at [`FAULTY`].
+    pub(crate) fn with_faulty(mut self, program: PathBuf) -> Self {
+        self.faulty = Some(program);
+        self
     }
 
     /// The image, for listing.
     pub(crate) fn image(&self) -> Result<Image, Failure> {
-        demo::build(&self.inputs).map_err(|error| Failure::host("building the initrd", error))
+        let built = demo::build(&self.inputs).and_then(|mut image| {
+            if let Some(program) = &self.faulty {
+                image.add_file(FAULTY, 0o755, program.as_path(), "a program for tests")?;
+            }
+            Ok(image)
+        });
+        built.map_err(|error| Failure::host("building the initrd", error))
     }
 
     /// Writes the archive.
@@ -160,7 +180,8 @@ impl<'a> Demo<'a> {
     /// The archive in the cache, written anew only if an input has changed since.
     pub(crate) fn cached(&self, compression: Compression, reporter: &Reporter) -> Result<PathBuf, Failure> {
         // One for each selection of packages, so that two in turns are not built in turns.
-        let selection: String = self.inputs.whole.iter().map(|name| format!("+{name}")).collect();
+        let mut selection: String = self.inputs.whole.iter().map(|name| format!("+{name}")).collect();
+        selection.push_str(if self.faulty.is_some() { "+faulty" } else { "" });
         let path = self.places.vm(&format!("initrd{selection}-{compression}.img"));
         let stamp_path = path.with_extension("stamp");
         let stamp = self.stamp();
@@ -181,6 +202,9 @@ impl<'a> Demo<'a> {
         let inputs = &self.inputs;
         for directory in [&inputs.programs_dir, &inputs.units_dir, &inputs.files_dir] {
             stamp_tree(directory, &mut stamp);
+        }
+        if let Some(program) = &self.faulty {
+            stamp_tree(program, &mut stamp);
         }
         if let Ok(builder) = std::env::current_exe() {
             stamp_tree(&builder, &mut stamp);

@@ -8,6 +8,7 @@ use softboot_initrd::compress::Compression;
 use softboot_initrd::image::Devices;
 use softboot_qemu::accel::{self, Wish};
 use softboot_qemu::machine::Machine;
+use softboot_tests::guest::Scenario;
 use softboot_tests::suite::{ContainerForm, Form, Report, Selection, run_suite};
 
 use crate::exit::Failure;
@@ -21,11 +22,11 @@ use crate::tidy;
 
 /// What `--help` adds.
 pub(crate) const HELP: &str = "\
-Scenarios, in container and VM: page, soft-reboots, reexec-queue, crash, defer, environment, next-root, stages,
-survivors, stay-open, packages; in the VM only: status-exit, stubborn, bad-input, ending; in a container only: clients,
-refused-handoff, faults, soak, versions, pid1-signals, unit-log, fd-store, doublings, services, verbs, bad-calls,
-forking, ports, devices, mounts, cycles, snapshot, contexts, actions, hardship, handoff-state, varlinkctl and
-reference (the last two fetch the newest systemd of a suite, and are skipped where that cannot be had).
+Scenarios, in container and VM: page, soft-reboots, reexec-queue, crash, versions, refusals, doublings, defer,
+environment, next-root, stages, survivors, stay-open, hardship, terminal, packages; in the VM only: status-exit, stubborn, bad-input,
+ending; in a container only: clients, refused-handoff, faults, fallbacks, soak, pid1-signals, unit-log, fd-store,
+two-ends, services, verbs, bad-calls, forking, ports, devices, mounts, cycles, snapshot, contexts, actions,
+handoff-state, in-place, varlinkctl and reference (the last two fetch the newest systemd of a suite, and are skipped where that cannot be had).
 --scenario runs any of them in either. Each runs in a system of its own. Without root the
 container step is skipped and said to be; everything else runs.
 
@@ -282,12 +283,21 @@ fn vm(options: &Options, places: &Places, tally: &mut Tally) -> Result<(), Failu
         "   kernel {}; accelerator {}: {}",
         kernel.version, choice.accel, choice.reason
     );
-    let machine = |packages: &[&str]| {
+    let initrd = |scenario: &Scenario| {
         let mut reporter = Reporter::new();
-        let initrd = Demo::prepare(places, &kernel, packages, &mut reporter)
-            .and_then(|demo| demo.cached(Compression::DEFAULT, &reporter))
-            .map_err(|failure| failure.to_string())?;
-        Ok(Machine::builder(&kernel.image).initrd(initrd).accel(choice.accel))
+        let mut demo = Demo::prepare(places, &kernel, scenario.packages, &mut reporter)?;
+        if scenario.faulty {
+            demo = demo.with_faulty(guest::build_faulty(places)?);
+        }
+        demo.cached(Compression::DEFAULT, &reporter)
+    };
+    let machine = |scenario: &Scenario| {
+        let initrd = initrd(scenario).map_err(|failure| failure.to_string())?;
+        let machine = Machine::builder(&kernel.image).initrd(initrd).accel(choice.accel);
+        Ok(scenario
+            .words
+            .iter()
+            .fold(machine, |machine, word| machine.append(*word)))
     };
     suite("vm", options, &Form::Vm(&machine), tally)
 }

@@ -41,6 +41,7 @@ fn dispatch(words: &[&str]) -> Result<u8, Error> {
                 scenario: PathBuf::from(scenario),
                 beside: Vec::new(),
                 reference: Vec::new(),
+                words: String::new(),
                 arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
                 limit: LIMIT,
             })?;

@@ -77,9 +77,11 @@ pub fn become_init(root: &Path, shared: &Path, console: &Path) -> Result<(), Err
     if Path::new(SHARED).join(unit::NAME).exists() {
         leave_a_socket_open()?;
     }
+    let words = fs::read_to_string(Path::new(SHARED).join(WORDS)).unwrap_or_default();
     let error = Command::new("/sbin/init")
         .env_clear()
         .env("container", "softboot")
+        .env("SOFTBOOT_CMDLINE", words)
         .env(
             "PATH",
             "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -90,6 +92,8 @@ pub fn become_init(root: &Path, shared: &Path, console: &Path) -> Result<(), Err
 
 /// The directory that is shared with the host, as the container sees it.
 const SHARED: &str = "/run/host";
+/// Below it: what PID 1 has in place of the kernel's command line.
+pub(super) const WORDS: &str = "command-line";
 /// Where hello.socket of the image listens, so that PID 1 finds that open.
 const LEFT_OPEN: &str = "[::]:7001";
 /// Below the directory that is shared with the host: SO_COOKIE of that socket.

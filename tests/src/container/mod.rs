@@ -35,7 +35,9 @@ pub struct Plan {
     pub beside: Vec<PathBuf>,
     /// Programs and libraries of the reference, which it finds in a directory of that name.
     pub reference: Vec<PathBuf>,
-    /// Its arguments.
+    /// What its PID 1 has in place of the kernel's command line.
+    pub words: String,
+    /// The scenario's arguments.
     pub arguments: Vec<String>,
     /// How long it may take.
     pub limit: Duration,
@@ -65,6 +67,7 @@ pub fn run(plan: &Plan) -> Result<Outcome, Error> {
         let reference = shared.join("reference");
         fs::create_dir(&reference).doing(format!("making {}", reference.display()))?;
         copy_all(&plan.reference, &reference)?;
+        fs::write(shared.join(init::WORDS), &plan.words).doing("writing the command line")?;
         fs::write(shared.join(unit::NAME), unit::text(&plan.arguments)).doing("writing the scenario's unit")
     })?;
     let status = container.shared().join("status");

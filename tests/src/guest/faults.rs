@@ -15,8 +15,10 @@ use super::softctl::softctl;
 use super::units::UnitFile;
 use crate::error::{Context as _, Error};
 
-/// The build that breaks when it is told.
-pub(super) const FAULTY: &str = "/run/host/softbootd-faulty";
+/// The build that breaks when it is told, in a container.
+const FAULTY: &str = "/run/host/softbootd-faulty";
+/// And in the virtual machine.
+pub const FAULTY_IN_VM: &str = "/usr/lib/softboot/softbootd-faulty";
 /// Where it is told.
 const ORDER: &str = "/run/softboot/fault";
 
@@ -38,7 +40,7 @@ const PLACES: [&str; 10] = [
 pub(super) fn run(output: &mut Output, options: &Options) -> Result<(), Error> {
     control::wait_running()?;
     let program = fs::read_link("/proc/1/exe").doing("finding the manager's program")?;
-    let _restored = Replaced::by(&program, &Instead::Program(PathBuf::from(FAULTY)))?;
+    let _restored = Replaced::by(&program, &Instead::Program(faulty()))?;
     control::reexec()?;
     let _unit = UnitFile::install(
         "fault-work.service",
@@ -82,6 +84,13 @@ pub(super) fn run(output: &mut Output, options: &Options) -> Result<(), Error> {
     falls_back(output, &program)?;
     held.check(output, "after handoffs that were taken back")?;
     page(output)
+}
+
+/// The build that breaks when it is told.
+pub(super) fn faulty() -> PathBuf {
+    let places = [FAULTY, FAULTY_IN_VM].map(PathBuf::from);
+    let found = places.iter().find(|place| place.exists());
+    found.unwrap_or(&places[0]).clone()
 }
 
 /// Ends safe mode and forgets the crashes.

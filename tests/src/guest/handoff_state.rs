@@ -23,7 +23,40 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     deadlines(output)?;
     survivors_deadlines(output)?;
     start_limit(output)?;
-    identities_and_credentials(output)
+    identities_and_credentials(output)?;
+    definitions(output)
+}
+
+/// A re-exec reads no unit file: what was read goes along, whatever has become of the files.
+fn definitions(output: &mut Output) -> Result<(), Error> {
+    let text = |word: &str| format!("[Unit]\nDescription={word}\n[Service]\n{SLEEP}");
+    let _changed = UnitFile::write("reads-changed.service", &text("as it was"))?;
+    let gone = UnitFile::install("reads-gone.service", &text("as it was"))?;
+    for unit in ["reads-changed.service", "reads-gone.service"] {
+        control::start(unit)?;
+    }
+    let _changed = UnitFile::write("reads-changed.service", &text("changed"))?;
+    drop(gone);
+    control::reexec()?;
+    for unit in ["reads-changed.service", "reads-gone.service"] {
+        let now = Unit::get(unit)?;
+        output.same(
+            &(now.load(), now.description(), now.active()),
+            &("loaded", "as it was", "active"),
+            format!("{unit}: a re-exec reads no unit file"),
+        )?;
+    }
+    call("Reload", json!({}))?;
+    output.same(
+        &(
+            Unit::get("reads-changed.service")?.description(),
+            Unit::get("reads-gone.service")?.load(),
+        ),
+        &("changed", "not-found"),
+        "a reload does",
+    )?;
+    control::stop("reads-changed.service")?;
+    control::stop("reads-gone.service")
 }
 
 /// Each of these ends by a deadline of two seconds.

@@ -10,7 +10,7 @@ use super::Options;
 use super::check::{Output, wait_for};
 use super::control::{self, Unit, call};
 use super::crash::described;
-use super::faults::{FAULTY, order};
+use super::faults::{faulty, order};
 use super::net::{ECHO, connect, echo};
 use super::refused_handoff::{Instead, Replaced};
 use super::softctl::softctl;
@@ -45,7 +45,7 @@ fn stack() -> Result<String, Error> {
 }
 
 /// Whether this soft-reboot executed a program.
-fn executes(reboot: impl FnOnce() -> Result<(), Error>) -> Result<bool, Error> {
+pub(super) fn executes(reboot: impl FnOnce() -> Result<(), Error>) -> Result<bool, Error> {
     let before = stack()?;
     reboot()?;
     Ok(stack()? != before)
@@ -205,7 +205,7 @@ fn survivor_without_file(output: &mut Output) -> Result<(), Error> {
 /// A crash before, in and after the step between two userspaces.
 fn crashes(output: &mut Output) -> Result<(), Error> {
     let program = fs::read_link("/proc/1/exe").doing("finding the manager's program")?;
-    let _restored = Replaced::by(&program, &Instead::Program(PathBuf::from(FAULTY)))?;
+    let _restored = Replaced::by(&program, &Instead::Program(faulty()))?;
     for (place, fault) in [
         ("turn-over", "panic"),
         ("turned-over", "wild-write"),

@@ -16,6 +16,7 @@ mod devices;
 mod doublings;
 mod ending;
 mod environment;
+mod fallbacks;
 mod faults;
 mod fd_store;
 mod forking;
@@ -36,6 +37,7 @@ mod ports;
 mod processes;
 mod programs;
 mod reexec_queue;
+mod refusals;
 mod refused_handoff;
 mod rooted;
 mod services;
@@ -50,6 +52,7 @@ mod stubborn;
 mod survivors;
 mod terminal;
 mod told;
+mod two_ends;
 mod unit_log;
 mod units;
 mod varlinkctl;
@@ -58,6 +61,7 @@ mod versions;
 mod words;
 
 pub use check::Output;
+pub use faults::FAULTY_IN_VM;
 pub use fd_store::store;
 pub use measure::{hold, measure};
 pub use soak::{activate, answer_stdin, serve, serve_stdin};
@@ -80,6 +84,12 @@ pub struct Scenario {
     pub farewell: &'static [&'static str],
     /// Packages of the distribution that it needs in the image, beside the usual ones.
     pub packages: &'static [&'static str],
+    /// Words of the kernel's command line, or of what a container has in its place.
+    pub words: &'static [&'static str],
+    /// How many rounds the virtual machine makes of it when nobody says how many.
+    pub vm_rounds: Option<u32>,
+    /// Whether it needs [`FAULTY_IN_VM`] in a virtual machine, too; a container always has it.
+    pub faulty: bool,
     run: fn(&mut Output, &Options) -> Result<(), Error>,
 }
 
@@ -106,6 +116,27 @@ impl Scenario {
     }
 }
 
+/// What most scenarios have in common: they are run in both.
+const BOTH: Scenario = Scenario {
+    name: "",
+    holds: "",
+    in_container: true,
+    in_vm: true,
+    farewell: &[],
+    packages: &[],
+    words: &[],
+    vm_rounds: None,
+    faulty: false,
+    run: |_, _| Ok(()),
+};
+/// Those that the virtual machine is too slow for, or that say nothing more there.
+const CONTAINER: Scenario = Scenario { in_vm: false, ..BOTH };
+/// Those that need a machine of their own.
+const VM: Scenario = Scenario {
+    in_container: false,
+    ..BOTH
+};
+
 /// Scenarios that run programs of the reference, which only a container has.
 pub const REFERENCE: &[&str] = &["varlinkctl"];
 
@@ -114,371 +145,272 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "status-exit",
         holds: "softctl status prints a running system and exits 0; a failing command's status comes back",
-        in_container: false,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: status_exit::run,
+        ..VM
     },
     Scenario {
         name: "page",
         holds: "the page is served before, during and after; nobody is refused",
-        in_container: true,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: page::run,
+        ..BOTH
     },
     Scenario {
         name: "soft-reboots",
         holds: "soft-reboots in a row keep connections, sockets, memory files and survivors, and leak nothing",
-        in_container: true,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: soft_reboots::run,
+        ..BOTH
     },
     Scenario {
         name: "stubborn",
         holds: "what ignores SIGTERM, forks without end or outgrows its memory is dealt with",
-        in_container: false,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: stubborn::run,
+        ..VM
     },
     Scenario {
         name: "reexec-queue",
         holds: "connections queued during daemon-reexec are answered, and a death during it is noticed",
-        in_container: true,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: reexec_queue::run,
+        ..BOTH
     },
     Scenario {
         name: "crash",
         holds: "PID 1 crashes under load and goes on: nothing is restarted, refused or lost",
-        in_container: true,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: crash::run,
+        ..BOTH
     },
     Scenario {
         name: "faults",
         holds: "PID 1 breaks in every way at every place, and a handoff goes back to the program before",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: faults::run,
+        ..CONTAINER
+    },
+    Scenario {
+        name: "fallbacks",
+        holds: "a soft-reboot goes back to the program before when the next one breaks, and without memory nothing is lost",
+        run: fallbacks::run,
+        ..CONTAINER
     },
     Scenario {
         name: "soak",
         holds: "soft-reboots and re-execs by the hundred under load: nobody is refused, nothing grows",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: soak::run,
+        ..CONTAINER
     },
     Scenario {
         name: "versions",
         holds: "two versions take over from each other again and again, and what only one knows is kept",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: versions::run,
+        vm_rounds: Some(4),
+        faulty: true,
+        ..BOTH
     },
     Scenario {
         name: "bad-input",
         holds: "mistakes in unit files are reported with their place, and random bytes do not kill PID 1",
-        in_container: false,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: bad_input::run,
+        ..VM
     },
     Scenario {
         name: "clients",
         holds: "control clients cross re-exec and soft-reboot; who may not, or does not read, hurts nobody",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: clients::run,
+        ..CONTAINER
     },
     Scenario {
         name: "refused-handoff",
         holds: "a next program that cannot take over is refused with the reason, and nothing changes",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: refused_handoff::run,
+        ..CONTAINER
+    },
+    Scenario {
+        name: "refusals",
+        holds: "a next program that hangs or is killed, and no process, number or room for it: refused, nothing changes",
+        run: refusals::run,
+        words: refusals::WORDS,
+        ..BOTH
     },
     Scenario {
         name: "pid1-signals",
         holds: "each signal to PID 1 does what it stands for, and others do nothing",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: pid1_signals::run,
+        ..CONTAINER
     },
     Scenario {
         name: "unit-log",
         holds: "a unit's log is capped, whole within the cap, and followed through re-exec and soft-reboot",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: unit_log::run,
+        ..CONTAINER
     },
     Scenario {
         name: "fd-store",
         holds: "fd stores take, order, limit and keep descriptors as the unit says",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: fd_store::run,
+        ..CONTAINER
     },
     Scenario {
         name: "doublings",
         holds: "requests that meet each other have clear answers and end in a running system",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: doublings::run,
+        ..BOTH
+    },
+    Scenario {
+        name: "two-ends",
+        holds: "of two ends that are asked for at once one holds, by a rule, and nobody's wish is lost",
+        run: two_ends::run,
+        words: two_ends::WORDS,
+        ..CONTAINER
     },
     Scenario {
         name: "services",
         holds: "restarts, limits, exit codes, users, lists of commands and time-outs are as the unit says",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: services::run,
+        ..CONTAINER
     },
     Scenario {
         name: "verbs",
         holds: "softctl shows, signals, cleans, draws, runs commands and follows events",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: verbs::run,
+        ..CONTAINER
     },
     Scenario {
         name: "bad-calls",
         holds: "wrong calls to every method have their errors, and subscribers that do not read are dropped",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: bad_calls::run,
+        ..CONTAINER
     },
     Scenario {
         name: "forking",
         holds: "daemons that leave their start command are found by their PID file or in their cgroup",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: forking::run,
+        ..CONTAINER
     },
     Scenario {
         name: "defer",
         holds: "a request waits for a conflict to pass, as the table of semantics 1.11 has it",
-        in_container: true,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: defer::run,
+        ..BOTH
     },
     Scenario {
         name: "ports",
         holds: "every kind of port opens, limits hold, and a changed file changes open ports",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: ports::run,
+        ..CONTAINER
     },
     Scenario {
         name: "devices",
         holds: "units wait for a device, start when it pops up, and go with it",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: devices::run,
+        ..CONTAINER
     },
     Scenario {
         name: "mounts",
         holds: "mount units are mounted, watched, remounted and unmounted",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: mounts::run,
+        ..CONTAINER
     },
     Scenario {
         name: "next-root",
         holds: "soft-reboots go into a next root by directory, link, mount and image; a bad one is refused",
-        in_container: true,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: next_root::run,
+        ..BOTH
     },
     Scenario {
         name: "stages",
         holds: "four userspaces in a row and two changes of the root, as the table of semantics 7.10 has it",
-        in_container: true,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: stages::run,
+        ..BOTH
     },
     Scenario {
         name: "ending",
         holds: "what is stacked is taken apart from the top before the machine powers off, under a watchdog",
-        in_container: false,
-        in_vm: true,
         farewell: ending::FAREWELL,
-        packages: &[],
         run: ending::run,
+        ..VM
     },
     Scenario {
         name: "survivors",
         holds: "every rule by which processes survive a soft-reboot holds, and nobody else survives",
-        in_container: true,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: survivors::run,
+        ..BOTH
     },
     Scenario {
         name: "stay-open",
         holds: "sockets that the next userspace has as they are stay open in a soft-reboot, and no others",
-        in_container: true,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: stay_open::run,
+        ..BOTH
     },
     Scenario {
         name: "cycles",
         holds: "softbootd says where the time of a soft-reboot, a re-exec and a crash went, and who held it up",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: cycles::run,
+        ..CONTAINER
     },
     Scenario {
         name: "snapshot",
         holds: "what would cross an exec is shown as it is, by a running softbootd and of a damaged copy",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: snapshot::run,
+        ..CONTAINER
     },
     Scenario {
         name: "contexts",
         holds: "services are made from a context and units are marked as systemd 262 does it, with its errors",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: contexts::run,
+        ..CONTAINER
     },
     Scenario {
         name: "actions",
         holds: "units, targets and systemd's interface soft-reboot, once each",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: actions::run,
+        ..CONTAINER
     },
     Scenario {
         name: "hardship",
         holds: "handoffs with 10,000 stored descriptors, with a full /run and without numbers for descriptors lose nothing",
-        in_container: true,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: hardship::run,
+        ..BOTH
     },
     Scenario {
         name: "handoff-state",
         holds: "deadlines, limits, counters, invocation ids and credentials go along, whichever way PID 1 is replaced",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: handoff_state::run,
+        ..CONTAINER
     },
     Scenario {
         name: "in-place",
         holds: "a soft-reboot into the same program and root needs no exec, and comes to the same, whatever crashes or changes",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: in_place::run,
+        ..CONTAINER
     },
     Scenario {
         name: "environment",
         holds: "processes have the rights, limits, directories, streams and variables that their unit asks for",
-        in_container: true,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: environment::run,
+        ..BOTH
     },
     Scenario {
         name: "journal",
         holds: "output goes to the journal when there is one and the unit asks for it, and PID 1 waits for no journal",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: journal::run,
+        ..CONTAINER
     },
     Scenario {
         name: "terminal",
         holds: "a service has its terminal to itself, and leaves it as a login expects it",
-        in_container: true,
-        in_vm: true,
-        farewell: &[],
-        packages: &[],
         run: terminal::run,
+        ..BOTH
     },
     Scenario {
         name: "packages",
         holds: "daemons of the distribution start, serve, reload, stop and are cleaned up by their own unit files",
-        in_container: true,
-        in_vm: true,
-        farewell: &[],
         packages: packages::PACKAGES,
         run: packages::run,
+        ..BOTH
     },
     Scenario {
         name: "varlinkctl",
         holds: "the newest systemd's own client can read, describe and call the control sockets",
-        in_container: true,
-        in_vm: false,
-        farewell: &[],
-        packages: &[],
         run: varlinkctl::run,
+        ..CONTAINER
     },
 ];
 

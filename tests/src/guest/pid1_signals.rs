@@ -9,7 +9,7 @@ use crate::error::{Context, Error};
 
 const UNIT: &str = "described.service";
 /// Of the C library that PID 1 is built with.
-const SIGRTMIN: i32 = 34;
+pub(super) const SIGRTMIN: i32 = 34;
 
 pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     control::wait_running()?;
@@ -72,7 +72,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     )
 }
 
-fn signal(number: i32) -> Result<(), Error> {
+pub(super) fn signal(number: i32) -> Result<(), Error> {
     let status = Command::new("/bin/busybox")
         .args(["kill", &format!("-{number}"), "1"])
         .status()

@@ -72,6 +72,12 @@ impl Engine {
                 "{name} is stopped only by units that need it to be"
             )));
         }
+        if manual
+            && starts
+            && let Some(reason) = self.another_end(name)
+        {
+            return Err(RequestError::ShuttingDown(reason));
+        }
         Ok(unit)
     }
 

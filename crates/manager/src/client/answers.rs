@@ -126,6 +126,14 @@ impl Manager {
             let reasons = vec![reason.clone()];
             self.finish_error(client, &ApiError::HandoffRefused { reasons, message });
         }
+        // Everything else has happened: there is a new userspace.
+        let waiting = self
+            .clients
+            .waiting_for(|waiting| *waiting == Waiting::SoftReboot);
+        for (client, _) in waiting {
+            let message = format!("userspace has begun anew under the softbootd from before: {reason}");
+            self.finish_error(client, &ApiError::Failed { message });
+        }
     }
 
     /// A unit's log grew.

@@ -347,8 +347,12 @@ impl Manager {
     }
 
     pub(super) fn end(&mut self, client: u64, action: EmergencyAction, forced: EmergencyAction, force: bool) {
-        let target = format!("{}.target", super::describe::word(action));
-        if !force && let Some(message) = self.another_end(&target) {
+        let target = UnitName::new(&format!("{}.target", super::describe::word(action))).ok();
+        let another = target.and_then(|target| self.engine.another_end(&target));
+        // By force all else is put aside, but not what is past obeying.
+        if (!force || self.engine.is_soft_rebooting())
+            && let Some(message) = another
+        {
             return self.reply_error(client, &ApiError::ShuttingDown { message });
         }
         let action = if force { forced } else { action };

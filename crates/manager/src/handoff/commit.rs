@@ -86,6 +86,7 @@ impl Manager {
 
     /// Writes the state as it is. Changes nothing.
     pub(crate) fn write_snapshot(&self, kind: Kind) -> Result<OwnedFd, String> {
+        crate::fault::kernel("snapshot")?;
         let snapshot = self.snapshot(kind);
         if self.carried.is_none() && !cfg!(feature = "next-version") {
             return snapshot::write(WRITER, &snapshot).map_err(|error| error.to_string());
@@ -147,6 +148,10 @@ impl Manager {
         let limit = LIMIT.saturating_add(handoff.verified_in.saturating_mul(4));
         if let Err(error) = crash::deadline(limit) {
             warn!("the next program has no time limit: {error}");
+        }
+        if let Err(error) = crate::fault::kernel("exec") {
+            crash::done();
+            return error;
         }
         let error = prepared.exec(handoff.program.as_fd(), &argv, &env);
         crash::done();

@@ -27,6 +27,7 @@ mod stay;
 mod stopwatch;
 mod turn_over;
 mod verify_child;
+mod verifying;
 
 pub(crate) use commit::command_line;
 pub(crate) use definitions::decode_definitions;
@@ -39,12 +40,11 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::epoll::EventFlags;
-use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use softboot_control::api::ApiError;
 use softboot_engine::{Event, Objective, RequestError, RequestId};
-use softboot_reexec::verify::{Answer, Verification};
-use softboot_unit::{JobMode, UnitName, Usec};
+use softboot_reexec::verify::Verification;
+use softboot_unit::{JobMode, UnitName};
 use tracing::{error, info};
 
 use crate::client::Waiting;
@@ -52,9 +52,7 @@ use crate::clock;
 use crate::cycles::Mark;
 use crate::root::{RootChange, RootWish};
 use crate::run::{Alarm, Manager, Source};
-
-/// How long the next program may take to say yes. Services run on meanwhile, so this is no part of any gap.
-const VERIFICATION_LIMIT: Usec = Usec::from_secs(60);
+use crate::shutdown::verification_limit;
 
 /// Which handoff.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,7 +153,7 @@ impl Manager {
                     self.refuse_handoff(client, vec![format!("cannot watch the verifying child: {error}")]);
                     return;
                 }
-                let deadline = clock::monotonic().plus(VERIFICATION_LIMIT);
+                let deadline = clock::monotonic().plus(verification_limit(&self.facts.command_line));
                 self.timers.set(Alarm::VerificationDeadline, deadline);
                 self.verifier_started(verification.pid());
                 let phase = Phase::Verifying(verification);
@@ -172,48 +170,6 @@ impl Manager {
                 });
             }
             Err(reason) => self.refuse_handoff(client, vec![reason]),
-        }
-    }
-
-    fn start_verification(&mut self, kind: Kind) -> Result<(OwnedFd, Verification), String> {
-        let path = &self.facts.program;
-        let program = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|error| format!("the next program {} cannot be opened: {error}", path.display()))?;
-        self.with_snapshot(kind, |manager| {
-            let handoff = manager.store.handoff().map_err(|error| error.to_string())?;
-            let (argv, env) = commit::command_line(&["--verify"])?;
-            use std::os::fd::AsFd as _;
-            Verification::start(program.as_fd(), &argv, &env, &handoff).map_err(|error| error.to_string())
-        })
-        .map(|verification| (program, verification))
-    }
-
-    /// The verifying child said something.
-    pub(crate) fn verification_readable(&mut self) {
-        let Some(Handoff {
-            phase: Phase::Verifying(verification),
-            ..
-        }) = &mut self.handoff
-        else {
-            return;
-        };
-        let answer = match verification.read() {
-            Ok(answer) => answer,
-            Err(error) => Answer::No(vec![format!(
-                "reading the answer of the verifying child: {error}"
-            )]),
-        };
-        match answer {
-            Answer::Pending => {}
-            Answer::Yes(plan) => {
-                info!("the next program can take over: {plan}");
-                let kind = self.handoff.as_ref().map_or(Kind::Reexec, |handoff| handoff.kind);
-                match self.no_other_end(kind).and_then(|()| self.accept_root()) {
-                    Ok(()) => self.verified(&plan),
-                    Err(reason) => self.verification_failed(vec![reason]),
-                }
-            }
-            Answer::No(reasons) => self.verification_failed(reasons),
         }
     }
 
@@ -272,6 +228,11 @@ impl Manager {
 
     /// The stop transaction of a soft-reboot (semantics 7.3).
     fn begin_stopping(&mut self, plan: &serde_json::Value) {
+        if let Err(reason) = self.no_other_end(Kind::SoftReboot) {
+            // Somebody has asked for it meanwhile.
+            self.verification_failed(vec![reason]);
+            return self.accept_again();
+        }
         let Ok(unit) = UnitName::new("soft-reboot.target") else {
             return;
         };
@@ -337,74 +298,6 @@ impl Manager {
         }
     }
 
-    /// The child ended; its answer, if any, is still in the pipe.
-    pub(crate) fn verification_child_ended(&mut self, pid: i32) {
-        let Some(Handoff {
-            phase: Phase::Verifying(verification),
-            ..
-        }) = &self.handoff
-        else {
-            return;
-        };
-        if verification.pid() != pid {
-            return;
-        }
-        self.verification_readable();
-        if self.is_verifying() {
-            // Something that it started holds the pipe open.
-            let reason = "the next program ended without an answer".to_owned();
-            self.verification_failed(vec![reason]);
-        }
-    }
-
-    fn is_verifying(&self) -> bool {
-        matches!(
-            &self.handoff,
-            Some(Handoff {
-                phase: Phase::Verifying(_),
-                ..
-            })
-        )
-    }
-
-    /// The child had its time.
-    pub(crate) fn verification_overdue(&mut self) {
-        if !self.is_verifying() {
-            return;
-        }
-        self.verification_failed(vec![format!(
-            "the next program gave no answer in {VERIFICATION_LIMIT}"
-        )]);
-    }
-
-    fn verification_failed(&mut self, reasons: Vec<String>) {
-        self.stop_watching_verification();
-        let Some(handoff) = self.handoff.take() else {
-            return;
-        };
-        if let Phase::Verifying(verification) = &handoff.phase {
-            // A child that said no, or nonsense, and stays would hold every descriptor open.
-            verification.kill();
-        }
-        self.refuse_handoff(handoff.client, reasons.clone());
-        if self.objective == Some(Objective::SoftReboot) {
-            self.abandon_soft_reboot(&reasons.join("; "));
-        }
-    }
-
-    fn stop_watching_verification(&mut self) {
-        self.journal_verifier(None);
-        self.timers.cancel(Alarm::VerificationDeadline);
-        let fd = match &self.handoff {
-            Some(Handoff {
-                phase: Phase::Verifying(verification),
-                ..
-            }) => Some(verification.as_fd()),
-            _ => None,
-        };
-        self.poll.forget(Source::Verification, fd);
-    }
-
     fn refuse_handoff(&mut self, client: Option<u64>, reasons: Vec<String>) {
         if self.handoff.is_none() {
             self.drop_plan();
@@ -425,6 +318,7 @@ impl Manager {
         self.feed(Event::ObjectiveAborted {
             reason: reason.to_owned(),
         });
+        self.give_back_signals();
         self.request_default();
     }
 
@@ -463,6 +357,7 @@ impl Manager {
         let Some(mut handoff) = self.handoff.take() else {
             return;
         };
+        self.give_back_signals();
         if self.turn_over(&mut handoff) {
             return;
         }

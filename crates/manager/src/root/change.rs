@@ -168,6 +168,7 @@ impl Manager {
         let started = self.with_snapshot(Kind::SoftReboot, |manager| {
             let handoff = manager.store.handoff().map_err(|error| error.to_string())?;
             let (argv, env) = helper_command("--rehearse-root", number)?;
+            crate::fault::kernel("child")?;
             Verification::start(own.as_fd(), &argv, &env, &handoff).map_err(|error| error.to_string())
         });
         self.drop_entry(None, entry);

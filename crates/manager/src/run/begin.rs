@@ -345,6 +345,7 @@ impl Manager {
             step_at: clock::monotonic(),
             handoff: None,
             turning_over: None,
+            put_off: Vec::new(),
             thread_done: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
                 .map_err(|error| format!("eventfd: {error}"))?,
             recorder: journal::Recorder::default(),

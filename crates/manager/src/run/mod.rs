@@ -120,6 +120,8 @@ pub(crate) struct Manager {
     pub(crate) handoff: Option<Handoff>,
     /// From the end of one userspace to the beginning of the next in the same program.
     pub(crate) turning_over: Option<Stopwatch>,
+    /// Signals that came while userspace ended for a soft-reboot: they are for the next one.
+    pub(crate) put_off: Vec<i32>,
     /// Written to by a thread of ours that is done.
     pub(crate) thread_done: OwnedFd,
     /// Ready for a crash.

@@ -83,6 +83,9 @@ impl Manager {
                 Meaning::Engine(ManagerSignal::Shutdown(EmergencyAction::SoftReboot)) => {
                     self.begin_handoff(Kind::SoftReboot, None);
                 }
+                Meaning::Engine(signal) if self.engine.is_soft_rebooting() => {
+                    self.put_off(received.signal, signal);
+                }
                 Meaning::Engine(signal) => self.feed(Event::Signal(signal)),
                 Meaning::Nothing => info!(
                     "signal {} of process {} means nothing",
@@ -92,6 +95,25 @@ impl Manager {
         }
         if children {
             self.reap_all();
+        }
+    }
+
+    /// This userspace is past obeying, and whoever sent a signal cannot be told: the wish is for the next one. It goes there
+    /// as the signal that it came as, which the kernel keeps over an exec.
+    fn put_off(&mut self, number: i32, signal: ManagerSignal) {
+        if signal == ManagerSignal::Shutdown(EmergencyAction::SoftRebootForce) {
+            return info!("signal {number} is ignored: a soft-reboot is under way");
+        }
+        warn!("signal {number} is for the next userspace: this one is ending for a soft-reboot");
+        if !self.put_off.contains(&number) {
+            self.put_off.push(number);
+        }
+    }
+
+    /// The next userspace is about to begin, or this one goes on.
+    pub(crate) fn give_back_signals(&mut self) {
+        for number in std::mem::take(&mut self.put_off) {
+            softboot_sys::signals::again(number);
         }
     }
 }

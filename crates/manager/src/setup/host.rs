@@ -99,11 +99,15 @@ pub(crate) fn disable_ctrl_alt_del() {
     }
 }
 
-/// The words of the kernel's command line; none in a container, whose kernel's line belongs to the host.
+/// What a container has in place of the kernel's command line, which belongs to the host. Its manager sets it for PID 1.
+const CONTAINER_WORDS: &str = "SOFTBOOT_CMDLINE";
+
+/// The words of the kernel's command line, or of what a container has in its place.
 pub(crate) fn kernel_command_line(container: bool) -> Vec<String> {
-    if container {
-        return Vec::new();
-    }
-    let text = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    let text = if container {
+        std::env::var(CONTAINER_WORDS).unwrap_or_default()
+    } else {
+        fs::read_to_string("/proc/cmdline").unwrap_or_default()
+    };
     text.split_whitespace().map(str::to_owned).collect()
 }

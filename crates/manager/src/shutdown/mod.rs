@@ -10,4 +10,4 @@ mod watchdog;
 
 pub(crate) use final_kill::FinalKill;
 pub(crate) use machine::{MachineEnd, NO_KERNEL, kexec_is_loaded};
-pub(crate) use settings::{goes_on_in_place, keeps_sockets};
+pub(crate) use settings::{goes_on_in_place, keeps_sockets, verification_limit};

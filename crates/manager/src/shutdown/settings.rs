@@ -1,4 +1,4 @@
-//! What the kernel's command line says about the end. A container has none of its own and keeps the defaults.
+//! What the kernel's command line says about the end, and about handoffs.
 
 use softboot_unit::Usec;
 
@@ -7,6 +7,14 @@ const FINAL_KILL: Usec = Usec::from_secs(2);
 /// What the hardware watchdog allows for the rest, from the final kill to the firmware (RebootWatchdogSec= of the
 /// reference, with its default).
 const REBOOT_WATCHDOG: Usec = Usec::from_secs(600);
+
+/// How long the next program may take to say yes. Services run on meanwhile, so this is no part of any gap.
+const VERIFICATION: Usec = Usec::from_secs(60);
+
+/// `softboot.verify_sec=`.
+pub(crate) fn verification_limit(words: &[String]) -> Usec {
+    time(words, "softboot.verify_sec=").unwrap_or(VERIFICATION)
+}
 
 /// `softboot.final_kill_sec=`.
 pub(super) fn final_kill_grace(words: &[String]) -> Usec {
@@ -75,6 +83,15 @@ mod tests {
             FINAL_KILL
         );
         assert_eq!(final_kill_grace(&[]), FINAL_KILL);
+    }
+
+    #[test]
+    fn the_next_program_has_a_minute_to_answer_unless_somebody_says_otherwise() {
+        assert_eq!(verification_limit(&[]), Usec::from_secs(60));
+        assert_eq!(
+            verification_limit(&words("softboot.verify_sec=2min")),
+            Usec::from_secs(120)
+        );
     }
 
     #[test]

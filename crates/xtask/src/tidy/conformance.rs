@@ -1,4 +1,4 @@
-//! Rule `conformance`: the lists of the semantics' rules and traps have a row for each, and the tests they name exist.
+//! Rule `conformance`: the lists of the semantics' rules, traps and promises have a row for each, and the tests they name exist.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +11,10 @@ const RULES: &str = "docs/conformance.md";
 const TRAPS: &str = "docs/traps.md";
 /// How many there are.
 const TRAP_COUNT: u32 = 50;
+/// The list of what a handoff has to hold.
+const HANDOFF: &str = "docs/handoff.md";
+/// How many promises that are.
+const HANDOFF_COUNT: u32 = 39;
 /// Where scenarios are registered.
 const SCENARIOS: &str = "tests/src/guest/mod.rs";
 /// The chapters of the semantics that are followed, with how many sections each has.
@@ -22,8 +26,10 @@ const OTHERS: [&str; 1] = ["8.4"];
 pub(super) fn check(tree: &Tree) -> Findings {
     let mut findings = Findings::of("conformance");
     check_list(tree, RULES, &sections(), &mut findings);
-    let traps: Vec<String> = (1..=TRAP_COUNT).map(|number| number.to_string()).collect();
-    check_list(tree, TRAPS, &traps, &mut findings);
+    for (document, count) in [(TRAPS, TRAP_COUNT), (HANDOFF, HANDOFF_COUNT)] {
+        let numbers: Vec<String> = (1..=count).map(|number| number.to_string()).collect();
+        check_list(tree, document, &numbers, &mut findings);
+    }
     findings
 }
 

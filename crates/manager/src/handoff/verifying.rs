@@ -1,0 +1,123 @@
+//! The question to the next program, from the manager's side: a child that answers, that may be killed, or hang.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use rustix::fs::{Mode, OFlags};
+use softboot_engine::Objective;
+use softboot_reexec::verify::{Answer, Verification};
+use tracing::info;
+
+use super::{Handoff, Kind, Phase, commit};
+use crate::run::{Alarm, Manager, Source};
+use crate::shutdown::verification_limit;
+
+impl Manager {
+    pub(super) fn start_verification(&mut self, kind: Kind) -> Result<(OwnedFd, Verification), String> {
+        let path = &self.facts.program;
+        let program = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|error| format!("the next program {} cannot be opened: {error}", path.display()))?;
+        self.with_snapshot(kind, |manager| {
+            let handoff = manager.store.handoff().map_err(|error| error.to_string())?;
+            let (argv, env) = commit::command_line(&["--verify"])?;
+            crate::fault::kernel("child")?;
+            Verification::start(program.as_fd(), &argv, &env, &handoff).map_err(|error| error.to_string())
+        })
+        .map(|verification| (program, verification))
+    }
+
+    /// The verifying child said something.
+    pub(crate) fn verification_readable(&mut self) {
+        let Some(Handoff {
+            phase: Phase::Verifying(verification),
+            ..
+        }) = &mut self.handoff
+        else {
+            return;
+        };
+        let answer = match verification.read() {
+            Ok(answer) => answer,
+            Err(error) => Answer::No(vec![format!(
+                "reading the answer of the verifying child: {error}"
+            )]),
+        };
+        match answer {
+            Answer::Pending => {}
+            Answer::Yes(plan) => {
+                info!("the next program can take over: {plan}");
+                let kind = self.handoff.as_ref().map_or(Kind::Reexec, |handoff| handoff.kind);
+                match self.no_other_end(kind).and_then(|()| self.accept_root()) {
+                    Ok(()) => self.verified(&plan),
+                    Err(reason) => self.verification_failed(vec![reason]),
+                }
+            }
+            Answer::No(reasons) => self.verification_failed(reasons),
+        }
+    }
+
+    /// The child ended; its answer, if any, is still in the pipe.
+    pub(crate) fn verification_child_ended(&mut self, pid: i32) {
+        let Some(Handoff {
+            phase: Phase::Verifying(verification),
+            ..
+        }) = &self.handoff
+        else {
+            return;
+        };
+        if verification.pid() != pid {
+            return;
+        }
+        self.verification_readable();
+        if self.is_verifying() {
+            // Something that it started holds the pipe open.
+            let reason = "the next program ended without an answer".to_owned();
+            self.verification_failed(vec![reason]);
+        }
+    }
+
+    fn is_verifying(&self) -> bool {
+        matches!(
+            &self.handoff,
+            Some(Handoff {
+                phase: Phase::Verifying(_),
+                ..
+            })
+        )
+    }
+
+    /// The child had its time.
+    pub(crate) fn verification_overdue(&mut self) {
+        if !self.is_verifying() {
+            return;
+        }
+        let limit = verification_limit(&self.facts.command_line);
+        self.verification_failed(vec![format!("the next program gave no answer in {limit}")]);
+    }
+
+    pub(super) fn verification_failed(&mut self, reasons: Vec<String>) {
+        self.stop_watching_verification();
+        let Some(handoff) = self.handoff.take() else {
+            return;
+        };
+        if let Phase::Verifying(verification) = &handoff.phase {
+            // A child that said no, or nonsense, and stays would hold every descriptor open.
+            verification.kill();
+        }
+        self.refuse_handoff(handoff.client, reasons.clone());
+        if self.objective == Some(Objective::SoftReboot) {
+            self.abandon_soft_reboot(&reasons.join("; "));
+        }
+    }
+
+    pub(super) fn stop_watching_verification(&mut self) {
+        self.journal_verifier(None);
+        self.timers.cancel(Alarm::VerificationDeadline);
+        let fd = match &self.handoff {
+            Some(Handoff {
+                phase: Phase::Verifying(verification),
+                ..
+            }) => Some(verification.as_fd()),
+            _ => None,
+        };
+        self.poll.forget(Source::Verification, fd);
+    }
+}
