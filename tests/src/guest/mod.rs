@@ -200,7 +200,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "versions",
         holds: "two versions take over from each other again and again, and what only one knows is kept",
         run: versions::run,
-        vm_rounds: Some(4),
+        vm_rounds: Some(2),
         faulty: true,
         ..BOTH
     },
