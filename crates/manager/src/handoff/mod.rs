@@ -87,6 +87,8 @@ pub(crate) struct Handoff {
     /// Only phase one was asked for.
     check_only: bool,
     phase: Phase,
+    /// The verifying child has said yes, with this, and has not ended yet.
+    answer: Option<serde_json::Value>,
     /// The next userspace's definitions, if no exec is needed.
     ahead: ahead::Ahead,
     /// A soft-reboot into another root. Last: closing it may unmount that root, and nobody here may wait for it.
@@ -165,6 +167,7 @@ impl Manager {
                     asked: Instant::now(),
                     check_only,
                     phase,
+                    answer: None,
                     ahead: ahead::Ahead::default(),
                     root,
                 });

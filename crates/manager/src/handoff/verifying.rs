@@ -43,18 +43,27 @@ impl Manager {
         match answer {
             Answer::Pending => {}
             Answer::Yes(plan) => {
-                info!("the next program can take over: {plan}");
-                let kind = self.handoff.as_ref().map_or(Kind::Reexec, |handoff| handoff.kind);
-                match self.no_other_end(kind).and_then(|()| self.accept_root()) {
-                    Ok(()) => self.verified(&plan),
-                    Err(reason) => self.verification_failed(vec![reason]),
+                self.forget_verification();
+                if let Some(handoff) = &mut self.handoff {
+                    handoff.answer = Some(plan);
                 }
             }
             Answer::No(reasons) => self.verification_failed(reasons),
         }
     }
 
-    /// The child ended; its answer, if any, is still in the pipe.
+    /// The next program has said yes, and the child that said it is gone.
+    fn answered(&mut self, plan: &serde_json::Value) {
+        info!("the next program can take over: {plan}");
+        let kind = self.handoff.as_ref().map_or(Kind::Reexec, |handoff| handoff.kind);
+        match self.no_other_end(kind).and_then(|()| self.accept_root()) {
+            Ok(()) => self.verified(plan),
+            Err(reason) => self.verification_failed(vec![reason]),
+        }
+    }
+
+    /// The child ended; its answer, if any, is still in the pipe. Nothing goes on before this: it held every descriptor open,
+    /// and a port that is closed and opened again has to be free.
     pub(crate) fn verification_child_ended(&mut self, pid: i32) {
         let Some(Handoff {
             phase: Phase::Verifying(verification),
@@ -66,12 +75,22 @@ impl Manager {
         if verification.pid() != pid {
             return;
         }
-        self.verification_readable();
-        if self.is_verifying() {
+        if !self.has_answered() {
+            self.verification_readable();
+        }
+        if let Some(plan) = self.handoff.as_mut().and_then(|handoff| handoff.answer.take()) {
+            self.answered(&plan);
+        } else if self.is_verifying() {
             // Something that it started holds the pipe open.
             let reason = "the next program ended without an answer".to_owned();
             self.verification_failed(vec![reason]);
         }
+    }
+
+    fn has_answered(&self) -> bool {
+        self.handoff
+            .as_ref()
+            .is_some_and(|handoff| handoff.answer.is_some())
     }
 
     fn is_verifying(&self) -> bool {
@@ -90,7 +109,11 @@ impl Manager {
             return;
         }
         let limit = verification_limit(&self.facts.command_line);
-        self.verification_failed(vec![format!("the next program gave no answer in {limit}")]);
+        let reason = match self.has_answered() {
+            true => format!("the next program said yes and did not end in {limit}"),
+            false => format!("the next program gave no answer in {limit}"),
+        };
+        self.verification_failed(vec![reason]);
     }
 
     pub(super) fn verification_failed(&mut self, reasons: Vec<String>) {
@@ -111,6 +134,10 @@ impl Manager {
     pub(super) fn stop_watching_verification(&mut self) {
         self.journal_verifier(None);
         self.timers.cancel(Alarm::VerificationDeadline);
+        self.forget_verification();
+    }
+
+    fn forget_verification(&mut self) {
         let fd = match &self.handoff {
             Some(Handoff {
                 phase: Phase::Verifying(verification),
