@@ -52,6 +52,11 @@ all takes ten times as long, and only ratios say anything.
   cargo xtask greyout --workload crates/greyout/workloads/endpoints.toml --html page.html
   cargo xtask greyout --against systemd --vm --cases kept,stopped
 
+--boot boots each system anew, as often as --cycles says, in turns, and compares how long that takes, from PID 1's first
+instruction to the end of its boot, and what PID 1 keeps in memory a second later.
+
+  cargo xtask greyout --against systemd --boot --cases kept,idle500
+
 --against systemd fetches packages of the suite from the mirror of this machine's apt sources once, and builds two
 roots below the target directory; nothing is installed, and apt's state does not change. docs/reference.md says
 what the two are.
@@ -81,6 +86,9 @@ pub(crate) struct Options {
     /// In test machines, not in containers: the probe is a survivor in each
     #[arg(long)]
     vm: bool,
+    /// In the place of soft-reboots: boot each system as often, and compare time and PID 1's memory
+    #[arg(long, conflicts_with_all = ["workload", "vm", "html"])]
+    boot: bool,
     /// With --workload or --vm: attempts a second at each endpoint [default: the workload's; with --vm 100]
     #[arg(long, value_name = "HERTZ", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: Option<u32>,
@@ -106,6 +114,7 @@ impl Options {
             cycles: Some(cycles),
             workload: vec![file],
             vm: false,
+            boot: false,
             rate: None,
             cases: Vec::new(),
             html: None,
@@ -152,6 +161,9 @@ pub(crate) fn run(options: &Options) -> Result<u8, Failure> {
     let subject = if files.is_empty() {
         if !options.cases.is_empty() {
             add("--cases", options.cases.join(","));
+        }
+        if options.boot {
+            arguments.push("--boot".to_owned());
         }
         "greyout"
     } else {
@@ -258,6 +270,9 @@ fn repeat(options: &Options) -> String {
     }
     if options.vm {
         words.push("--vm".to_owned());
+    }
+    if options.boot {
+        words.push("--boot".to_owned());
     }
     if let Some(rate) = options.rate {
         words.push(format!("--rate {rate}"));

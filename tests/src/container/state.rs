@@ -31,6 +31,8 @@ pub struct State {
     pub soft_reboots: u64,
     /// The manager's version.
     pub version: String,
+    /// From the manager's first instruction to the end of its boot, once that is over.
+    pub boot: Option<Duration>,
 }
 
 impl State {
@@ -105,10 +107,15 @@ pub fn ask(socket: &Path) -> std::io::Result<String> {
 fn read(answer: &Value) -> Option<State> {
     let runtime = answer.pointer("/parameters/runtime")?;
     let text = |name: &str| runtime.get(name)?.as_str().map(str::to_owned);
+    let stamp = |name: &str| runtime.get(name)?.get("monotonic")?.as_u64();
+    let boot = stamp("FinishTimestamp")
+        .zip(stamp("UserspaceTimestamp"))
+        .and_then(|(finish, start)| finish.checked_sub(start));
     Some(State {
         name: text("SystemState")?,
         soft_reboots: runtime.get("SoftRebootsCount")?.as_u64()?,
         version: text("Version")?,
+        boot: boot.map(Duration::from_micros),
     })
 }
 
@@ -121,9 +128,11 @@ mod tests {
     #[test]
     fn an_answer_of_either_manager_is_read() {
         let answer = json!({ "parameters": { "context": {}, "runtime": {
-            "Version": "262-1", "SystemState": "degraded", "SoftRebootsCount": 3, "NNames": 29 } } });
+            "Version": "262-1", "SystemState": "degraded", "SoftRebootsCount": 3, "NNames": 29,
+            "UserspaceTimestamp": { "realtime": 5, "monotonic": 40 }, "FinishTimestamp": { "monotonic": 1040 } } } });
         let state = read(&answer).unwrap();
         assert!(state.is_up() && state.soft_reboots == 3 && state.version == "262-1");
+        assert_eq!(state.boot, Some(Duration::from_millis(1)));
         assert_eq!(read(&json!({ "error": "x" })), None);
     }
 }

@@ -123,6 +123,9 @@ enum Command {
         /// Write the result as JSON; `-` is standard output
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
+        /// Boot each system as often, in the place of soft-reboots
+        #[arg(long)]
+        boot: bool,
     },
     /// Workload files: how long nobody answers, at every endpoint of theirs
     Workload {
@@ -282,6 +285,7 @@ fn run(command: Command) -> Result<(), Error> {
             html,
             repeat,
             json,
+            boot,
         } => {
             let plan = greyout::Plan {
                 programs,
@@ -290,6 +294,9 @@ fn run(command: Command) -> Result<(), Error> {
                 cycles,
                 scratch,
             };
+            if boot {
+                return report(&greyout::boots(&plan, &mut progress)?, json.as_deref());
+            }
             let measured = greyout::run(&plan, &mut progress)?;
             let note = "The measurement was ended before all cycles were done.".to_owned();
             let notes = measured.interrupted.then_some(note).into_iter().collect();

@@ -4,6 +4,7 @@
 //! Each system is a container of its own that stays for all its cycles. The probe runs outside, in this process, and
 //! reaches the service's socket through `/proc/PID/root`: whatever happens inside, it goes on.
 
+mod boot;
 mod cycle;
 pub mod file;
 mod floor;
@@ -23,6 +24,7 @@ use softboot_tests::container::Running;
 
 use crate::error::{Context as _, Error};
 
+pub use boot::boots;
 pub use cycle::Cycle;
 pub use report::{results, write_page};
 pub use table::render;
