@@ -9,13 +9,14 @@ use crate::packages::KernelPackage;
 pub const REQUIRED_MODULES: [&str; 3] = ["virtio_pci", "virtio_console", "virtio_net"];
 
 /// Taken where the kernel has them: entropy at boot, sharing a directory of the host (Debian's cloud kernel has
-/// virtiofs, but no 9p), disk images as a next root, and a watchdog.
-pub const OPTIONAL_MODULES: [&str; 7] = [
+/// virtiofs, but no 9p), disk images as a next root, mapped devices, and a watchdog.
+pub const OPTIONAL_MODULES: [&str; 8] = [
     "virtio_rng",
     "virtiofs",
     "9p",
     "9pnet_virtio",
     "loop",
+    "dm_mod",
     "squashfs",
     "softdog",
 ];

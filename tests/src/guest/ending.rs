@@ -1,4 +1,5 @@
-//! Leaves behind what only the end of the machine takes apart: a mount in a mount on a loop device on a file in a mount.
+//! Leaves behind what only the end of the machine takes apart: a mount in a mount on a mapped device on a loop device on a file
+//! in a mount.
 
 use std::process::Command;
 
@@ -13,12 +14,18 @@ pub(super) const FAREWELL: &[&str] = &[
     "the hardware watchdog resets the machine",
     "unmounted /run/stack/disk/memory",
     "unmounted /run/stack/disk",
+    "removed dm-0",
     "unmounted /run/stack",
 ];
 
+/// Who makes mapped devices.
+pub(super) const PACKAGES: &[&str] = &["dmsetup"];
+
 const STACK: &str = "set -e; mkdir /run/stack; mount -t tmpfs tmpfs /run/stack; \
-     dd if=/dev/zero of=/run/stack/image bs=1M count=8 2>/dev/null; mke2fs -F /run/stack/image >/dev/null; \
-     mkdir /run/stack/disk; mount -o loop /run/stack/image /run/stack/disk; \
+     dd if=/dev/zero of=/run/stack/image bs=1M count=8 2>/dev/null; \
+     loop=$(losetup -f); losetup $loop /run/stack/image; \
+     dmsetup create --noudevsync box --table \"0 16384 linear $loop 0\"; mke2fs -F /dev/dm-0 >/dev/null; \
+     mkdir /run/stack/disk; mount /dev/dm-0 /run/stack/disk; \
      mkdir /run/stack/disk/memory; mount -t tmpfs tmpfs /run/stack/disk/memory";
 
 pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
@@ -33,5 +40,8 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
         .args(["sh", "-c", STACK])
         .status()
         .doing("running a script")?;
-    output.check(status.success(), "mounts are stacked on a loop device")
+    output.check(
+        status.success(),
+        "mounts are stacked on a mapped device on a loop device",
+    )
 }

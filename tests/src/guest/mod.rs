@@ -324,6 +324,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "ending",
         holds: "what is stacked is taken apart from the top before the machine powers off, under a watchdog",
         farewell: ending::FAREWELL,
+        packages: ending::PACKAGES,
         run: ending::run,
         ..VM
     },
