@@ -37,7 +37,34 @@ enum What {
     Gone(EntryId),
 }
 
+/// As much of a change as says which entry it is about.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Peek {
+    Put(PeekMembers),
+    Gone(EntryId),
+}
+
+#[derive(Deserialize)]
+struct PeekMembers {
+    id: EntryId,
+}
+
 impl Change {
+    /// Reads changes that were written as JSON, in order, and leaves out those that a later one has overtaken: most
+    /// descriptors that come are gone soon, and nobody asks what they were.
+    pub fn latest<'t>(texts: impl IntoIterator<Item = &'t str>) -> serde_json::Result<Vec<Change>> {
+        let mut latest = BTreeMap::new();
+        for text in texts {
+            let id = match serde_json::from_str(text)? {
+                Peek::Put(members) => members.id,
+                Peek::Gone(id) => id,
+            };
+            latest.insert(id, text);
+        }
+        latest.into_values().map(serde_json::from_str).collect()
+    }
+
     /// The number of the descriptor that came.
     pub fn number(&self) -> Option<i32> {
         match &self.0 {
@@ -110,6 +137,34 @@ mod tests {
             .insert("o", &FdName::new(name).unwrap(), fd, options)
             .unwrap()
             .id()
+    }
+
+    #[test]
+    fn what_was_overtaken_makes_no_difference_and_is_not_read() {
+        let mut store = FdStore::new();
+        store.record_changes();
+        let mut changes = Vec::new();
+        let ids = ["a", "b", "c"].map(|name| insert(&mut store, name));
+        changes.extend(store.take_changes());
+        store.remove(ids[1]);
+        changes.extend(store.take_changes());
+        let again = insert(&mut store, "d");
+        changes.extend(store.take_changes());
+        let mut texts: Vec<String> = changes
+            .iter()
+            .map(|change| serde_json::to_string(change).unwrap())
+            .collect();
+        let read = |texts: &[String]| Change::latest(texts.iter().map(String::as_str));
+        let latest = read(&texts).unwrap();
+        let records = |changes: Vec<Change>| apply(Vec::new(), changes);
+        assert_eq!(latest.len(), 4);
+        assert_eq!(records(latest), records(changes));
+        // Of what has gone nothing but its id is looked at.
+        texts[1] = texts[1].replace("\"owner\"", "\"other\"");
+        assert_eq!(read(&texts).unwrap().len(), 4);
+        texts[4] = texts[4].replace("\"owner\"", "\"other\"");
+        assert!(read(&texts).is_err(), "{again:?} is still there");
+        assert!(read(&["{}".to_owned()]).is_err());
     }
 
     #[test]

@@ -80,15 +80,15 @@ pub(crate) struct Members {
     name: FdName,
     #[serde(flatten)]
     identity: Identity,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     poll: bool,
     #[serde(default)]
     lifetime: Lifetime,
     #[serde(default)]
     entered_usec: u64,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<String, String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_usec: Option<u64>,
     #[serde(flatten)]
     unknown: Map<String, Value>,

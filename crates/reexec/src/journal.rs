@@ -16,6 +16,7 @@
 //! the manager's business.
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{MemfdFlags, fstat, memfd_create};
@@ -115,7 +116,8 @@ impl AsFd for Journal {
 
 /// Adds a record after the last whole one of a journal that another program wrote.
 pub fn append_to(fd: BorrowedFd<'_>, payload: &[u8]) -> Result<(), JournalError> {
-    let whole: usize = read(fd)?
+    let records = read(fd)?;
+    let whole: usize = records
         .iter()
         .map(|record| record.len().saturating_add(PREFIX))
         .sum();
@@ -128,8 +130,24 @@ pub fn append_to(fd: BorrowedFd<'_>, payload: &[u8]) -> Result<(), JournalError>
     Ok(journal.append(payload)?)
 }
 
+/// All whole records of a journal, in order.
+#[derive(Debug)]
+pub struct Records {
+    bytes: Vec<u8>,
+    /// Where the payloads are.
+    places: Vec<Range<usize>>,
+}
+
+impl Records {
+    /// Their payloads.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let payload = |place: &Range<usize>| self.bytes.get(place.clone()).unwrap_or_default();
+        self.places.iter().map(payload)
+    }
+}
+
 /// The payloads of all whole records, in order.
-pub fn read(fd: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, JournalError> {
+pub fn read(fd: BorrowedFd<'_>) -> Result<Records, JournalError> {
     let size = u64::try_from(fstat(fd).map_err(io::Error::from)?.st_size).unwrap_or(0);
     if size > MAX {
         return Err(JournalError::TooLarge(size));
@@ -144,10 +162,12 @@ pub fn read(fd: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, JournalError> {
             Err(error) => return Err(io::Error::from(error).into()),
         }
     }
-    decode(bytes.get(..done).unwrap_or(&[]))
+    bytes.truncate(done);
+    let places = decode(&bytes)?;
+    Ok(Records { bytes, places })
 }
 
-fn decode(bytes: &[u8]) -> Result<Vec<Vec<u8>>, JournalError> {
+fn decode(bytes: &[u8]) -> Result<Vec<Range<usize>>, JournalError> {
     let header = usize::try_from(HEADER).unwrap_or(usize::MAX);
     let (head, mut rest) = bytes.split_at_checked(header).ok_or(JournalError::Magic)?;
     let (magic, version) = head.split_at_checked(MAGIC.len()).ok_or(JournalError::Magic)?;
@@ -158,12 +178,13 @@ fn decode(bytes: &[u8]) -> Result<Vec<Vec<u8>>, JournalError> {
     if version != FORMAT {
         return Err(JournalError::Version(version));
     }
-    let mut records = Vec::new();
+    let mut places = Vec::new();
     while let Some((record, after)) = whole(rest) {
-        records.push(record.to_vec());
+        let end = bytes.len().saturating_sub(after.len());
+        places.push(end.saturating_sub(record.len())..end);
         rest = after;
     }
-    Ok(records)
+    Ok(places)
 }
 
 /// The first record, if all of it is there and as it was written, and what comes after it.
@@ -183,6 +204,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn payloads(journal: &Journal) -> Vec<Vec<u8>> {
+        read(journal.as_fd())
+            .unwrap()
+            .iter()
+            .map(<[u8]>::to_vec)
+            .collect()
+    }
+
+    fn decoded(bytes: &[u8]) -> Result<Vec<Vec<u8>>, JournalError> {
+        Ok(decode(bytes)?
+            .into_iter()
+            .map(|place| bytes[place].to_vec())
+            .collect())
+    }
+
     proptest! {
         #[test]
         fn every_cut_leaves_the_records_before_it(
@@ -195,17 +231,17 @@ mod tests {
                 journal.append(record).unwrap();
                 ends.push(journal.length());
             }
-            prop_assert_eq!(&read(journal.as_fd()).unwrap(), &records);
+            prop_assert_eq!(&payloads(&journal), &records);
             let mut bytes = vec![0; usize::try_from(journal.length()).unwrap()];
             rustix::io::pread(journal.as_fd(), &mut bytes[..], 0).unwrap();
             for cut in usize::try_from(HEADER).unwrap()..=bytes.len() {
                 let whole = ends.iter().filter(|end| **end <= cut as u64).count() - 1;
-                prop_assert_eq!(&decode(&bytes[..cut]).unwrap(), &records[..whole]);
+                prop_assert_eq!(&decoded(&bytes[..cut]).unwrap(), &records[..whole]);
             }
             // One that was spoilt is not taken for what was written.
             let at = usize::from(spoilt.0) % bytes.len();
             bytes[at] ^= spoilt.1;
-            if let Ok(read) = decode(&bytes) {
+            if let Ok(read) = decoded(&bytes) {
                 prop_assert!(records.starts_with(&read));
             }
         }
@@ -220,11 +256,11 @@ mod tests {
                 journal.append(record).unwrap();
             }
             rustix::io::pwrite(journal.as_fd(), &torn, journal.length()).unwrap();
-            let mut expected = read(journal.as_fd()).unwrap();
+            let mut expected = payloads(&journal);
             append_to(journal.as_fd(), b"mark").unwrap();
             expected.push(b"mark".to_vec());
             // What was torn may only have been longer than the mark.
-            prop_assert!(read(journal.as_fd()).unwrap().starts_with(&expected));
+            prop_assert!(payloads(&journal).starts_with(&expected));
         }
 
         #[test]

@@ -9,6 +9,7 @@ mod in_place;
 mod restore;
 mod save;
 
+pub use image::ImageUnit;
 pub use in_place::{Compared, NextUserspace};
 pub use restore::Resume;
 

@@ -10,7 +10,9 @@ pub(crate) use table::Units;
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use softboot_unit::{
     Definition, KindSection, LoadState, Rare, ServiceType, UnitKind, UnitName, UnitSection, Usec,
 };
@@ -25,27 +27,65 @@ use crate::state::ActiveState;
 /// One unit.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Unit {
+    #[serde(deserialize_with = "late")]
     pub(crate) definition: Arc<Definition>,
     /// Partners by relation, sorted by id.
     pub(crate) relations: Relations,
     pub(crate) machine: Machine,
     /// The job slot for start, verify-active, stop, reload and restart.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) job: Option<JobId>,
     /// The job slot for nop.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) nop: Option<JobId>,
     /// The start job whose conditions are being looked at.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) checking: Option<JobId>,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) start_limit: Limiter,
     /// What the continuous rules of semantics 2.9 did with it.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) automatic_limit: Limiter,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) changed_realtime: Usec,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) changed_monotonic: Usec,
+}
+
+/// An image is read by the program that has written it, so sections can wait until somebody asks for them.
+fn late<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Definition>, D::Error> {
+    let text = <&RawValue>::deserialize(deserializer)?;
+    let definition = Definition::read_late(text.get().as_bytes()).map_err(D::Error::custom)?;
+    Ok(Arc::new(definition))
+}
+
+/// An image need not say what is as in a fresh unit, as in most.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// As data `null` while it is as usual.
+mod usual {
+    use super::{Deserialize, Deserializer, Rare, Serialize, Serializer, Service};
+
+    pub(super) fn serialize<S: Serializer>(
+        service: &Rare<Service>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        (!service.is_usual()).then_some(&**service).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rare<Service>, D::Error> {
+        let service = Option::<Service>::deserialize(deserializer)?;
+        Ok(service.map(Rare::from).unwrap_or_default())
+    }
 }
 
 /// What a unit's type keeps.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Machine {
+    #[serde(with = "usual")]
     Service(Rare<Service>),
     Socket(Box<Socket>),
     Mount(Box<Mount>),

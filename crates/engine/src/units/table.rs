@@ -14,6 +14,8 @@ use crate::event::UnitId;
 /// about a unit that is gone meanwhile does no harm; what is written to it is lost.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Units {
+    /// Of an image apart from the rest ([`crate::saved`]).
+    #[serde(skip)]
     list: BTreeMap<UnitId, Unit>,
     /// Looked up only: nothing may depend on its order.
     #[serde(serialize_with = "in_order")]
@@ -230,6 +232,11 @@ impl Units {
         for partner in unit.relations.iter().flat_map(|(_, partners)| partners) {
             self[*partner].relations.remove(id);
         }
+    }
+
+    /// The units of an image, whose names the rest of the table has already.
+    pub(crate) fn put_back(&mut self, units: impl Iterator<Item = (UnitId, Unit)>) {
+        self.list = units.collect();
     }
 
     /// Takes as little room as can be. Nothing else changes.

@@ -4,25 +4,20 @@
 //! definition ends, and, if it is a plan for the next userspace, what it was made from. The places are there so that
 //! several threads can read: nobody is answered meanwhile. A reader that does not know the second line reads the first.
 
-use std::ops::Range;
 use std::os::fd::AsFd;
-use std::thread::{self, ScopedJoinHandle};
+use std::thread;
 
-use rustix::thread::{CpuSet, sched_getaffinity};
 use serde::{Deserialize, Serialize};
 use softboot_unit::Definition;
 
 use super::commit::WRITER;
+use super::shares::{self, places, read_shares};
 use crate::load::Sources;
 
 /// The definitions of a very large manager; what is longer is not ours.
 const DEFINITIONS_MAX: u64 = 1 << 30;
 /// What a definition takes in memory, in bytes, as most are.
 const DECODED: usize = 3 << 10;
-/// Fewer definitions than this are read sooner than a thread is started for them.
-const SHARE: usize = 100;
-/// More threads than this have nothing left to gain.
-const THREADS: usize = 4;
 
 /// The second line.
 #[derive(Serialize, Deserialize)]
@@ -128,7 +123,7 @@ fn lines(bytes: &[u8]) -> (&[u8], Option<Trailer>) {
 
 fn decode(array: &[u8], trailer: Option<&Trailer>, how: How) -> Result<Vec<Definition>, String> {
     let definitions = match trailer.and_then(|trailer| places(array, &trailer.ends)) {
-        Some(places) => decode_shares(array, &places, how),
+        Some(places) => read_shares(array, &places, DECODED, how),
         None => first_value(array),
     };
     definitions.map_err(|error| format!("unit definitions: {error}"))
@@ -139,66 +134,12 @@ fn first_value(array: &[u8]) -> serde_json::Result<Vec<Definition>> {
     Vec::deserialize(&mut serde_json::Deserializer::from_slice(array))
 }
 
-/// Where the definitions are, if that is all there is in the array.
-fn places(array: &[u8], ends: &[usize]) -> Option<Vec<Range<usize>>> {
-    let mut places = Vec::with_capacity(ends.len());
-    let mut before = b'[';
-    let mut at = 0_usize;
-    for end in ends {
-        if *array.get(at)? != before {
-            return None;
-        }
-        let start = at.checked_add(1)?;
-        array.get(start..*end)?;
-        places.push(start..*end);
-        (at, before) = (*end, b',');
-    }
-    let close = if places.is_empty() { b"[]" } else { &b"]"[..] };
-    (array.get(at..)? == close).then_some(places)
-}
-
 /// How one definition is read.
-type How = fn(&[u8]) -> serde_json::Result<Definition>;
+type How = shares::How<Definition>;
 
 /// Wholly, so that what is wrong is an error here.
 fn at_once(text: &[u8]) -> serde_json::Result<Definition> {
     serde_json::from_slice(text)
-}
-
-/// Each thread reads its share; this one is among them.
-fn decode_shares(array: &[u8], places: &[Range<usize>], how: How) -> serde_json::Result<Vec<Definition>> {
-    let processors = sched_getaffinity(None).map_or(1, |set: CpuSet| set.count() as usize);
-    let threads = processors.min(THREADS).min(places.len() / SHARE).max(1);
-    let share = places.len().div_ceil(threads).max(1);
-    let decode = |places: &[Range<usize>]| -> serde_json::Result<Vec<Definition>> {
-        softboot_sys::memory::work_ahead(places.len().saturating_mul(DECODED));
-        let texts = places
-            .iter()
-            .map(|place| array.get(place.clone()).unwrap_or_default());
-        texts.map(how).collect()
-    };
-    let (own, others) = places.split_at(share.min(places.len()));
-    thread::scope(|scope| {
-        let work = |share| {
-            let thread = thread::Builder::new().name("definitions".to_owned());
-            let spawned = thread.spawn_scoped(scope, move || decode(share));
-            // Without a thread it is read here.
-            spawned.map_or_else(|_| Err(share), Ok)
-        };
-        let started: Vec<Result<ScopedJoinHandle<'_, _>, _>> = others.chunks(share).map(work).collect();
-        let mut all = decode(own)?;
-        for share in started {
-            let more = match share {
-                Ok(thread) => thread.join().unwrap_or_else(|_| {
-                    let reason = "the thread that read them panicked";
-                    Err(<serde_json::Error as serde::de::Error>::custom(reason))
-                })?,
-                Err(share) => decode(share)?,
-            };
-            all.extend(more);
-        }
-        Ok(all)
-    })
 }
 
 #[cfg(test)]
@@ -208,6 +149,7 @@ mod tests {
     use softboot_unit::files::MemoryFiles;
     use softboot_unit::{Loader, Specifiers, UnitName};
 
+    use super::super::shares::{SHARE, THREADS};
     use super::*;
 
     fn sealed(text: &[u8]) -> OwnedFd {
@@ -283,7 +225,7 @@ mod tests {
             ends.iter().rev().copied().collect(),
         ] {
             // The second and third as one text are no definition, and what is no definition is refused when it is read.
-            let read = places(array, &wrong).map(|places| decode_shares(array, &places, at_once));
+            let read = places(array, &wrong).map(|places| read_shares(array, &places, DECODED, at_once));
             assert!(read.is_none_or(|read| read.is_err()), "{wrong:?}");
         }
     }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use fdstore::Change;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use softboot_control::api::Cycle;
 use softboot_control::systemd::Marker;
 use softboot_engine::{Action, Event, FdToken, Now, Objective, ProcId, RequestId};
@@ -37,7 +38,7 @@ pub(crate) enum Entry<'a> {
     /// A process of ours.
     Process(ProcId, Option<Cow<'a, Process>>),
     /// A control client, with what it has said and not been told yet.
-    Client(u64, Option<Cow<'a, Client>>),
+    Client(u64, #[serde(borrow)] Option<Kept<'a, Client>>),
     /// Something is being read from it or written to it. Until its state follows nobody knows where the two are.
     Touched(u64),
     /// INVOCATION_ID of a unit that runs.
@@ -59,7 +60,7 @@ pub(crate) enum Entry<'a> {
     /// Bytes ever written to a unit's log.
     Written(UnitName, Option<u64>),
     /// The fd store.
-    Store(Box<Change>),
+    Store(#[serde(borrow)] Kept<'a, Change>),
     /// The next token.
     Token(u64),
     /// The boot was complete at this moment.
@@ -68,6 +69,40 @@ pub(crate) enum Entry<'a> {
     Cycle(Cow<'a, Cycle>),
     /// The child that verifies a handoff, or none.
     Verifier(Option<i32>),
+}
+
+/// What a later entry often overtakes: when it is read it stays a text until somebody asks for it.
+#[derive(Debug)]
+pub(crate) enum Kept<'a, T> {
+    /// To be written.
+    Whole(&'a T),
+    /// As it was written.
+    Text(&'a RawValue),
+}
+
+impl<T: Serialize> Serialize for Kept<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Kept::Whole(whole) => whole.serialize(serializer),
+            Kept::Text(text) => text.serialize(serializer),
+        }
+    }
+}
+
+impl<'de: 'a, 'a, T> Deserialize<'de> for Kept<'a, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Kept<'a, T>, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(Kept::Text)
+    }
+}
+
+impl<'a, T> Kept<'a, T> {
+    /// The text of one that was read.
+    pub(crate) fn text(&self) -> Option<&'a str> {
+        match self {
+            Kept::Whole(_) => None,
+            Kept::Text(text) => Some(text.get()),
+        }
+    }
 }
 
 /// What the rest of a journal is about. Numbers are those of descriptors, which stay open over the crash.

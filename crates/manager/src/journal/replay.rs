@@ -8,10 +8,15 @@ use fdstore::Change;
 use softboot_engine::{Action, Engine, Event, Now, Resume, UnitId};
 use softboot_unit::{Definition, UnitName, Usec};
 
+use softboot_reexec::journal::Records;
+
 use super::image::Image;
 use super::record::{Base, Begin, Entry, Unfinished};
 use crate::client::Client;
-use crate::handoff::{ManagerState, Snapshot, current, decode_definitions, decode_snapshot};
+use crate::handoff::{ManagerState, Snapshot, current, decode_definitions, decode_snapshot, in_shares};
+
+/// What a record takes in memory, in bytes, as most do.
+const RECORD: usize = 512;
 
 /// How much of what the journal says is believed. Each attempt that crashes leaves a mark in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,25 +44,29 @@ pub(super) struct Replayed {
 }
 
 /// A journal, taken apart.
-pub(super) struct Parts {
+pub(super) struct Parts<'t> {
     pub(super) begin: Begin,
     /// Programs that have tried before.
     pub(super) attempts: usize,
     /// Those among them that crashed while they did the steps again.
     pub(super) in_vain: usize,
     pub(super) changes: Vec<Change>,
-    entries: Vec<Entry<'static>>,
+    entries: Vec<Entry<'t>>,
+}
+
+fn entries_of(record: &[u8]) -> serde_json::Result<Vec<Entry<'_>>> {
+    serde_json::from_slice(record)
 }
 
 /// Takes a journal apart. Entries that this program does not know are an error: it wrote them itself.
-pub(super) fn parts(records: &[Vec<u8>]) -> Result<Parts, String> {
-    let mut all = Vec::new();
-    for record in records {
-        let entries: Vec<Entry<'static>> =
-            serde_json::from_slice(record).map_err(|error| format!("a record of the journal: {error}"))?;
-        all.extend(entries);
-    }
-    let mut entries = all.into_iter();
+pub(super) fn parts(records: &Records) -> Result<Parts<'_>, String> {
+    let wrong = |error: serde_json::Error| format!("a record of the journal: {error}");
+    let records: Vec<&[u8]> = records.iter().collect();
+    let all = in_shares(&records, RECORD, |share| {
+        share.iter().map(|record| entries_of(record)).collect()
+    })
+    .map_err(wrong)?;
+    let mut entries = all.into_iter().flatten();
     let Some(Entry::Begin(begin)) = entries.next() else {
         return Err("the journal does not begin with what it is about".to_owned());
     };
@@ -65,7 +74,7 @@ pub(super) fn parts(records: &[Vec<u8>]) -> Result<Parts, String> {
     let (mut attempts, mut replayed) = (0_usize, 0);
     for entry in entries {
         match entry {
-            Entry::Store(change) => changes.push(*change),
+            Entry::Store(change) => changes.extend(change.text()),
             Entry::Resumed => attempts += 1,
             Entry::Replayed => replayed += 1,
             other => rest.push(other),
@@ -75,14 +84,14 @@ pub(super) fn parts(records: &[Vec<u8>]) -> Result<Parts, String> {
         begin: *begin,
         attempts,
         in_vain: attempts.saturating_sub(replayed),
-        changes,
+        changes: Change::latest(changes).map_err(wrong)?,
         entries: rest,
     })
 }
 
 /// Does again what the journal says. `held` gives the descriptors of the base.
 pub(super) fn replay(
-    parts: Parts,
+    parts: Parts<'_>,
     trust: Trust,
     mut held: impl FnMut(i32) -> Result<OwnedFd, String>,
 ) -> Result<Replayed, String> {
@@ -96,6 +105,7 @@ pub(super) fn replay(
         acted: 0,
         moved: false,
         unfinished,
+        clients: BTreeMap::new(),
         touched: BTreeSet::new(),
         last_step: None,
         verifier: None,
@@ -119,7 +129,7 @@ pub(super) fn replay(
         walk.queue.clear();
     }
     let just_in_charge = matches!(begin.base, Base::Snapshot { .. }) && walk.last_step.is_none();
-    Ok(walk.end(just_in_charge))
+    walk.end(just_in_charge)
 }
 
 type Based = (Engine, ManagerState, Unfinished, Option<Vec<Action>>);
@@ -170,7 +180,7 @@ fn chosen(units: &[UnitName], definitions: Vec<Definition>) -> Vec<Definition> {
     units.iter().filter_map(|name| by_name.remove(name)).collect()
 }
 
-struct Walk {
+struct Walk<'t> {
     engine: Engine,
     state: ManagerState,
     queue: VecDeque<Event>,
@@ -180,14 +190,16 @@ struct Walk {
     /// Something has been done since the journal began.
     moved: bool,
     unfinished: Unfinished,
+    /// The last that was written of each client since the journal began, and that one is gone.
+    clients: BTreeMap<u64, Option<&'t str>>,
     touched: BTreeSet<u64>,
     last_step: Option<Now>,
     verifier: Option<i32>,
     steps: usize,
 }
 
-impl Walk {
-    fn entry(&mut self, entry: Entry<'static>, skip_step: bool) {
+impl<'t> Walk<'t> {
+    fn entry(&mut self, entry: Entry<'t>, skip_step: bool) {
         let state = &mut self.state;
         match entry {
             Entry::Fed(event) => self.queue.push_back(event.into_owned()),
@@ -204,7 +216,7 @@ impl Walk {
             Entry::Process(id, process) => state.processes.set(id, process.map(Cow::into_owned)),
             Entry::Client(id, client) => {
                 self.touched.remove(&id);
-                state.clients.by_id.set(id, client.map(Cow::into_owned));
+                self.clients.insert(id, client.and_then(|client| client.text()));
             }
             Entry::Touched(id) => {
                 self.touched.insert(id);
@@ -261,13 +273,18 @@ impl Walk {
         }
     }
 
-    fn end(mut self, just_in_charge: bool) -> Replayed {
+    fn end(mut self, just_in_charge: bool) -> Result<Replayed, String> {
+        for (id, client) in std::mem::take(&mut self.clients) {
+            let client = client.map(serde_json::from_str).transpose();
+            let client = client.map_err(|error| format!("a client in the journal: {error}"))?;
+            self.state.clients.by_id.set(id, client);
+        }
         let attempts = if self.moved { 0 } else { self.unfinished.attempts };
         let lost_clients = std::mem::take(&mut self.touched)
             .into_iter()
             .filter_map(|id| Some((id, self.state.clients.by_id.remove(&id)?)))
             .collect();
-        Replayed {
+        Ok(Replayed {
             engine: self.engine,
             state: self.state,
             unfinished: Unfinished {
@@ -281,7 +298,7 @@ impl Walk {
             verifier: self.verifier,
             steps: self.steps,
             just_in_charge,
-        }
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use fdstore::notify::Receiver;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use softboot_control::api::ApiError;
 use softboot_engine::{Action, Event, Now, ProcId, Spawn};
-use softboot_reexec::journal;
+use softboot_reexec::journal::{self, Records};
 use softboot_sys::crash;
 use softboot_sys::signals::SignalFd;
 use softboot_unit::{UnitName, Usec};
@@ -77,7 +77,8 @@ pub(crate) fn resume(
     mut stopwatch: Stopwatch,
 ) -> Result<Manager, Lost> {
     stopwatch.lap("starting");
-    let mut parts = read(&again.log, why).map_err(Lost::everything)?;
+    let records = journal::read(again.log.as_fd()).map_err(|error| Lost::everything(error.to_string()))?;
+    let mut parts = read(&records, &again.log, why).map_err(Lost::everything)?;
     // The numbers in the journal stay open until there is a new one, in case of another crash.
     let (manifest, number) = duplicate(&mut inherited, parts.begin.manifest).map_err(Lost::everything)?;
     let held: BTreeMap<i32, OwnedFd> = parts
@@ -181,9 +182,8 @@ pub(crate) fn resume(
 }
 
 /// Takes the journal apart, and marks it before anything that may crash again.
-fn read(log: &OwnedFd, why: &str) -> Result<Parts, String> {
-    let records = journal::read(log.as_fd()).map_err(|error| error.to_string())?;
-    let mut parts = parts(&records)?;
+fn read<'t>(records: &'t Records, log: &OwnedFd, why: &str) -> Result<Parts<'t>, String> {
+    let mut parts = parts(records)?;
     if parts.in_vain > 0 && was_sent(why) {
         // Somebody sent the signal to the program before this one; that is nothing against the journal.
         mark(log, &Entry::Replayed)?;
@@ -199,7 +199,7 @@ fn was_sent(why: &str) -> bool {
     sender.is_some_and(|sender| sender != "1")
 }
 
-fn trust(parts: &Parts) -> Result<Trust, String> {
+fn trust(parts: &Parts<'_>) -> Result<Trust, String> {
     if parts.attempts >= ATTEMPTS {
         return Err(format!("{ATTEMPTS} programs before this one have tried in vain"));
     }

@@ -14,7 +14,7 @@ use softboot_sys::crash;
 use softboot_unit::{UnitName, Usec};
 use tracing::error;
 
-use super::record::{Base, Begin, Entry, Unfinished};
+use super::record::{Base, Begin, Entry, Kept, Unfinished};
 use crate::handoff::command_line;
 use crate::run::Manager;
 
@@ -290,7 +290,7 @@ impl Manager {
             if let Some(number) = change.number() {
                 crash::note_number(number);
             }
-            put(line, &Entry::Store(Box::new(change)))?;
+            put(line, &Entry::Store(Kept::Whole(&change)))?;
         }
         let mut all = Ok(());
         let mut add = |entry: Entry<'_>| {
@@ -305,7 +305,7 @@ impl Manager {
             // Its state comes when the turn is over.
             Some(_) if touched.contains(id) => {}
             Some(client) if client.buffered() > CLIENT_MAX => add(Entry::Touched(*id)),
-            client => add(Entry::Client(*id, client.map(Cow::Borrowed))),
+            client => add(Entry::Client(*id, client.map(Kept::Whole))),
         });
         let transients = &mut self.clients.transients.0;
         transients.take_changed(|name, request| add(Entry::Transient(name.clone(), request.copied())));

@@ -175,16 +175,12 @@ fn name(unit: &Value) -> &str {
 
 /// The records of units in a snapshot's payload or an image.
 fn units_of(state: &Value) -> Vec<&Value> {
-    let units = state.get("engine").and_then(|engine| engine.get("units"));
-    match units {
-        Some(Value::Array(units)) => units.iter().collect(),
-        Some(Value::Object(table)) => match table.get("list") {
-            Some(Value::Object(list)) => list.values().collect(),
-            Some(Value::Array(list)) => list.iter().collect(),
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
+    // An image has each with its id, beside the rest of the engine.
+    if let Some(Value::Array(units)) = state.get("units") {
+        return units.iter().filter_map(|unit| unit.get(1)).collect();
     }
+    let units = state.get("engine").and_then(|engine| engine.get("units"));
+    units.and_then(Value::as_array).into_iter().flatten().collect()
 }
 
 /// Every record of a unit in a file's value: of its state, and its definition.
