@@ -134,7 +134,7 @@ impl Work {
 }
 
 /// All is answered meanwhile, and that comes first: a process, or the calling thread, gets what the others leave.
-fn give_way(process: Option<Pid>) {
+pub(crate) fn give_way(process: Option<Pid>) {
     // It is no harm if it does not.
     let _ = setpriority_process(process, NICE);
 }
@@ -220,6 +220,7 @@ impl Manager {
     /// There is a child that verifies a handoff.
     pub(super) fn verifier_started(&mut self, pid: i32) {
         self.journal_verifier(Some(pid));
+        self.look_for_kernel_threads();
         if self.objective.is_none() {
             give_way(Pid::from_raw(pid));
         }

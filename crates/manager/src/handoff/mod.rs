@@ -30,6 +30,7 @@ mod turn_over;
 mod verify_child;
 mod verifying;
 
+pub(crate) use ahead::give_way;
 pub(crate) use commit::command_line;
 pub(crate) use definitions::decode_definitions;
 pub(crate) use resume::{Fallback, current, decode_snapshot, resume, take};

@@ -25,6 +25,7 @@ use crate::client::Clients;
 use crate::devices::Devices;
 use crate::mounts::Mounts;
 use crate::process::{PidFiles, Processes};
+use crate::shutdown::KernelThreads;
 use crate::socket::with_mode;
 use crate::tracked::Tracked;
 use crate::unit_log::UnitLogs;
@@ -337,6 +338,7 @@ impl Manager {
             poll_limits: BTreeMap::new(),
             objective: None,
             final_kill: None,
+            kernel_threads: KernelThreads::default(),
             machine_end: None,
             definitions_since: BTreeSet::new(),
             carried: None,

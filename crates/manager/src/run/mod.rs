@@ -32,7 +32,7 @@ use crate::handoff::{Handoff, Stopwatch};
 use crate::journal::Recorder;
 use crate::mounts::Mounts;
 use crate::process::{PidFiles, Processes};
-use crate::shutdown::{FinalKill, MachineEnd};
+use crate::shutdown::{FinalKill, KernelThreads, MachineEnd};
 use crate::tracked::Tracked;
 use crate::unit_log::UnitLogs;
 
@@ -106,6 +106,8 @@ pub(crate) struct Manager {
     pub(crate) objective: Option<Objective>,
     /// The final kill, while it is under way.
     pub(crate) final_kill: Option<FinalKill>,
+    /// Nobody has to be asked about these again in the end that is coming.
+    pub(crate) kernel_threads: KernelThreads,
     /// The end of the machine, while everything is taken apart.
     pub(crate) machine_end: Option<MachineEnd>,
     /// Units whose definitions were read since all of them were written for a handoff.

@@ -5,7 +5,6 @@
 //! The end of each process is learnt from cgroup.events and pidfds, never by waiting for a time.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,7 @@ use softboot_engine::{Event, UnitId};
 use softboot_unit::Usec;
 use tracing::{error, info};
 
+use super::KernelThreads;
 use super::settings;
 use super::survivors::Marked;
 use crate::cgroup;
@@ -49,30 +49,37 @@ impl FinalKill {
     }
 
     /// The processes that have to go, with their group.
-    fn victims(&self, root: &Path) -> Vec<(PathBuf, i32)> {
+    fn victims(&self, root: &Path, kernel_threads: &KernelThreads) -> Vec<(PathBuf, i32)> {
         let own = rustix::process::getpid().as_raw_nonzero().get();
         cgroup::subtree(root)
             .into_iter()
             .filter(|group| !self.spares(group))
             .flat_map(|group| {
-                cgroup::processes(&group)
-                    .into_iter()
-                    .map(move |pid| (group.clone(), pid))
+                let processes = kernel_threads.others(&group, root);
+                processes.into_iter().map(move |pid| (group.clone(), pid))
             })
-            .filter(|(_, pid)| !self.named.contains_key(pid))
-            .filter(|(group, pid)| *pid != own && !(group == root && is_kernel_thread(*pid)))
+            .filter(|(_, pid)| *pid != own && !self.named.contains_key(pid))
             .collect()
     }
 }
 
 impl Manager {
+    /// A handoff is being verified: what its end will have to know is found out while all is answered.
+    pub(crate) fn look_for_kernel_threads(&mut self) {
+        self.kernel_threads = KernelThreads::look(self.cgroups.root().to_owned());
+    }
+
     /// Sends SIGTERM to everyone but the spared units.
     pub(crate) fn begin_final_kill(&mut self, spare: &[UnitId]) {
         if self.engine.is_soft_rebooting() {
             self.mark(Kind::SoftReboot, Mark::Ending);
             self.look_ahead();
         }
-        let marked = Marked::look(self.cgroups.root(), self.engine.is_soft_rebooting());
+        let marked = Marked::look(
+            self.cgroups.root(),
+            self.engine.is_soft_rebooting(),
+            &self.kernel_threads,
+        );
         let by_setting = |unit: &&UnitId| {
             let definition = self.engine.definition(**unit);
             definition.is_some_and(|definition| definition.unit.survive_final_kill_signal)
@@ -103,7 +110,7 @@ impl Manager {
             return;
         };
         let root = self.cgroups.root().to_owned();
-        for (group, pid) in kill.victims(&root) {
+        for (group, pid) in kill.victims(&root, &self.kernel_threads) {
             let Some(pidfd) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
             else {
                 continue;
@@ -136,7 +143,7 @@ impl Manager {
     /// Done when nobody is left.
     pub(crate) fn final_kill_progress(&mut self) {
         let Some(kill) = &self.final_kill else { return };
-        let left = kill.victims(self.cgroups.root());
+        let left = kill.victims(self.cgroups.root(), &self.kernel_threads);
         if !left.is_empty() && !kill.give_up {
             return;
         }
@@ -161,7 +168,7 @@ impl Manager {
         }
         kill.killed = true;
         let root = self.cgroups.root().to_owned();
-        let left = kill.victims(&root);
+        let left = kill.victims(&root, &self.kernel_threads);
         info!("{} process(es) ignored SIGTERM and are killed", left.len());
         let mut groups: Vec<&Path> = left.iter().map(|(group, _)| group.as_path()).collect();
         groups.dedup();
@@ -177,18 +184,6 @@ impl Manager {
         self.timers
             .set(Alarm::FinalKillGrace, clock::monotonic().plus(LAST_GRACE));
     }
-}
-
-/// PF_KTHREAD in the flags of /proc/PID/stat (proc_pid_stat(5), field 9).
-fn is_kernel_thread(pid: i32) -> bool {
-    const PF_KTHREAD: u64 = 0x0020_0000;
-    let Ok(text) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
-        return false;
-    };
-    let flags = text
-        .rsplit_once(") ")
-        .and_then(|(_, rest)| rest.split_whitespace().nth(6)?.parse::<u64>().ok());
-    flags.is_some_and(|flags| flags & PF_KTHREAD != 0)
 }
 
 #[cfg(test)]
@@ -208,12 +203,5 @@ mod tests {
         assert!(kill.spares(Path::new("/c/system.slice/a.service/deep/er")));
         assert!(!kill.spares(Path::new("/c/system.slice/a.services")));
         assert!(!kill.spares(Path::new("/c/system.slice")));
-    }
-
-    #[test]
-    fn this_process_is_no_kernel_thread() {
-        assert!(!is_kernel_thread(
-            rustix::process::getpid().as_raw_nonzero().get()
-        ));
     }
 }

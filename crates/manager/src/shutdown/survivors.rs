@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use softboot_engine::{Event, UnitId};
 
+use super::KernelThreads;
 use crate::cgroup;
 use crate::run::Manager;
 
@@ -29,7 +30,7 @@ pub(super) struct Marked {
 
 impl Marked {
     /// Looks at everything below `root`; at marks only if they count.
-    pub(super) fn look(root: &Path, marks: bool) -> Marked {
+    pub(super) fn look(root: &Path, marks: bool, kernel_threads: &KernelThreads) -> Marked {
         let mut found = Marked::default();
         for group in cgroup::subtree(root) {
             if found.is_spared(&group) {
@@ -39,9 +40,8 @@ impl Marked {
                 found.groups.push(group);
                 continue;
             }
-            let named = cgroup::processes(&group)
-                .into_iter()
-                .filter(|pid| is_of_storage(*pid));
+            let processes = kernel_threads.others(&group, root);
+            let named = processes.into_iter().filter(|pid| is_of_storage(*pid));
             found.processes.extend(named.map(|pid| (pid, group.clone())));
         }
         found
@@ -61,7 +61,7 @@ impl Manager {
 
     /// Units whose main process is in a marked group, or says itself that it survives.
     pub(crate) fn marked_survivors(&self) -> Vec<UnitId> {
-        let marked = Marked::look(self.cgroups.root(), true);
+        let marked = Marked::look(self.cgroups.root(), true, &self.kernel_threads);
         let mains = self.engine.processes().into_iter().filter(|(_, _, main)| *main);
         mains
             .filter(|(process, _, _)| {
