@@ -114,8 +114,9 @@ impl Engine {
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Action> {
         self.now = now;
         self.collect_garbage();
-        // What was deferred waits for the boot's request, as it does after an exec.
-        let settles = !matches!(event, Event::NextUserspace(_));
+        // What was deferred waits for the boot's request, as it does after an exec, and so does who is found waiting.
+        let waits = matches!(event, Event::SocketReadable { .. }) && self.is_between_userspaces();
+        let settles = !waits && !matches!(event, Event::NextUserspace(_));
         self.handle(event);
         if settles {
             self.settle();
@@ -194,6 +195,11 @@ impl Engine {
             Event::SafeMode(on) => self.safe_mode = on,
             Event::Signal(signal) => self.signal(signal),
         }
+    }
+
+    /// The old userspace is over, and nobody has asked for the next one's boot yet.
+    pub(crate) fn is_between_userspaces(&self) -> bool {
+        self.soft_reboots > 0 && !self.boot_requested && self.ending.is_none()
     }
 
     /// Works until nothing more follows.

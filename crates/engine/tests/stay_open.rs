@@ -116,6 +116,35 @@ fn it_is_not_closed_and_what_its_file_asks_for_is() {
 }
 
 #[test]
+fn what_a_client_waits_for_is_started_before_all_else() {
+    let waits = |socket: Option<&str>| {
+        let mut world = booted();
+        stay(&mut world, &ALL);
+        soft_reboot(&mut world);
+        world.soft_reboot(units());
+        if let Some(socket) = socket {
+            world.connect(socket);
+            // A job for it would be cancelled by that of the boot.
+            assert_eq!(world.sub(socket), "deferred");
+            world.reexec();
+            assert_eq!(world.sub(socket), "deferred");
+        }
+        world.starts.clear();
+        world.request(JobKind::Start, "default.target", JobMode::Isolate);
+        world
+    };
+    let world = waits(None);
+    assert_eq!(world.starts, ["web.service"]);
+    let world = waits(Some("idle.socket"));
+    assert_eq!(world.starts, ["idle.service", "web.service"]);
+    assert_eq!(world.sub("idle.socket"), "running");
+    assert_eq!(world.active("default.target"), ActiveState::Active);
+    let world = waits(Some("web.socket"));
+    assert_eq!(world.starts, ["web.service"]);
+    assert_eq!(world.sub("web.socket"), "running");
+}
+
+#[test]
 fn what_nobody_names_is_closed() {
     let mut world = booted();
     soft_reboot(&mut world);

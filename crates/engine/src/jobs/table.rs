@@ -34,6 +34,9 @@ pub(crate) struct JobTable {
     list: BTreeMap<JobId, Job>,
     last: u32,
     runnable: BTreeSet<JobId>,
+    /// Those for which a client waits already: their turn comes before all others'.
+    #[serde(default)]
+    urgent: BTreeSet<JobId>,
     /// Who is to be queued when a job ends.
     blocked_on: BTreeMap<JobId, Vec<JobId>>,
 }
@@ -91,8 +94,21 @@ impl JobTable {
     pub(crate) fn remove(&mut self, id: JobId) -> Option<Job> {
         let job = self.list.remove(&id)?;
         self.runnable.remove(&id);
+        self.urgent.remove(&id);
         self.wake(id);
         Some(job)
+    }
+
+    /// A client waits for what this job starts.
+    pub(crate) fn hurry(&mut self, id: JobId) {
+        if self.list.contains_key(&id) {
+            self.urgent.insert(id);
+        }
+    }
+
+    /// Whether a client waits for what it starts.
+    pub(crate) fn is_urgent(&self, id: JobId) -> bool {
+        self.urgent.contains(&id)
     }
 
     /// Those that waited for `id` are looked at again.
@@ -125,7 +141,11 @@ impl JobTable {
     }
 
     pub(crate) fn next_runnable(&mut self) -> Option<JobId> {
-        self.runnable.pop_first()
+        let urgent = self.urgent.intersection(&self.runnable).next().copied();
+        match urgent {
+            Some(id) => self.runnable.take(&id),
+            None => self.runnable.pop_first(),
+        }
     }
 
     /// Nobody waits for this request any more; its job goes on.

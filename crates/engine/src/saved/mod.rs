@@ -115,4 +115,6 @@ struct SavedJob {
     begin: Usec,
     #[serde(default)]
     deadline: Option<Usec>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    urgent: bool,
 }

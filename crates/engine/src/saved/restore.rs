@@ -198,6 +198,9 @@ impl Engine {
             cursor: 0,
         };
         self.jobs.insert(saved.id, job);
+        if saved.urgent {
+            self.jobs.hurry(saved.id);
+        }
         if !saved.running {
             self.jobs.queue(saved.id);
         }

@@ -61,6 +61,7 @@ impl Engine {
             requests: job.requests.clone(),
             begin: job.begin,
             deadline: job.deadline,
+            urgent: self.jobs.is_urgent(id),
         }
     }
 }

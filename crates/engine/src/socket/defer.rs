@@ -34,6 +34,14 @@ impl Engine {
         self.set_socket_state(unit, SocketState::Deferred);
     }
 
+    /// A client was waiting when this userspace began. A job for its service would be cancelled by the boot's, which
+    /// isolates; it is queued right after that, in the same step.
+    pub(super) fn wait_for_boot(&mut self, unit: UnitId) {
+        self.deferred.insert(unit);
+        self.act(Action::PollSockets { unit, on: false });
+        self.set_socket_state(unit, SocketState::Deferred);
+    }
+
     /// Some unit stopped, or the last job is done.
     pub(crate) fn retry_is_due(&mut self) -> bool {
         if self.retry == RetryFlag::No || self.ending.is_some() {

@@ -40,6 +40,10 @@ impl Engine {
         if !self.trigger_allowed(unit) {
             return;
         }
+        if self.is_between_userspaces() {
+            self.wait_for_boot(unit);
+            return;
+        }
         self.enter_running_socket(unit);
     }
 
@@ -95,7 +99,11 @@ impl Engine {
             JobMode::Lenient
         };
         match self.enqueue(JobKind::Start, service, mode, None) {
-            Ok(_) => self.socket_runs(unit),
+            Ok(job) => {
+                // Beside a boot others have their turn after it: nobody waits for them yet.
+                self.jobs.hurry(job);
+                self.socket_runs(unit);
+            }
             Err(RequestError::TransactionIsDestructive(reason)) if self.may_defer(defer) => {
                 self.enter_deferred(unit, &reason);
             }

@@ -346,6 +346,7 @@ pub(crate) fn resume(
     if kind == Kind::SoftReboot {
         info!("soft-reboot {} done", manager.engine.soft_reboots());
         setup::stage_os_release();
+        manager.find_waiting_clients();
         manager.request_boot();
     }
     match fell_back {

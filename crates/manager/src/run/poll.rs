@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 
@@ -112,8 +113,17 @@ impl Poll {
 
     /// Waits until something is ready. What is ready comes in the order of its turn.
     pub(crate) fn wait(&mut self) -> Result<Vec<(Source, EventFlags)>, Errno> {
+        self.ready_within(None)
+    }
+
+    /// What is ready now, at most as much as one wake-up takes. It is still ready when [`Poll::wait`] is called.
+    pub(crate) fn ready(&mut self) -> Result<Vec<(Source, EventFlags)>, Errno> {
+        self.ready_within(Some(&Timespec::default()))
+    }
+
+    fn ready_within(&mut self, time: Option<&Timespec>) -> Result<Vec<(Source, EventFlags)>, Errno> {
         self.buffer.clear();
-        match epoll::wait(&self.epoll, spare_capacity(&mut self.buffer), None) {
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.buffer), time) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error),
         }

@@ -143,6 +143,20 @@ impl Manager {
         }
     }
 
+    /// A new userspace is about to boot: sockets that stayed open may have clients waiting, and what those wait for is
+    /// started first. Connections of Accept=yes sockets wait until the boot is under way, as instances are units of it.
+    pub(crate) fn find_waiting_clients(&mut self) {
+        // What cannot be known now comes with the next turn.
+        for (source, flags) in self.poll.ready().unwrap_or_default() {
+            if let Source::Port(unit, entry) = source
+                && self.poll.is_watched(source)
+                && self.socket_section(unit).is_some_and(|section| !section.accept)
+            {
+                self.port_ready(unit, entry, flags);
+            }
+        }
+    }
+
     /// A port is readable or broken.
     pub(crate) fn port_ready(&mut self, unit: UnitId, id: EntryId, flags: EventFlags) {
         if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
