@@ -61,6 +61,8 @@ pub struct Console {
     ours: bool,
     /// Whether the kernel has said its version: proof that a guest runs.
     kernel_spoke: bool,
+    /// What was kept when another kernel said its version.
+    before: Option<Vec<String>>,
 }
 
 impl Console {
@@ -103,6 +105,12 @@ impl Console {
         self.kernel_spoke
     }
 
+    /// The last lines of a kernel that another one followed, by kexec: the machine itself never starts twice.
+    #[must_use]
+    pub fn before(&self) -> Option<&[String]> {
+        self.before.as_deref()
+    }
+
     /// What ended the guest, if anything has.
     #[must_use]
     pub fn trouble(&self) -> Option<Trouble> {
@@ -117,6 +125,9 @@ impl Console {
     fn scan(&mut self, line: &str) {
         let text = message(line);
         if text.starts_with("Linux version ") {
+            if self.kernel_spoke {
+                self.before = Some(self.lines.drain(..).collect());
+            }
             self.kernel_spoke = true;
         }
         if text.starts_with("sysrq: Trigger a crash") || text.contains("loading out-of-tree module") {
@@ -274,5 +285,22 @@ mod tests {
     fn the_kernels_first_line_is_proof_of_a_running_guest() {
         assert!(read("[    0.000000] Linux version 6.1.0\n").kernel_spoke());
         assert!(!read("SeaBIOS (version 1.16)\n").kernel_spoke());
+    }
+
+    #[test]
+    fn the_last_words_of_a_kernel_are_kept_when_another_one_begins() {
+        let first = "[    0.000000] Linux version 6.1.0\n[    9.1] kexec_core: Starting new kernel\n";
+        assert_eq!(read(first).before(), None);
+        let both = read(&format!("{first}[    0.000000] Linux version 6.1.0\nmore\n"));
+        let before = both.before().unwrap_or_default();
+        assert!(
+            before.last().unwrap().ends_with("Starting new kernel"),
+            "{before:?}"
+        );
+        assert!(
+            both.tail()
+                .iter()
+                .all(|line| !line.contains("Starting new kernel"))
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use softboot_qemu::channel::message::ExitStatus;
 use softboot_qemu::error::{VmError, with_repeat};
 use softboot_qemu::machine::Machine;
-use softboot_qemu::run::Vm;
+use softboot_qemu::run::{CommandSpec, Hello, Vm};
 
 use crate::container::{self, Plan};
 use crate::error::{Context, Error};
@@ -196,19 +196,24 @@ fn describe(verdict: &Verdict) -> String {
 
 fn in_vm(scenario: &Scenario, selection: &Selection<'_>, machine: &Machine) -> Result<(u8, String), VmError> {
     let vm = Vm::boot(machine)?;
-    vm.wait_ready(BOOT_LIMIT)?;
+    let first = vm.wait_ready(BOOT_LIMIT)?;
     let arguments = selection.arguments(scenario, scenario.vm_rounds);
     let mut command = vec!["/usr/bin/softboot-scenario"];
     command.extend(arguments.iter().map(String::as_str));
-    let ran = vm.run(&command, selection.limit())?;
-    let output = format!("{}{}", ran.stdout_text(), ran.stderr_text());
-    let code = ExitStatus::code(ran.status);
+    let (mut code, mut output) = run_once(&vm, &command, selection)?;
+    if let (0, Some(script)) = (code, scenario.kexec) {
+        output.push_str(&go_on(&vm, &first, script)?);
+        let (second, more) = run_once(&vm, &command, selection)?;
+        code = second;
+        output.push_str(&more);
+    }
     if code != 0 {
         let console = vm.console_tail().0.join("\n");
         return Ok((code, format!("{output}--- console ---\n{console}")));
     }
+    let before = vm.console_before().map(|lines| lines.0);
     vm.shutdown()?;
-    let console = vm.console_tail().0;
+    let console = before.unwrap_or_else(|| vm.console_tail().0);
     Ok(match missing(&console, scenario.farewell) {
         None => (0, output),
         Some(line) => (
@@ -219,6 +224,43 @@ fn in_vm(scenario: &Scenario, selection: &Selection<'_>, machine: &Machine) -> R
             ),
         ),
     })
+}
+
+fn run_once(vm: &Vm, command: &[&str], selection: &Selection<'_>) -> Result<(u8, String), VmError> {
+    let ran = vm.run(command, selection.limit())?;
+    let output = format!("{}{}", ran.stdout_text(), ran.stderr_text());
+    Ok((ExitStatus::code(ran.status), output))
+}
+
+/// Runs the script that goes into another kernel, and waits until that has booted.
+fn go_on(vm: &Vm, first: &Hello, script: &str) -> Result<String, VmError> {
+    let argv = ["/bin/busybox", "sh", "-c", script].map(str::to_owned).to_vec();
+    let going = vm.start(&CommandSpec {
+        argv,
+        ..CommandSpec::default()
+    });
+    match going.finish(BOOT_LIMIT) {
+        Ok(ran) if !ran.status.is_success() => {
+            let reason = format!("`{script}`: {}", ran.stderr_text().trim());
+            return Err(VmError::Refused {
+                reason,
+                code: ran.status.code(),
+            });
+        }
+        // The agent may have ended before it could say how that ended.
+        Ok(_) | Err(VmError::Agent(_)) => {}
+        Err(error) => return Err(error),
+    }
+    vm.wait_ready_count(2, BOOT_LIMIT)?;
+    let second = vm.wait_agent(BOOT_LIMIT)?;
+    if second.boot_id == first.boot_id {
+        let reason = "all of userspace booted again, and under the same kernel".to_owned();
+        return Err(VmError::Refused { reason, code: 1 });
+    }
+    Ok(format!(
+        "ok:   boot {} was left for boot {}\n",
+        first.boot_id, second.boot_id
+    ))
 }
 
 /// The first of these that is not in a line after the line of the one before.

@@ -54,6 +54,16 @@ pub(crate) enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A kernel cannot be loaded for kexec.
+    #[error("cannot load the kernel {}: {reason}\nWhat was loaded before stays loaded, and nothing stops.", path.display())]
+    Load {
+        /// Its file.
+        path: PathBuf,
+        /// What the error means here, and what helps.
+        reason: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// Nothing was edited.
     #[error("{0}; nothing was changed")]
     Editor(String),

@@ -35,13 +35,18 @@ pub(crate) fn code_of(error: &Error) -> u8 {
         {
             REFUSED
         }
-        Error::Kernel { source } if source.kind() == std::io::ErrorKind::PermissionDenied => REFUSED,
+        Error::Kernel { source } | Error::Load { source, .. }
+            if source.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            REFUSED
+        }
         Error::Install(InstallError::NotFound(_)) => NO_SUCH_UNIT,
         Error::Unreachable { .. }
         | Error::Connection(_)
         | Error::Output(_)
         | Error::Editor(_)
         | Error::Kernel { .. }
+        | Error::Load { .. }
         | Error::File { .. }
         | Error::Unreadable { .. }
         | Error::Install(_) => FAILURE,

@@ -183,8 +183,15 @@ Examples:
 
 pub(crate) const KEXEC: &str = "\
 Examples:
-  kexec -l /boot/vmlinuz --initrd=/boot/initrd.img --reuse-cmdline
-  softctl kexec                    refused when no kernel is loaded";
+  softctl kexec --kernel /boot/vmlinuz --initrd /boot/initrd.img --reuse-cmdline
+  softctl kexec --kernel /boot/vmlinuz --initrd /boot/initrd.img --cmdline 'root=/dev/vda1 quiet'
+  softctl kexec --kernel /boot/vmlinuz --reuse-cmdline --load-only    look at it first, go later
+  softctl kexec                    into a kernel that is loaded; refused when there is none
+  softctl kexec --force            when a unit does not stop
+
+Units are stopped and file systems unmounted as for a reboot; only the firmware and the boot loader
+are left out. The files are read before anything stops: they need not be there afterwards.
+/sys/kernel/kexec_loaded is 1 when a kernel is loaded. Loading needs root.";
 
 pub(crate) const HALT: &str = "\
 Examples:

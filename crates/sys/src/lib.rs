@@ -8,6 +8,7 @@
 //! | [`fault`] | breaking a program on purpose, for tests of [`crash`] | a wild write is unsafe |
 //! | [`inherited`] | owning the descriptors a program was started with | making an owner from a number is unsafe |
 //! | [`kcmp`] | are two descriptors one open file description | no wrapper |
+//! | [`kexec`] | loading the kernel that reboot(2) starts | no wrapper |
 //! | [`memory`] | giving free memory back to the kernel | the allocator's own call |
 //! | [`pidfd`] | the 64-bit id of a pidfd | a rule about a file system, not a call |
 //! | [`recv`] | recvmsg with SCM_RIGHTS, SCM_CREDENTIALS and SCM_PIDFD | SCM_PIDFD is missing |
@@ -29,6 +30,7 @@ pub mod fault;
 pub mod ffi;
 pub mod inherited;
 pub mod kcmp;
+pub mod kexec;
 pub mod loop_device;
 pub mod memory;
 pub mod mqueue;

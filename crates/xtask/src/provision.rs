@@ -16,6 +16,8 @@ use std::time::UNIX_EPOCH;
 
 /// Where scenarios in the virtual machine find it.
 const FAULTY: &str = softboot_tests::guest::FAULTY_IN_VM;
+const NEXT_KERNEL: &str = softboot_tests::guest::NEXT_KERNEL;
+const NEXT_INITRD: &str = softboot_tests::guest::NEXT_INITRD;
 const QEMU: &str = "qemu-system-x86_64";
 
 /// QEMU, installed if it is missing and this is root; else the command to type.
@@ -101,6 +103,8 @@ pub(crate) struct Demo<'a> {
     inputs: demo::Inputs,
     /// softbootd with places at which a test makes it crash, for scenarios that need it.
     faulty: Option<PathBuf>,
+    /// A kernel and an initrd, for a scenario that goes into them.
+    next: Option<(PathBuf, PathBuf)>,
 }
 
 impl<'a> Demo<'a> {
@@ -141,6 +145,7 @@ impl<'a> Demo<'a> {
             places,
             inputs,
             faulty: None,
+            next: None,
         })
     }
 
@@ -150,11 +155,21 @@ impl<'a> Demo<'a> {
         self
     }
 
+    /// The same with this kernel at [`NEXT_KERNEL`] and this archive at [`NEXT_INITRD`].
+    pub(crate) fn with_next(mut self, kernel: PathBuf, initrd: PathBuf) -> Self {
+        self.next = Some((kernel, initrd));
+        self
+    }
+
     /// The image, for listing.
     pub(crate) fn image(&self) -> Result<Image, Failure> {
         let built = demo::build(&self.inputs).and_then(|mut image| {
             if let Some(program) = &self.faulty {
                 image.add_file(FAULTY, 0o755, program.as_path(), "a program for tests")?;
+            }
+            if let Some((kernel, initrd)) = &self.next {
+                image.add_file(NEXT_KERNEL, 0o644, kernel.as_path(), "a kernel to go into")?;
+                image.add_file(NEXT_INITRD, 0o644, initrd.as_path(), "its initrd")?;
             }
             Ok(image)
         });
@@ -182,6 +197,7 @@ impl<'a> Demo<'a> {
         // One for each selection of packages, so that two in turns are not built in turns.
         let mut selection: String = self.inputs.whole.iter().map(|name| format!("+{name}")).collect();
         selection.push_str(if self.faulty.is_some() { "+faulty" } else { "" });
+        selection.push_str(if self.next.is_some() { "+next" } else { "" });
         let path = self.places.vm(&format!("initrd{selection}-{compression}.img"));
         let stamp_path = path.with_extension("stamp");
         let stamp = self.stamp();
@@ -205,6 +221,10 @@ impl<'a> Demo<'a> {
         }
         if let Some(program) = &self.faulty {
             stamp_tree(program, &mut stamp);
+        }
+        if let Some((kernel, initrd)) = &self.next {
+            stamp_tree(kernel, &mut stamp);
+            stamp_tree(initrd, &mut stamp);
         }
         if let Ok(builder) = std::env::current_exe() {
             stamp_tree(&builder, &mut stamp);

@@ -185,6 +185,16 @@ impl Vm {
         self.shared.lock().tail()
     }
 
+    /// The last console lines of the kernel before, if the machine has gone into another one by kexec.
+    #[must_use]
+    pub fn console_before(&self) -> Option<Tail> {
+        self.shared
+            .lock()
+            .console
+            .before()
+            .map(|lines| Tail(lines.to_vec()))
+    }
+
     /// Waits for the kernel's first line on the console: proof that a guest runs at all.
     ///
     /// # Errors

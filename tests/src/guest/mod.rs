@@ -25,6 +25,7 @@ mod hardship;
 mod in_place;
 mod inside;
 mod journal;
+mod kexec;
 mod measure;
 mod mounts;
 mod net;
@@ -63,6 +64,7 @@ mod words;
 pub use check::Output;
 pub use faults::FAULTY_IN_VM;
 pub use fd_store::store;
+pub use kexec::{NEXT_INITRD, NEXT_KERNEL};
 pub use measure::{hold, measure};
 pub use soak::{activate, answer_stdin, serve, serve_stdin};
 pub use stages::stage;
@@ -88,6 +90,9 @@ pub struct Scenario {
     pub words: &'static [&'static str],
     /// How many rounds the virtual machine makes of it when nobody says how many.
     pub vm_rounds: Option<u32>,
+    /// What the virtual machine runs after it to go into another kernel, where the scenario is then run again. Its image has
+    /// [`NEXT_KERNEL`] and [`NEXT_INITRD`].
+    pub kexec: Option<&'static str>,
     /// Whether it needs [`FAULTY_IN_VM`] in a virtual machine, too; a container always has it.
     pub faulty: bool,
     run: fn(&mut Output, &Options) -> Result<(), Error>,
@@ -126,6 +131,7 @@ const BOTH: Scenario = Scenario {
     packages: &[],
     words: &[],
     vm_rounds: None,
+    kexec: None,
     faulty: false,
     run: |_, _| Ok(()),
 };
@@ -326,6 +332,14 @@ pub const SCENARIOS: &[Scenario] = &[
         farewell: ending::FAREWELL,
         packages: ending::PACKAGES,
         run: ending::run,
+        ..VM
+    },
+    Scenario {
+        name: "kexec",
+        holds: "a kernel that cannot be loaded is refused with the reason; into one that can the machine goes in order",
+        farewell: kexec::FAREWELL,
+        kexec: Some(kexec::GO),
+        run: kexec::run,
         ..VM
     },
     Scenario {

@@ -25,7 +25,7 @@ use crate::run::{Alarm, Manager, Source};
 const PATIENCE: Usec = Usec::from_secs(30);
 
 /// What is missing for a kexec.
-pub(crate) const NO_KERNEL: &str = "no kernel is loaded for kexec (load one with kexec -l)";
+pub(crate) const NO_KERNEL: &str = "no kernel is loaded for kexec (softctl kexec --kernel loads one)";
 
 /// An end that is under way.
 pub(crate) struct MachineEnd {
@@ -132,6 +132,10 @@ impl Manager {
         let lines = end.lines.take();
         self.poll.forget(Source::TearDown, lines);
         self.timers.cancel(Alarm::TearDown);
+        if objective == Objective::Kexec && kexec_is_loaded() {
+            // It would go on under the next kernel, which may have nothing that speaks to it.
+            end.watchdog = None;
+        }
         if let Some(watchdog) = &end.watchdog {
             // The kernel's own way down has its whole time.
             watchdog.all_is_well();

@@ -197,7 +197,7 @@ pub(crate) enum Verb {
     /// End a container, with an exit code; elsewhere the same as poweroff
     #[command(after_help = help::EXIT)]
     Exit(Exit),
-    /// Reboot into the kernel that kexec(8) has loaded, without the firmware
+    /// Reboot into a kernel of a file, or into one that is loaded, without the firmware
     #[command(after_help = help::KEXEC)]
-    Kexec(Force),
+    Kexec(Kexec),
 }

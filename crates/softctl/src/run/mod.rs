@@ -13,6 +13,7 @@ mod graph;
 mod handoff;
 mod jobs;
 mod jobs_list;
+mod kexec;
 mod kill;
 mod links;
 mod look;
@@ -62,7 +63,7 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
         Verb::Poweroff(force) if force.force > 1 => return at_once::end(RebootCommand::PowerOff),
         Verb::Reboot(force) if force.force > 1 => return at_once::end(RebootCommand::Restart),
         Verb::Halt(force) if force.force > 1 => return at_once::end(RebootCommand::Halt),
-        Verb::Kexec(force) if force.force > 1 => return at_once::end(RebootCommand::Kexec),
+        Verb::Kexec(kexec) if kexec.force.force > 1 => return kexec::at_once(kexec),
         _ => {}
     }
     let session = &mut Session::open(out)?;
@@ -136,14 +137,7 @@ pub(crate) fn run(cli: &Cli) -> Result<u8, Error> {
             },
         ),
         Verb::Reboot(force) => handoff::reboot(session, force.force > 0),
-        Verb::Kexec(force) => handoff::end(
-            session,
-            "kexec",
-            force.force > 0,
-            &Request::Kexec {
-                force: force.force > 0,
-            },
-        ),
+        Verb::Kexec(kexec) => kexec::kexec(session, kexec),
         Verb::Exit(asked) => handoff::end(
             session,
             "exit",

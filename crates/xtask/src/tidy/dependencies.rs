@@ -35,7 +35,12 @@ pub(super) const TABLE: &[Row] = &[
     ),
     (
         "softboot-softctl",
-        &["softboot-control", "softboot-reexec", "softboot-unit"],
+        &[
+            "softboot-control",
+            "softboot-reexec",
+            "softboot-sys",
+            "softboot-unit",
+        ],
     ),
     ("softboot-dbus", &["softboot-control"]),
     ("softboot-greyout", &["softboot-sys"]),
