@@ -199,6 +199,11 @@ impl Cgroups {
         changes
     }
 
+    /// How many processes beside PID 1 it has killed for want of memory, since the cgroup was made; 0 where nobody counts.
+    pub(crate) fn own_oom_kills(&self) -> u64 {
+        oom_kills(&self.root.join(INIT_SCOPE))
+    }
+
     /// Whether the kernel has killed a process of the group for want of memory since the last question. Says so once.
     pub(crate) fn oom_killed(&mut self, path: &Path) -> bool {
         let Some(before) = self.oom_kills.get_mut(path) else {

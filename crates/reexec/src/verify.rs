@@ -49,6 +49,8 @@ pub enum Answer {
     Yes(Value),
     /// It cannot, for these reasons.
     No(Vec<String>),
+    /// It has hung up without a word: why is known when it has ended.
+    Silent,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,7 +152,7 @@ impl Verification {
             return no(format!("the next program cannot be started: {step}: {errno}"));
         }
         if self.text.is_empty() {
-            return no("the next program ended without an answer".to_owned());
+            return Answer::Silent;
         }
         match serde_json::from_slice(&self.text) {
             Ok(Message::Yes { plan }) => Answer::Yes(plan),

@@ -49,11 +49,8 @@ fn run() -> Result<(), Error> {
                     .for_each(|scenario| println!("  {:<15} {}", scenario.name, scenario.holds));
                 return Ok(());
             }
-            // What a softbootd is asked before it may take over: refused-handoff puts this program in its place, as one
-            // that never answers.
-            "--verify" => loop {
-                std::thread::park();
-            },
+            // What a softbootd is asked before it may take over: refusals puts this program in its place.
+            "--verify" => return softboot_tests::guest::asked(),
             // The service of fd-store.
             "--store" => return softboot_tests::guest::store(),
             // The services of soak.

@@ -2,6 +2,7 @@
 //! survives soft-reboots.
 
 mod actions;
+mod asked;
 mod bad_calls;
 mod bad_input;
 mod census;
@@ -61,6 +62,7 @@ mod verbs;
 mod versions;
 mod words;
 
+pub use asked::asked;
 pub use check::Output;
 pub use faults::FAULTY_IN_VM;
 pub use fd_store::store;
@@ -230,7 +232,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "refusals",
-        holds: "a next program that hangs or is killed, and no process, number or room for it: refused, nothing changes",
+        holds: "a next program that hangs, is killed or outgrows its memory, and no process, number or room for it: refused, nothing changes",
         run: refusals::run,
         words: refusals::WORDS,
         ..BOTH

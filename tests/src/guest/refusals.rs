@@ -1,14 +1,16 @@
-//! The question to the next program comes to nothing: the program hangs, it is killed, or there is no process, number or
-//! room for the question. Who asked is told why, and the running manager is as it was.
+//! The question to the next program comes to nothing: the program hangs, it is killed, by the kernel for want of memory, too, or
+//! there is no process, number or room for the question. Who asked is told why, and the running manager is as it was.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::{Value, json};
 
+use super::asked::{goes_first, goes_on_after_its_end, outgrows_the_memory};
 use super::check::{Output, PATIENCE, wait_for};
 use super::control;
 use super::crash::Held;
@@ -27,7 +29,7 @@ const ROOT: &str = "/srv/refused";
 const FILLER: &str = "/run/filler";
 
 /// Every kind of handoff.
-const WAYS: [&[&str]; 3] = [&["daemon-reexec"], &["soft-reboot"], &["soft-reboot", ROOT]];
+pub(super) const WAYS: [&[&str]; 3] = [&["daemon-reexec"], &["soft-reboot"], &["soft-reboot", ROOT]];
 
 pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     control::wait_running()?;
@@ -45,7 +47,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
             format!("{way:?} could be done: {}", check.stderr),
         )?;
     }
-    hangs(output, &program)?;
+    hangs(output, &program, &mut client)?;
     no_process(output)?;
     no_numbers(output)?;
     no_room(output)?;
@@ -142,7 +144,7 @@ pub(super) fn says_why(
 }
 
 /// This program, in the place of softbootd, never answers.
-fn hangs(output: &mut Output, program: &Path) -> Result<(), Error> {
+fn hangs(output: &mut Output, program: &Path, client: &mut TcpStream) -> Result<(), Error> {
     let own = std::env::current_exe().doing("finding the own program")?;
     let _restored = Replaced::by(program, &Instead::Program(own.clone()))?;
     let inside = program.strip_prefix("/").unwrap_or(program);
@@ -157,23 +159,26 @@ fn hangs(output: &mut Output, program: &Path) -> Result<(), Error> {
         let asked = wait_for("the next program to be asked", || {
             Ok(processes::all()?.into_iter().find(is_asked))
         })?;
+        goes_first(output, asked.pid)?;
         let pid = Pid::from_raw(asked.pid).ok_or_else(|| Error::Check("no process".to_owned()))?;
         kill_process(pid, Signal::KILL).doing("killing the next program")?;
         let ran = softctl::finish(asking)?;
         says_why(
             output,
             &ran,
-            "ended without an answer",
+            "ended without an answer: signal 9",
             &format!("the next program is killed: {way:?}"),
         )?;
     }
     before.check(output, "the next program is killed")?;
+    outgrows_the_memory(output, client)?;
+    goes_on_after_its_end(output)?;
     let left = processes::all()?.into_iter().find(is_asked);
     output.same(&left, &None, "none of them is left")
 }
 
 /// Whether this is the next program, as a child that is asked.
-fn is_asked(process: &processes::Process) -> bool {
+pub(super) fn is_asked(process: &processes::Process) -> bool {
     let line = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
     process.parent == 1 && line.split(|byte| *byte == 0).any(|word| word == b"--verify")
 }

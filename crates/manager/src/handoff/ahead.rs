@@ -139,6 +139,13 @@ pub(crate) fn give_way(process: Option<Pid>) {
     let _ = setpriority_process(process, NICE);
 }
 
+/// When memory is short the kernel takes this process before any service, and before PID 1 where that is not spared (in a
+/// container): what is lost is a question that can be asked again.
+fn goes_first(pid: i32) {
+    // It is no harm if it does not.
+    let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "1000");
+}
+
 impl Ahead {
     fn read(
         file: OwnedFd,
@@ -221,6 +228,7 @@ impl Manager {
     pub(super) fn verifier_started(&mut self, pid: i32) {
         self.journal_verifier(Some(pid));
         self.look_for_kernel_threads();
+        goes_first(pid);
         if self.objective.is_none() {
             give_way(Pid::from_raw(pid));
         }

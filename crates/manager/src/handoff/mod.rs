@@ -92,6 +92,8 @@ pub(crate) struct Handoff {
     phase: Phase,
     /// The verifying child has said yes, with this, and has not ended yet.
     answer: Option<serde_json::Value>,
+    /// How many processes of PID 1's cgroup the kernel had killed for want of memory before it was asked.
+    oom_kills: u64,
     /// The next userspace's definitions, if no exec is needed.
     ahead: ahead::Ahead,
     /// A soft-reboot into another root. Last: closing it may unmount that root, and nobody here may wait for it.
@@ -140,6 +142,7 @@ impl Manager {
         if kind == Kind::SoftReboot {
             self.offer_plan();
         }
+        let oom_kills = self.cgroups.own_oom_kills();
         let started = match self.wanted_root(kind, wish) {
             Some(path) => self
                 .rehearse_root(path)
@@ -171,6 +174,7 @@ impl Manager {
                     check_only,
                     phase,
                     answer: None,
+                    oom_kills,
                     ahead: ahead::Ahead::default(),
                     root,
                 });

@@ -3,13 +3,15 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
-use softboot_engine::Objective;
+use softboot_engine::{ExitStatus, Objective};
 use softboot_reexec::verify::{Answer, Verification};
 use tracing::info;
 
 use super::{Handoff, Kind, Phase, commit};
 use crate::run::{Alarm, Manager, Source};
 use crate::shutdown::verification_limit;
+
+const SIGKILL: i32 = 9;
 
 impl Manager {
     pub(super) fn start_verification(&mut self, kind: Kind) -> Result<(OwnedFd, Verification), String> {
@@ -49,6 +51,7 @@ impl Manager {
                 }
             }
             Answer::No(reasons) => self.verification_failed(reasons),
+            Answer::Silent => self.forget_verification(),
         }
     }
 
@@ -64,7 +67,7 @@ impl Manager {
 
     /// The child ended; its answer, if any, is still in the pipe. Nothing goes on before this: it held every descriptor open,
     /// and a port that is closed and opened again has to be free.
-    pub(crate) fn verification_child_ended(&mut self, pid: i32) {
+    pub(crate) fn verification_child_ended(&mut self, pid: i32, status: ExitStatus) {
         let Some(Handoff {
             phase: Phase::Verifying(verification),
             ..
@@ -81,10 +84,16 @@ impl Manager {
         if let Some(plan) = self.handoff.as_mut().and_then(|handoff| handoff.answer.take()) {
             self.answered(&plan);
         } else if self.is_verifying() {
-            // Something that it started holds the pipe open.
-            let reason = "the next program ended without an answer".to_owned();
-            self.verification_failed(vec![reason]);
+            // It said nothing, or something that it started holds the pipe open.
+            let killed = status == ExitStatus::Signaled(SIGKILL) && self.kernel_wanted_memory();
+            self.verification_failed(vec![without_answer(status, killed)]);
         }
+    }
+
+    /// Whether the kernel has killed something beside PID 1 for want of memory since the question began.
+    fn kernel_wanted_memory(&self) -> bool {
+        let before = self.handoff.as_ref().map(|handoff| handoff.oom_kills);
+        before.is_some_and(|before| self.cgroups.own_oom_kills() > before)
     }
 
     fn has_answered(&self) -> bool {
@@ -146,5 +155,37 @@ impl Manager {
             _ => None,
         };
         self.poll.forget(Source::Verification, fd);
+    }
+}
+
+fn without_answer(status: ExitStatus, wanted_memory: bool) -> String {
+    let how = match status {
+        ExitStatus::Exited(code) => format!("exit code {code}"),
+        ExitStatus::Signaled(_) if wanted_memory => {
+            "the kernel killed it for want of memory, of the machine or of PID 1's cgroup".to_owned()
+        }
+        ExitStatus::Signaled(signal) | ExitStatus::Dumped(signal) => format!("signal {signal}"),
+    };
+    format!("the next program ended without an answer: {how}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_ends_without_an_answer_has_a_reason() {
+        for (status, wanted_memory, said) in [
+            (ExitStatus::Exited(2), false, "exit code 2"),
+            (ExitStatus::Signaled(9), false, "signal 9"),
+            (ExitStatus::Signaled(9), true, "for want of memory"),
+            (ExitStatus::Dumped(11), false, "signal 11"),
+        ] {
+            let reason = without_answer(status, wanted_memory);
+            assert!(
+                reason.contains("ended without an answer") && reason.contains(said),
+                "{reason}"
+            );
+        }
     }
 }

@@ -24,7 +24,7 @@ impl Manager {
                         self.process_ended(process, status(child.status));
                     }
                     crate::fault::place("reap");
-                    self.verification_child_ended(child.pid);
+                    self.verification_child_ended(child.pid, status(child.status));
                     if let Err(error) = wait::reap(child.pid) {
                         warn!("cannot reap process {}: {error}", child.pid);
                         return;
