@@ -19,6 +19,7 @@ use crate::error::{Context as _, Error};
 const GATE: &str = "/run/two-ends-gate";
 const HELD: &str = "two-held.service";
 const SIGINT: i32 = 2;
+const SIGSEGV: i32 = 11;
 /// The final kill waits for who is not let go.
 pub(super) const WORDS: &[&str] = &["softboot.final_kill_sec=1min"];
 /// What Ctrl-Alt-Del starts.
@@ -155,7 +156,7 @@ fn in_the_final_kill(output: &mut Output) -> Result<(), Error> {
             "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/busybox true\n",
         )?,
     ];
-    for reexecutes in [false, true] {
+    for (reexecutes, crashes) in [(false, false), (true, false), (false, true), (true, true)] {
         if reexecutes {
             let program = fs::read_link("/proc/1/exe").doing("finding the manager's program")?;
             super::fallbacks::another_file(&program)?;
@@ -187,6 +188,9 @@ fn in_the_final_kill(output: &mut Output) -> Result<(), Error> {
         }
         signal(SIGINT)?;
         control::call("Ping", json!({}))?;
+        if crashes {
+            crash()?;
+        }
         fs::write("/run/two-release", "").doing("letting it end")?;
         join(reboot)??;
         fs::remove_file("/run/two-release").doing("removing a file")?;
@@ -197,11 +201,24 @@ fn in_the_final_kill(output: &mut Output) -> Result<(), Error> {
         output.same(
             &(control::status()?.1, processes::process(echo)),
             &(before + 1, None),
-            format!("a signal in the final kill of a soft-reboot is obeyed after it (exec: {reexecutes})"),
+            format!(
+                "a signal in the final kill of a soft-reboot is obeyed after it (exec: {reexecutes}, PID 1 crashed: {crashes})"
+            ),
         )?;
         control::stop(marker)?;
     }
     Ok(())
+}
+
+/// PID 1 crashes and goes on.
+fn crash() -> Result<(), Error> {
+    let crashes = || -> Result<Option<u64>, Error> {
+        let answer = control::call("Describe", json!({}))?;
+        Ok(answer.get("crashes").and_then(Value::as_u64))
+    };
+    let before = crashes()?;
+    super::pid1_signals::signal(SIGSEGV)?;
+    wait_for("PID 1 to go on", || Ok((crashes()? != before).then_some(())))
 }
 
 fn join<T>(thread: JoinHandle<T>) -> Result<T, Error> {

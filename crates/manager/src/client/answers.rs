@@ -103,8 +103,9 @@ impl Manager {
         let state = self.engine.system_state().to_owned();
         for (client, waiting) in waiting {
             match waiting {
-                // Before the soft-reboot this is still the old boot.
-                Waiting::SoftReboot if self.handoff.is_some() || self.objective.is_some() => {}
+                // Before the soft-reboot this is still the old boot. After a crash only the engine knows of it.
+                Waiting::SoftReboot
+                    if self.handoff.is_some() || self.objective.is_some() || self.engine.is_stopping() => {}
                 Waiting::SoftReboot => self.finish(client, &serde_json::json!({})),
                 _ => self.finish(client, &SystemStateReply { state: state.clone() }),
             }

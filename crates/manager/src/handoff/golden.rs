@@ -212,6 +212,7 @@ fn manager() -> ManagerState {
         "next_token": 21,
         "program": "/usr/lib/softboot/softbootd",
         "started": 1000,
+        "put_off": [38],
         "boot_finished": 2000,
         "reexecs": 3,
         "service_nofile": [1024, 524288],

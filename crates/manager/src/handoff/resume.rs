@@ -306,6 +306,7 @@ pub(crate) fn resume(
     manager.invocations = state.invocations;
     manager.environment = state.environment;
     manager.exit_code = state.exit_code;
+    manager.put_off = state.put_off;
     manager.remotes = state.remotes;
     manager.start_tokens_at(state.next_token);
     manager.definitions_since = newer;
@@ -332,6 +333,7 @@ pub(crate) fn resume(
     crate::fault::place("in-charge");
     stopwatch.lap("actions");
     manager.catch_up();
+    manager.give_back_old_signals();
     stopwatch.lap("catching up");
     let report = stopwatch.report(kind.word());
     info!("taking over took {} us", report.took_usec);

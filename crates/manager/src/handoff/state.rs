@@ -47,6 +47,9 @@ pub(crate) struct ManagerState {
     pub(crate) environment: Tracked<String, String>,
     /// What a container ends with.
     pub(crate) exit_code: u8,
+    /// Signals for the next userspace. A handoff leaves them to the kernel, which keeps them; after a crash they are here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) put_off: Vec<i32>,
     /// Who is behind accepted connections.
     pub(crate) remotes: Tracked<FdToken, Remote>,
     /// Units that are not plainly inactive: a soft-reboot loads them beside the boot's.
@@ -89,6 +92,8 @@ pub(crate) struct ManagerStateRef<'a> {
     invocations: &'a Tracked<UnitName, String>,
     environment: &'a Tracked<String, String>,
     exit_code: u8,
+    #[serde(skip_serializing_if = "is_empty")]
+    put_off: &'a [i32],
     remotes: &'a Tracked<FdToken, Remote>,
     units: Vec<&'a UnitName>,
     next_token: u64,
@@ -101,6 +106,10 @@ pub(crate) struct ManagerStateRef<'a> {
     cycles: &'a Cycles,
     #[serde(skip_serializing_if = "Option::is_none")]
     carried: &'a Option<Value>,
+}
+
+fn is_empty(numbers: &[i32]) -> bool {
+    numbers.is_empty()
 }
 
 impl Manager {
@@ -137,6 +146,7 @@ impl Manager {
             invocations: &self.invocations,
             environment: &self.environment,
             exit_code: self.exit_code,
+            put_off: &self.put_off,
             remotes: &self.remotes,
             units: self.units_to_keep().collect(),
             next_token: self.peek_token(),
@@ -166,6 +176,7 @@ mod tests {
             invocations: Tracked::default(),
             environment: Tracked::default(),
             exit_code: 9,
+            put_off: vec![38],
             remotes: Tracked::default(),
             units: Vec::new(),
             next_token: 7,
@@ -185,6 +196,7 @@ mod tests {
             invocations: &owned.invocations,
             environment: &owned.environment,
             exit_code: owned.exit_code,
+            put_off: &owned.put_off,
             remotes: &owned.remotes,
             units: Vec::new(),
             next_token: owned.next_token,

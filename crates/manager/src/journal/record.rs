@@ -47,6 +47,8 @@ pub(crate) enum Entry<'a> {
     Variable(String, Option<Cow<'a, str>>),
     /// What a container ends with.
     ExitCode(u8),
+    /// Signals for the next userspace.
+    PutOff(Vec<i32>),
     /// Who is behind an accepted connection.
     Remote(FdToken, Option<Cow<'a, Remote>>),
     /// A service that a client made.

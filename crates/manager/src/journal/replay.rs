@@ -224,6 +224,7 @@ impl<'t> Walk<'t> {
             Entry::Invocation(unit, id) => state.invocations.set(unit, id.map(Cow::into_owned)),
             Entry::Variable(name, value) => state.environment.set(name, value.map(Cow::into_owned)),
             Entry::ExitCode(code) => state.exit_code = code,
+            Entry::PutOff(numbers) => state.put_off = numbers,
             Entry::Remote(token, remote) => state.remotes.set(token, remote.map(Cow::into_owned)),
             Entry::Transient(unit, request) => state.clients.transients.0.set(unit, request),
             Entry::Marker(unit, marker) => state.clients.markers.0.set(unit, marker),

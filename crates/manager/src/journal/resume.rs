@@ -153,6 +153,7 @@ pub(crate) fn resume(
     manager.invocations = state.invocations;
     manager.environment = state.environment;
     manager.exit_code = state.exit_code;
+    manager.put_off = state.put_off;
     manager.remotes = state.remotes;
     manager.start_tokens_at(state.next_token);
     manager.carried = state.carried;
@@ -287,6 +288,7 @@ impl Manager {
             // The program before was about to.
             self.request_default();
         }
+        self.give_back_old_signals();
         if self.recorder.safe_mode {
             self.enter_safe_mode();
         }

@@ -233,6 +233,12 @@ impl Manager {
         self.write_entry(Some(Entry::ExitCode(code)));
     }
 
+    /// Signals for the next userspace came, or went there.
+    pub(crate) fn journal_put_off(&mut self) {
+        let numbers = self.put_off.clone();
+        self.write_entry(Some(Entry::PutOff(numbers)));
+    }
+
     /// What a handoff or a crash cost.
     pub(crate) fn journal_cycle(&mut self, cycle: &Cycle) {
         self.write_entry(Some(Entry::Cycle(Cow::Borrowed(cycle))));

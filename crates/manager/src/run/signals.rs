@@ -107,13 +107,27 @@ impl Manager {
         warn!("signal {number} is for the next userspace: this one is ending for a soft-reboot");
         if !self.put_off.contains(&number) {
             self.put_off.push(number);
+            self.journal_put_off();
         }
     }
 
     /// The next userspace is about to begin, or this one goes on.
     pub(crate) fn give_back_signals(&mut self) {
-        for number in std::mem::take(&mut self.put_off) {
-            softboot_sys::signals::again(number);
+        if self.put_off.is_empty() {
+            return;
+        }
+        for number in &self.put_off {
+            softboot_sys::signals::again(*number);
+        }
+        self.put_off.clear();
+        // Only now: a crash between them leaves one that is there twice, and none that is lost.
+        self.journal_put_off();
+    }
+
+    /// The same after a crash or an exec, if the userspace that they were put off in is not ending any more.
+    pub(crate) fn give_back_old_signals(&mut self) {
+        if !self.engine.is_soft_rebooting() {
+            self.give_back_signals();
         }
     }
 }
