@@ -8,7 +8,7 @@ use softboot_qemu::error::{VmError, with_repeat};
 use softboot_qemu::machine::Machine;
 use softboot_qemu::run::{CommandSpec, Hello, Vm};
 
-use crate::container::{self, Plan};
+use crate::container::{self, Outcome, Plan};
 use crate::error::{Context, Error};
 use crate::guest::{REFERENCE, SCENARIOS, Scenario, scenario};
 
@@ -303,16 +303,39 @@ fn in_container(
             words: scenario.words.join(" "),
             arguments: selection.arguments(scenario, None),
             limit: selection.limit(),
+            ends: scenario.exit.is_some(),
         })
     });
     std::fs::remove_dir_all(&root).doing(format!("removing {}", root.display()))?;
     let outcome = ran?;
+    if let (0, Some(wanted)) = (outcome.code, scenario.exit) {
+        let reason = ended_otherwise(&outcome, i32::from(wanted), scenario.farewell);
+        return Ok(match reason {
+            None => (0, outcome.output),
+            Some(reason) => (
+                1,
+                format!("{}{reason}\n--- console ---\n{}", outcome.output, outcome.console),
+            ),
+        });
+    }
     let console = if outcome.code == 0 {
         String::new()
     } else {
         format!("--- console ---\n{}", outcome.console)
     };
     Ok((outcome.code, outcome.output + &console))
+}
+
+/// What is not as it must be about the end of a container that ends by itself.
+fn ended_otherwise(outcome: &Outcome, wanted: i32, farewell: &[&str]) -> Option<String> {
+    if outcome.exit != Some(wanted) {
+        return Some(format!(
+            "the container ended with {:?}, not {wanted}",
+            outcome.exit
+        ));
+    }
+    let console: Vec<String> = outcome.console.lines().map(str::to_owned).collect();
+    missing(&console, farewell).map(|line| format!("at its end the container did not say {line:?}"))
 }
 
 #[cfg(test)]
@@ -334,6 +357,23 @@ mod tests {
         assert!(vm.contains(&"stubborn") && !vm.contains(&"fd-store"));
         assert!(container.contains(&"page") && vm.contains(&"page"));
         assert_eq!(names(&["stubborn"], true), ["stubborn"]);
+    }
+
+    #[test]
+    fn a_container_that_ends_otherwise_than_it_has_to_is_a_failure() {
+        let outcome = |exit| Outcome {
+            code: 0,
+            output: String::new(),
+            console: "a stops\nending\n".to_owned(),
+            exit,
+        };
+        assert_eq!(
+            ended_otherwise(&outcome(Some(7)), 7, &["a stops", "ending"]),
+            None
+        );
+        for (exit, farewell) in [(Some(0), "a stops"), (None, "a stops"), (Some(7), "b stops")] {
+            assert!(ended_otherwise(&outcome(exit), 7, &[farewell]).is_some());
+        }
     }
 
     #[test]

@@ -44,6 +44,7 @@ fn dispatch(words: &[&str]) -> Result<u8, Error> {
                 words: String::new(),
                 arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
                 limit: LIMIT,
+                ends: false,
             })?;
             print!("{}", outcome.output);
             if outcome.code != 0 {

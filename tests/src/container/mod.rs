@@ -41,6 +41,8 @@ pub struct Plan {
     pub arguments: Vec<String>,
     /// How long it may take.
     pub limit: Duration,
+    /// Whether the container ends by itself after the scenario; else it is ended.
+    pub ends: bool,
 }
 
 /// What came of it.
@@ -52,6 +54,8 @@ pub struct Outcome {
     pub output: String,
     /// What the container wrote to its console.
     pub console: String,
+    /// What the container ended with, if it did so by itself.
+    pub exit: Option<i32>,
 }
 
 /// Runs the scenario in a new container, and removes the container.
@@ -71,7 +75,14 @@ pub fn run(plan: &Plan) -> Result<Outcome, Error> {
         fs::write(shared.join(unit::NAME), unit::text(&plan.arguments)).doing("writing the scenario's unit")
     })?;
     let status = container.shared().join("status");
-    let ended = wait(&mut container, &status, plan.limit);
+    let mut ended = wait(&mut container, &status, plan.limit);
+    let mut exit = None;
+    if plan.ends && matches!(ended, Ok(0)) {
+        match container.wait_end() {
+            Ok(code) => exit = code,
+            Err(error) => ended = Err(error),
+        }
+    }
     let output = fs::read_to_string(container.shared().join("output")).unwrap_or_default();
     let console = container.console();
     let removed = container.remove();
@@ -80,6 +91,7 @@ pub fn run(plan: &Plan) -> Result<Outcome, Error> {
             code,
             output,
             console,
+            exit,
         }),
         Err(error) => Err(Error::Check(format!(
             "{error}\n--- scenario ---\n{output}\n--- console ---\n{console}"

@@ -21,6 +21,8 @@ const LOOK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
+/// How long its own end may take.
+const END: Duration = Duration::from_secs(120);
 /// How long the stages before PID 1 may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -160,6 +162,24 @@ impl Running {
                 self.console()
             ))),
         }
+    }
+
+    /// Waits until it has ended by itself, and gives the exit code of its PID 1; `None`: a signal has ended that.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`].
+    pub fn wait_end(&mut self) -> Result<Option<i32>, Error> {
+        let begun = Instant::now();
+        while begun.elapsed() < END {
+            if let Some(ended) = self.child.try_wait().doing("waiting for the container")? {
+                return Ok(ended.code());
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(Error::Timeout {
+            what: "the container's own end".to_owned(),
+            limit: END,
+        })
     }
 
     /// The child of unshare(1), which is the harness's own child.

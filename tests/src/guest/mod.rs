@@ -28,6 +28,7 @@ mod inside;
 mod journal;
 mod kexec;
 mod measure;
+mod modes;
 mod mounts;
 mod net;
 mod next_root;
@@ -84,7 +85,7 @@ pub struct Scenario {
     pub in_container: bool,
     /// Whether the virtual machine, which is slow, runs it too.
     pub in_vm: bool,
-    /// What the virtual machine says at its end, in this order.
+    /// What the virtual machine says at its end, in this order; a container too that ends by itself.
     pub farewell: &'static [&'static str],
     /// Packages of the distribution that it needs in the image, beside the usual ones.
     pub packages: &'static [&'static str],
@@ -92,6 +93,8 @@ pub struct Scenario {
     pub words: &'static [&'static str],
     /// How many rounds the virtual machine makes of it when nobody says how many.
     pub vm_rounds: Option<u32>,
+    /// What the container ends with after it, by itself; else it is ended from outside.
+    pub exit: Option<u8>,
     /// What the virtual machine runs after it to go into another kernel, where the scenario is then run again. Its image has
     /// [`NEXT_KERNEL`] and [`NEXT_INITRD`].
     pub kexec: Option<&'static str>,
@@ -133,6 +136,7 @@ const BOTH: Scenario = Scenario {
     packages: &[],
     words: &[],
     vm_rounds: None,
+    exit: None,
     kexec: None,
     faulty: false,
     run: |_, _| Ok(()),
@@ -278,6 +282,14 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "verbs",
         holds: "softctl shows, signals, cleans, draws, runs commands and follows events",
         run: verbs::run,
+        ..CONTAINER
+    },
+    Scenario {
+        name: "modes",
+        holds: "rescue and emergency stop what they do not need, default brings all back, exit ends the container in order",
+        farewell: modes::FAREWELL,
+        exit: Some(modes::CODE),
+        run: modes::run,
         ..CONTAINER
     },
     Scenario {
