@@ -205,6 +205,28 @@ pub struct Spawn {
     pub clean: Vec<Cleanable>,
 }
 
+impl Spawn {
+    /// A process with nothing but its command.
+    pub(crate) fn new(process: ProcId, unit: UnitId, command: CommandRef) -> Spawn {
+        Spawn {
+            process,
+            unit,
+            command,
+            pass_fds: false,
+            notify_socket: false,
+            connection: None,
+            watchdog: None,
+            main_pid: None,
+            result: None,
+            main_status: None,
+            new_invocation: false,
+            socket: None,
+            monitored: None,
+            clean: Vec::new(),
+        }
+    }
+}
+
 /// How the service ended whose OnFailure= or OnSuccess= names this unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Monitored {

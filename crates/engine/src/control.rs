@@ -58,20 +58,8 @@ impl Engine {
         control.ran = true;
         control.process = Some(Process { id, pid: None, index });
         self.act(Action::Spawn(Spawn {
-            process: id,
-            unit,
-            command: CommandRef { list, index },
             pass_fds,
-            notify_socket: false,
-            connection: None,
-            watchdog: None,
-            main_pid: None,
-            result: None,
-            main_status: None,
-            new_invocation: false,
-            socket: None,
-            monitored: None,
-            clean: Vec::new(),
+            ..Spawn::new(id, unit, CommandRef { list, index })
         }));
     }
 

@@ -103,24 +103,13 @@ impl Engine {
             request,
             stopped: false,
         });
+        let command = CommandRef {
+            list: ExecList::Clean,
+            index: 0,
+        };
         self.act(Action::Spawn(Spawn {
-            process: id,
-            unit,
-            command: CommandRef {
-                list: ExecList::Clean,
-                index: 0,
-            },
-            pass_fds: false,
-            notify_socket: false,
-            connection: None,
-            watchdog: None,
-            main_pid: None,
-            result: None,
-            main_status: None,
-            new_invocation: false,
-            socket: None,
-            monitored: None,
             clean: directories,
+            ..Spawn::new(id, unit, command)
         }));
         self.arm_state_timer(unit, limit);
         self.set_service_state(unit, ServiceState::Cleaning);

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{ArgAction, Args, ValueEnum};
+use softboot_unit::Cleanable;
 
 use super::SomeUnits;
 
@@ -172,35 +174,18 @@ pub(crate) struct Clean {
     #[command(flatten)]
     pub(crate) units: SomeUnits,
     /// What to clean; several with commas between them [default: runtime,cache,fdstore]
-    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',', action = ArgAction::Append)]
-    pub(crate) what: Vec<What>,
+    #[arg(long, value_name = "WHAT", value_parser = kinds(), value_delimiter = ',', action = ArgAction::Append)]
+    pub(crate) what: Vec<String>,
 }
 
-/// What can be cleaned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum What {
-    /// The directories of RuntimeDirectory=
-    Runtime,
-    /// Those of StateDirectory=
-    State,
-    /// Those of CacheDirectory=
-    Cache,
-    /// Those of LogsDirectory=
-    Logs,
-    /// Those of ConfigurationDirectory=
-    Configuration,
-    /// The descriptors that softbootd keeps for the unit
-    Fdstore,
-    /// All of these
-    All,
-}
-
-impl What {
-    /// The interface's word.
-    pub(crate) fn word(self) -> String {
-        self.to_possible_value()
-            .map_or_else(String::new, |value| value.get_name().to_owned())
-    }
+/// The kinds of the unit model, or all of them.
+fn kinds() -> PossibleValuesParser {
+    let kinds = Cleanable::ALL.map(|kind| PossibleValue::new(kind.word()).help(kind.about()));
+    PossibleValuesParser::new(
+        kinds
+            .into_iter()
+            .chain([PossibleValue::new("all").help("all of these")]),
+    )
 }
 
 /// `show`.

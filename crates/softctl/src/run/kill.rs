@@ -29,11 +29,10 @@ pub(super) fn kill(session: &mut Session, kill: &Kill) -> Result<u8, Error> {
 }
 
 pub(super) fn clean(session: &mut Session, clean: &Clean) -> Result<u8, Error> {
-    let what: Vec<String> = clean.what.iter().map(|what| what.word()).collect();
     session.each(&clean.units.units, exit::NO_SUCH_UNIT, |session, unit| {
         let request = Request::Clean {
             name: unit.to_owned(),
-            what: what.clone(),
+            what: clean.what.clone(),
         };
         plain(session, &format!("clean of {unit}"), &request)
     })

@@ -48,6 +48,18 @@ impl Cleanable {
         }
     }
 
+    /// What it is, for people.
+    pub fn about(self) -> &'static str {
+        match self {
+            Cleanable::Runtime => "the directories of RuntimeDirectory=",
+            Cleanable::State => "those of StateDirectory=",
+            Cleanable::Cache => "those of CacheDirectory=",
+            Cleanable::Logs => "those of LogsDirectory=",
+            Cleanable::Configuration => "those of ConfigurationDirectory=",
+            Cleanable::Fdstore => "the descriptors that softbootd keeps for the unit",
+        }
+    }
+
     /// Words, where `all` stands for every kind and no word for [`Cleanable::USUAL`]; the word that is none is the error.
     pub fn parse(words: &[String]) -> Result<Vec<Cleanable>, &str> {
         if words.is_empty() {
