@@ -51,6 +51,7 @@ all takes ten times as long, and only ratios say anything.
 
   cargo xtask greyout --workload crates/greyout/workloads/endpoints.toml --html page.html
   cargo xtask greyout --against systemd --vm --cases kept,stopped
+  cargo xtask greyout --against systemd --forms stripped --vm --cycles 10 --cases kept,idle500
 
 --boot boots each system anew, as often as --cycles says, in turns, and compares how long that takes, from PID 1's first
 instruction to the end of its boot, and what PID 1 keeps in memory a second later.
@@ -74,6 +75,15 @@ pub(crate) struct Options {
     /// The distribution's suite that systemd comes from; it must have 258 or later
     #[arg(long, default_value = reference::SUITE, value_name = "NAME")]
     suite: String,
+    /// In which forms it is compared with [default: both]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        value_name = "FORM",
+        requires = "against"
+    )]
+    forms: Vec<PeerForm>,
     /// Take a suite that is signed by no key of this machine
     #[arg(long)]
     allow_unsigned: bool,
@@ -110,6 +120,7 @@ impl Options {
         Options {
             against: None,
             suite: reference::SUITE.to_owned(),
+            forms: Vec::new(),
             allow_unsigned: false,
             cycles: Some(cycles),
             workload: vec![file],
@@ -127,6 +138,23 @@ impl Options {
 enum Peer {
     /// The newest systemd of the suite, stripped to the fastest fair configuration and as installed
     Systemd,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum PeerForm {
+    /// The fastest fair configuration
+    Stripped,
+    /// As the packages install it; in a test machine it takes a minute a cycle
+    Stock,
+}
+
+impl PeerForm {
+    fn form(self) -> Form {
+        match self {
+            PeerForm::Stripped => Form::Stripped,
+            PeerForm::Stock => Form::Stock,
+        }
+    }
 }
 
 /// Runs the task.
@@ -226,7 +254,12 @@ fn peers(options: &Options, places: &Places) -> Result<Vec<String>, Failure> {
         Trust::Signed
     };
     let request = reference::request(places, &options.suite, trust);
-    for form in [Form::Stripped, Form::Stock] {
+    let chosen = options.forms.iter().map(|form| form.form());
+    let both = [Form::Stripped, Form::Stock];
+    for form in both {
+        if !options.forms.is_empty() && !chosen.clone().any(|one| one == form) {
+            continue;
+        }
         let root = ReferenceRoot::build(&request, form, &mut Reporter::new())?;
         let (version, path) = (&root.version, root.path.display());
         arguments.push("--peer".to_owned());
@@ -267,6 +300,10 @@ fn repeat(options: &Options) -> String {
     let mut words = vec!["cargo xtask greyout".to_owned()];
     if options.against.is_some() {
         words.push(format!("--against systemd --suite {}", options.suite));
+    }
+    if !options.forms.is_empty() {
+        let forms: Vec<&str> = options.forms.iter().map(|form| form.form().name()).collect();
+        words.push(format!("--forms {}", forms.join(",")));
     }
     if options.vm {
         words.push("--vm".to_owned());
