@@ -87,3 +87,20 @@ fn what_a_file_names_or_somebody_uses_stays() {
     load(&mut world, vec![]);
     assert!(world.engine.unit(&name("x@used.service")).is_some());
 }
+
+#[test]
+fn a_handoff_forgets_no_sooner_and_no_later() {
+    let mut world = World::new(vec![service("a.service").done()]);
+    for round in 0..5 {
+        let asked = format!("x@{round}.service");
+        load(&mut world, vec![service(&asked).done()]);
+        world.reexec();
+        assert!(
+            world.engine.unit(&name(&asked)).is_some(),
+            "who asked may ask again"
+        );
+        assert_eq!(known(&world).len(), 2, "{:?}", known(&world));
+    }
+    load(&mut world, vec![]);
+    assert_eq!(known(&world), ["a.service"]);
+}

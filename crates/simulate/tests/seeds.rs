@@ -60,3 +60,12 @@ fn seeds_that_broke_a_rule_hold_it_now() {
         assert_eq!(run.failure, None, "seed {seed}");
     }
 }
+
+/// The same for handoffs: what had to be forgotten was kept, and what followed from a waiting client was forgotten.
+#[test]
+fn seeds_that_learned_of_a_handoff_do_so_no_more() {
+    for seed in [981_002, 981_030] {
+        let run = compare(seed, 1000, Interruption::Handoff);
+        assert_eq!(run.failure, None, "seed {seed}");
+    }
+}

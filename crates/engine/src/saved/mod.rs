@@ -37,6 +37,9 @@ pub struct SavedEngine {
     deferred: Vec<UnitName>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     staying: Vec<UnitName>,
+    /// Units that the next load may forget, if nobody has used them by then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fresh: Vec<UnitName>,
     retry: RetryFlag,
     ending: Option<Ending>,
     soft_reboots: u32,

@@ -49,6 +49,7 @@ impl Engine {
             processes,
             deferred,
             staying,
+            fresh,
             ..
         } = saved;
         engine.next_process = saved.next_process.max(1);
@@ -74,6 +75,7 @@ impl Engine {
                     .iter()
                     .filter_map(|name| engine.units.find(name))
                     .collect();
+                engine.fresh = fresh.iter().filter_map(|name| engine.units.find(name)).collect();
                 engine.ending = saved.ending;
                 engine.boot_requested = saved.boot_requested;
                 engine.boot_finished = saved.boot_finished;

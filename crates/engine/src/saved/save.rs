@@ -40,6 +40,11 @@ impl Engine {
             next_process: self.next_process,
             deferred: self.deferred.iter().map(name).collect(),
             staying: self.staying.iter().map(name).collect(),
+            fresh: self
+                .fresh
+                .iter()
+                .filter_map(|unit| self.name(*unit).cloned())
+                .collect(),
             retry: self.retry,
             ending: self.ending.clone(),
             soft_reboots: self.soft_reboots,

@@ -35,11 +35,20 @@ impl Engine {
     }
 
     /// A client was waiting when this userspace began. A job for its service would be cancelled by the boot's, which
-    /// isolates; it is queued right after that, in the same step.
+    /// isolates; it is queued right after that, in the same step. Nothing follows from it before: the socket is as active
+    /// as it was, and what waits here crosses a handoff.
     pub(super) fn wait_for_boot(&mut self, unit: UnitId) {
+        let now = self.now;
+        let Some(socket) = self.socket_mut(unit) else {
+            return;
+        };
+        socket.state = SocketState::Deferred;
+        let changed = &mut self.units[unit];
+        changed.changed_realtime = now.realtime;
+        changed.changed_monotonic = now.monotonic;
+        self.dirty.insert(unit);
         self.deferred.insert(unit);
         self.act(Action::PollSockets { unit, on: false });
-        self.set_socket_state(unit, SocketState::Deferred);
     }
 
     /// Some unit stopped, or the last job is done.

@@ -37,11 +37,12 @@ impl Engine {
             self.act(Action::FlushSockets { unit });
             return;
         }
-        if !self.trigger_allowed(unit) {
-            return;
-        }
+        // Once a userspace, so no limit is needed, and a socket that fails now would change what the boot finds.
         if self.is_between_userspaces() {
             self.wait_for_boot(unit);
+            return;
+        }
+        if !self.trigger_allowed(unit) {
             return;
         }
         self.enter_running_socket(unit);
