@@ -30,7 +30,7 @@ pub use engine::Engine;
 pub use event::*;
 pub use limit::Limiter;
 pub use query::JobInfo;
-pub use saved::{Compared, ImageUnit, NextUserspace, Resume, SavedEngine};
+pub use saved::{Compared, ImageUnit, NextUserspace, Resume, SavedEngine, Table};
 pub use socket::{AcceptRefusal, Peer};
 pub use softboot_unit::JobMode;
 pub use state::*;

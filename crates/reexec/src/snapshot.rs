@@ -14,6 +14,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use fdstore::{EnvelopeHeader, ManifestError, read_enveloped, write_enveloped};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -50,6 +51,13 @@ struct Incoming {
     payload: Box<RawValue>,
 }
 
+#[derive(Deserialize)]
+struct Own<T> {
+    #[serde(default)]
+    writer: String,
+    payload: T,
+}
+
 /// A snapshot that was read.
 #[derive(Debug)]
 pub struct Envelope {
@@ -70,12 +78,29 @@ pub fn write(writer: &str, payload: &impl Serialize) -> Result<OwnedFd, Snapshot
 /// Reads a snapshot. Leaves the descriptor's offset alone, so any number of programs can read it at once.
 pub fn read(fd: BorrowedFd<'_>) -> Result<Envelope, SnapshotError> {
     let (format, bytes) = read_enveloped(fd, MAGIC, FORMAT, MAX)?;
-    let Incoming { writer, payload } = serde_json::from_slice(&bytes).map_err(ManifestError::Json)?;
+    undecoded(format, &bytes)
+}
+
+fn undecoded(format: u32, bytes: &[u8]) -> Result<Envelope, SnapshotError> {
+    let Incoming { writer, payload } = serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
     Ok(Envelope {
         format,
         writer,
         payload,
     })
+}
+
+/// The same for a program of this version, which decodes its own snapshots in one go: nobody is answered meanwhile.
+/// Those of another version, and what cannot be decoded, are given as they are.
+pub fn read_own<T: DeserializeOwned>(
+    fd: BorrowedFd<'_>,
+    writer: &str,
+) -> Result<Result<T, Envelope>, SnapshotError> {
+    let (format, bytes) = read_enveloped(fd, MAGIC, FORMAT, MAX)?;
+    match serde_json::from_slice::<Own<T>>(&bytes) {
+        Ok(own) if own.writer == writer => Ok(Ok(own.payload)),
+        _ => undecoded(format, &bytes).map(Err),
+    }
 }
 
 /// What the envelope says. The payload is not looked at.
@@ -100,6 +125,21 @@ mod tests {
         assert_eq!(header.length, u64::try_from(text.len()).unwrap());
         assert_eq!((header.format, header.checksum), (FORMAT, crc32fast::hash(&text)));
         assert_eq!(read.payload.get(), state.to_string());
+    }
+
+    #[test]
+    fn only_what_the_same_version_wrote_and_fits_is_decoded_at_once() {
+        let fd = write("1.2.3", &[1, 2]).unwrap();
+        assert_eq!(
+            read_own::<Vec<i32>>(fd.as_fd(), "1.2.3").unwrap().unwrap(),
+            [1, 2]
+        );
+        let other = read_own::<Vec<i32>>(fd.as_fd(), "1.2.4").unwrap().unwrap_err();
+        assert_eq!((other.writer.as_str(), other.payload.get()), ("1.2.3", "[1,2]"));
+        let unfit = read_own::<Vec<String>>(fd.as_fd(), "1.2.3").unwrap().unwrap_err();
+        assert_eq!(unfit.payload.get(), "[1,2]");
+        let manifest = fdstore::FdStore::new();
+        assert!(read_own::<Vec<i32>>(manifest.handoff().unwrap().manifest(), "1.2.3").is_err());
     }
 
     #[test]

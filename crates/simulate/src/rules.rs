@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use softboot_engine::{ActiveState, Engine, JobId, JobInfo, JobKind, Resume, UnitId};
+use softboot_engine::{ActiveState, Engine, JobId, JobInfo, JobKind, Resume, Table, UnitId};
 use softboot_unit::DependencyKind as D;
 
 use crate::world::World;
@@ -55,19 +55,18 @@ fn is_after(engine: &Engine, later: UnitId, earlier: UnitId) -> bool {
     says(later, D::After, earlier) || says(earlier, D::Before, later)
 }
 
-/// What is saved comes back as it was.
+/// What is saved comes back as it was, also into a table that was made before.
 pub fn save_and_restore(world: &World) -> Option<String> {
     let saved = world.engine.save();
-    let definitions = world.definitions();
-    let (again, _) = Engine::restore(saved.clone(), definitions, world.clocks(), Resume::Reexec);
-    let (first, second) = (
-        serde_json::to_string(&saved),
-        serde_json::to_string(&again.save()),
-    );
-    match (first, second) {
-        (Ok(first), Ok(second)) if first == second => None,
-        (first, second) => Some(format!("saved {first:?}, and after a restore {second:?}")),
-    }
+    let now = world.clocks();
+    let (again, _) = Engine::restore(saved.clone(), world.definitions(), now, Resume::Reexec);
+    let (table, newer) = (Table::new(world.scene().to_vec()), world.instances().collect());
+    let (beside, _) = Engine::restore_beside(world.engine.save_beside_definitions(), table, newer, now);
+    let first = serde_json::to_string(&saved).ok()?;
+    [again, beside].into_iter().find_map(|again| {
+        let second = serde_json::to_string(&again.save()).ok()?;
+        (first != second).then(|| format!("saved {first}, and after a restore {second}"))
+    })
 }
 
 /// Services that are down have no main process, and those that run have one (semantics 4.1).

@@ -140,6 +140,11 @@ impl World {
         self.definitions.iter().cloned().chain(self.instances()).collect()
     }
 
+    /// Those that are there from the start.
+    pub(crate) fn scene(&self) -> &[Definition] {
+        &self.definitions
+    }
+
     pub(crate) fn name(&self, number: u64) -> Option<UnitName> {
         let place = number.checked_rem(self.names.len() as u64)?;
         self.names.get(place as usize).cloned()

@@ -8,10 +8,12 @@ mod image;
 mod in_place;
 mod restore;
 mod save;
+mod table;
 
 pub use image::ImageUnit;
 pub use in_place::{Compared, NextUserspace};
 pub use restore::Resume;
+pub use table::Table;
 
 use serde::{Deserialize, Serialize};
 use softboot_unit::{Definition, UnitName, Usec};

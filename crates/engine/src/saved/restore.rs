@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use softboot_unit::{Definition, KindSection, LoadState, UnitKind, UnitName};
 
-use super::{SavedEngine, SavedJob, SavedUnit};
+use super::{SavedEngine, SavedJob, SavedUnit, Table};
 use crate::action::Action;
 use crate::control::Control;
 use crate::engine::{Engine, RetryFlag};
@@ -43,6 +43,31 @@ impl Engine {
     ) -> (Engine, Vec<Action>) {
         let mut engine = Engine::new();
         engine.now = now;
+        let moved = engine.load_saved(&saved.units, definitions, how);
+        engine.fill(saved, &moved, how)
+    }
+
+    /// The same for a re-exec, with a table of those definitions that were written beside, and the newer ones.
+    pub fn restore_beside(
+        saved: SavedEngine,
+        table: Table,
+        newer: Vec<Definition>,
+        now: Now,
+    ) -> (Engine, Vec<Action>) {
+        match table.fit(&saved.units, newer) {
+            Ok(units) => {
+                let mut engine = Engine::new();
+                engine.now = now;
+                engine.units = units;
+                engine.fill(saved, &[], Resume::Reexec)
+            }
+            Err(definitions) => Engine::restore(saved, definitions, now, Resume::Reexec),
+        }
+    }
+
+    /// Everything but the definitions, and what becomes of it.
+    fn fill(mut self, saved: SavedEngine, moved: &[UnitName], how: Resume) -> (Engine, Vec<Action>) {
+        let engine = &mut self;
         let SavedEngine {
             units,
             jobs,
@@ -55,7 +80,6 @@ impl Engine {
         engine.next_process = saved.next_process.max(1);
         engine.jobs.continue_after(saved.last_job);
         engine.soft_reboots = saved.soft_reboots;
-        let moved = engine.load_saved(&units, definitions, how);
         for unit in units {
             engine.restore_unit(unit);
         }
@@ -96,12 +120,12 @@ impl Engine {
                 }
                 engine.end_userspace();
                 engine.begin_userspace();
-                engine.reconcile(&moved);
+                engine.reconcile(moved);
             }
         }
         engine.rearm();
         let actions = engine.take_actions();
-        (engine, actions)
+        (self, actions)
     }
 
     /// Puts units into the table in their old order, then the new ones. Returns sockets whose ports are others now.

@@ -35,6 +35,8 @@ struct Trailer {
 /// What came over.
 pub(super) struct Read {
     pub(super) definitions: Vec<Definition>,
+    /// They are for the next userspace: the verifying child has read them from the disk.
+    pub(super) planned: bool,
     /// This program would read the same from the disk as it is now.
     pub(super) current: bool,
 }
@@ -94,7 +96,11 @@ fn read_how(fd: impl AsFd, own_how: How) -> Result<Read, String> {
             Some(Err(_)) => sources.is_some_and(look),
             None => false,
         };
-        Ok(Read { definitions, current })
+        Ok(Read {
+            definitions,
+            planned: sources.is_some(),
+            current,
+        })
     })
 }
 

@@ -9,14 +9,16 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use softboot_engine::{Action, Engine, Event, ExecList, ExitStatus, JobKind, Now, ProcId, RequestId, Resume};
+use softboot_engine::{
+    Action, Engine, Event, ExecList, ExitStatus, JobKind, Now, ProcId, RequestId, Resume, Table,
+};
 use softboot_reexec::{snapshot, unknown};
 use softboot_unit::files::MemoryFiles;
 use softboot_unit::{Definition, JobMode, Loader, Specifiers, UnitName, Usec};
 
 use super::Kind;
 use super::commit::WRITER;
-use super::resume::{current, decode_snapshot};
+use super::resume::decode_snapshot;
 use super::state::{ManagerState, Snapshot};
 
 /// What the units of the snapshot are in, and come back in.
@@ -269,10 +271,17 @@ fn golden(kind: Kind, version: &str) -> Value {
 /// Through an envelope of that version, as a handoff goes.
 fn read(version: &str, golden: &Value) -> (Snapshot, Vec<Definition>) {
     let envelope = snapshot::write(version, golden.get("snapshot").unwrap()).unwrap();
-    let mut snapshot = decode_snapshot(envelope).unwrap();
+    let snapshot = decode_snapshot(envelope).unwrap();
     let definitions = serde_json::from_value(golden.get("definitions").unwrap().clone()).unwrap();
-    let definitions = current(definitions, &mut snapshot);
     (snapshot, definitions)
+}
+
+fn restored(snapshot: Snapshot, written: Vec<Definition>) -> Engine {
+    let Snapshot {
+        engine, definitions, ..
+    } = snapshot;
+    let (engine, _) = Engine::restore_beside(engine, Table::new(written), definitions, clocks(2_000_000));
+    engine
 }
 
 fn check_states(engine: &Engine) {
@@ -361,8 +370,7 @@ fn every_golden_snapshot_is_read_and_nothing_of_it_is_lost() {
         let golden = golden(Kind::Reexec, &version);
         let (snapshot, definitions) = read(&version, &golden);
         check_nothing_is_lost(&version, &golden, &snapshot, &definitions);
-        let Snapshot { engine, .. } = snapshot;
-        let (engine, _) = Engine::restore(engine, definitions, clocks(2_000_000), Resume::Reexec);
+        let engine = restored(snapshot, definitions);
         check_states(&engine);
         assert_eq!(
             engine.jobs().len(),
@@ -400,6 +408,5 @@ fn a_later_version_is_read_and_what_it_added_is_written_again() {
         let weather = carried.pointer(&format!("{place}/weather/at"));
         assert_eq!(weather, Some(&json!(place)), "{carried}");
     }
-    let (engine, _) = Engine::restore(read.engine, definitions, clocks(2_000_000), Resume::Reexec);
-    check_states(&engine);
+    check_states(&restored(read, definitions));
 }

@@ -13,6 +13,7 @@
 
 mod ahead;
 mod before_stop;
+mod brought;
 mod check;
 mod commit;
 mod definitions;
@@ -33,7 +34,7 @@ mod verifying;
 pub(crate) use ahead::give_way;
 pub(crate) use commit::command_line;
 pub(crate) use definitions::decode_definitions;
-pub(crate) use resume::{Fallback, current, decode_snapshot, resume, take};
+pub(crate) use resume::{Fallback, decode_snapshot, resume, take};
 pub(crate) use shares::{in_shares, places, read_shares};
 pub(crate) use state::{ManagerState, Snapshot};
 pub(crate) use stopwatch::Stopwatch;

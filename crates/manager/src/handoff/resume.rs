@@ -3,21 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
-use std::thread::JoinHandle;
 
 use fdstore::FdStore;
 use rustix::event::epoll::EventFlags;
-use softboot_engine::{Engine, Event, Resume};
+use softboot_engine::Event;
 use softboot_reexec::{snapshot, unknown};
 use softboot_sys::crash;
 use softboot_sys::signals::SignalFd;
-use softboot_unit::{Definition, UnitName, closure_of};
+use softboot_unit::UnitName;
 use tracing::{error, info, warn};
 
-use super::commit::{
-    DEFINITIONS, DEFINITIONS_FD, PREVIOUS, PREVIOUS_PROGRAM, SNAPSHOT, WRITER, command_line,
-};
-use super::definitions::{self, decode_definitions};
+use super::brought::{Definitions, DefinitionsReader};
+use super::commit::{DEFINITIONS, PREVIOUS, PREVIOUS_PROGRAM, SNAPSHOT, WRITER, command_line};
 use super::state::Snapshot;
 use super::{Kind, Stopwatch};
 use crate::clock;
@@ -32,7 +29,7 @@ use crate::setup;
 pub(crate) struct Taken {
     pub(crate) store: FdStore,
     pub(crate) snapshot: Snapshot,
-    pub(crate) definitions: Vec<Definition>,
+    pub(crate) definitions: Definitions,
     /// Those of them that are newer than what is written beside the snapshot.
     pub(crate) newer: BTreeSet<UnitName>,
     /// Of a soft-reboot: from what they were read here; `None`: the verifying child had read them.
@@ -65,15 +62,18 @@ pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>, mut stopwatch: Stopwatch) 
     let newer = snapshot.definitions.iter().map(|d| d.name.clone()).collect();
     let mut sources = None;
     let definitions = match snapshot.kind {
-        Kind::Reexec => current(reader.read(&store)?, &mut snapshot),
-        Kind::SoftReboot => match reader.planned(&next_units(&snapshot)) {
+        Kind::Reexec => Definitions::Same {
+            table: reader.table(&store)?,
+            newer: std::mem::take(&mut snapshot.definitions),
+        },
+        Kind::SoftReboot => Definitions::Next(match reader.planned(&next_units(&snapshot)) {
             Some(definitions) => definitions,
             None => {
                 let (definitions, from) = load::closure_with_sources(&next_units(&snapshot));
                 sources = Some(from);
                 definitions
             }
-        },
+        }),
     };
     stopwatch.lap("definitions");
     Ok(Taken {
@@ -87,7 +87,7 @@ pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>, mut stopwatch: Stopwatch) 
     })
 }
 
-fn own_entry(store: &FdStore, name: &str) -> Result<fdstore::EntryId, String> {
+pub(super) fn own_entry(store: &FdStore, name: &str) -> Result<fdstore::EntryId, String> {
     let fd_name = fdstore::FdName::new(name).map_err(|error| error.to_string())?;
     store
         .find(owner::MANAGER, &fd_name)
@@ -110,7 +110,11 @@ fn read_payload(store: &FdStore) -> Result<serde_json::Value, String> {
 
 /// The state in a sealed snapshot.
 pub(crate) fn decode_snapshot(fd: impl AsFd) -> Result<Snapshot, String> {
-    let envelope = snapshot::read(fd.as_fd()).map_err(|error| error.to_string())?;
+    let read = snapshot::read_own(fd.as_fd(), WRITER).map_err(|error| error.to_string())?;
+    let envelope = match read {
+        Ok(snapshot) => return Ok(snapshot),
+        Err(envelope) => envelope,
+    };
     let failed = |error: serde_json::Error| {
         format!(
             "the snapshot of softbootd {} cannot be read: {error}",
@@ -126,61 +130,6 @@ pub(crate) fn decode_snapshot(fd: impl AsFd) -> Result<Snapshot, String> {
         snapshot.manager.carried = unknown::residue(&original, &known);
     }
     Ok(snapshot)
-}
-
-/// Of the definitions beside a snapshot those that still have a unit, with the newer ones of the snapshot.
-pub(crate) fn current(written: Vec<Definition>, snapshot: &mut Snapshot) -> Vec<Definition> {
-    let newer = std::mem::take(&mut snapshot.definitions);
-    let replaced: BTreeSet<UnitName> = newer.iter().map(|definition| definition.name.clone()).collect();
-    let units: BTreeSet<&UnitName> = snapshot.engine.units().collect();
-    let wanted =
-        |definition: &Definition| units.contains(&definition.name) && !replaced.contains(&definition.name);
-    written.into_iter().filter(wanted).chain(newer).collect()
-}
-
-/// Reads the definitions on a thread of its own while the descriptors are looked at: each takes a few milliseconds, and
-/// nobody is answered meanwhile.
-struct DefinitionsReader(Option<JoinHandle<Result<definitions::Read, String>>>);
-
-impl DefinitionsReader {
-    /// The program before says which descriptor they are, as it says which is the manifest.
-    fn start(inherited: &BTreeMap<i32, OwnedFd>) -> DefinitionsReader {
-        let number = std::env::var(DEFINITIONS_FD)
-            .ok()
-            .and_then(|text| text.parse::<i32>().ok());
-        let fd = number.and_then(|number| inherited.get(&number)?.try_clone().ok());
-        // Only the child that verifies the handoff can still say no.
-        let read = match std::env::var_os("SOFTBOOT_ANSWER_FD") {
-            Some(_) => definitions::read_wholly,
-            None => definitions::read,
-        };
-        let thread = fd.and_then(|fd| {
-            let thread = std::thread::Builder::new().name("definitions".to_owned());
-            thread.spawn(move || read(fd)).ok()
-        });
-        DefinitionsReader(thread)
-    }
-
-    fn read(self, store: &FdStore) -> Result<Vec<Definition>, String> {
-        if let Some(thread) = self.0
-            && let Ok(Ok(read)) = thread.join()
-        {
-            return Ok(read.definitions);
-        }
-        // Nobody said which they are, or something is wrong with them: then this says what.
-        let entry = own_entry(store, DEFINITIONS)?;
-        decode_definitions(store.fd(entry).ok_or("the definitions are gone")?)
-    }
-
-    /// Those that these units lead to, if the verifying child has read all of them and they are still right.
-    fn planned(self, names: &[UnitName]) -> Option<Vec<Definition>> {
-        let read = self.0?.join().ok()?.ok()?;
-        if !read.current {
-            return None;
-        }
-        let (definitions, missing) = closure_of(names, read.definitions);
-        missing.is_empty().then_some(definitions)
-    }
 }
 
 /// A new userspace reads its own unit files: for the boot, and for what lives on.
@@ -251,26 +200,20 @@ pub(crate) fn resume(
     let fell_back = fell_back();
     let notify = crate::journal::notify_socket(&store)?;
     let reexecs = state.reexecs.saturating_add(u32::from(fell_back.is_none()));
-    let (how, facts) = match kind {
-        Kind::Reexec => {
-            let own = Facts {
-                program: state.program,
-                started: state.started,
-                boot_finished: state.boot_finished,
-                reexecs,
-                service_nofile: state.service_nofile,
-                ..facts
-            };
-            (Resume::Reexec, own)
-        }
-        Kind::SoftReboot => {
-            let own = Facts {
-                program: state.program,
-                service_nofile: state.service_nofile,
-                ..facts
-            };
-            (Resume::SoftReboot, own)
-        }
+    let facts = match kind {
+        Kind::Reexec => Facts {
+            program: state.program,
+            started: state.started,
+            boot_finished: state.boot_finished,
+            reexecs,
+            service_nofile: state.service_nofile,
+            ..facts
+        },
+        Kind::SoftReboot => Facts {
+            program: state.program,
+            service_nofile: state.service_nofile,
+            ..facts
+        },
     };
     let now = clock::now();
     // A journal begins with what was restored, and from what; what was read from the disk may be other now.
@@ -287,11 +230,11 @@ pub(crate) fn resume(
                 definitions: copy(DEFINITIONS)?,
                 now,
                 units: (kind == Kind::SoftReboot)
-                    .then(|| definitions.iter().map(|one| one.name.clone()).collect()),
+                    .then(|| definitions.next().iter().map(|one| one.name.clone()).collect()),
             }
         }
     };
-    let (engine, actions) = Engine::restore(engine, definitions, now, how);
+    let (engine, actions) = definitions.restore(engine, now);
     stopwatch.lap("units");
     let mut manager = Manager::assemble(Parts {
         engine,

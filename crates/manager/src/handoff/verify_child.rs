@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::ExitCode;
 
 use serde_json::json;
-use softboot_engine::{Action, Engine, Event, JobKind, RequestId, Resume};
+use softboot_engine::{Action, Engine, Event, JobKind, RequestId};
 
 use softboot_unit::{UnitKind, UnitName};
 
@@ -57,17 +57,13 @@ fn check(taken: Taken) -> Result<serde_json::Value, String> {
         ));
     }
     let kind = taken.snapshot.kind;
-    let how = if kind == Kind::Reexec {
-        Resume::Reexec
-    } else {
-        Resume::SoftReboot
-    };
-    let units = taken.definitions.len();
+    let next = taken.definitions.next();
     if let Some(sources) = taken.sources {
-        plan::write(&taken.store, &taken.definitions, sources);
+        plan::write(&taken.store, next, sources);
     }
-    let same = stay::same_sockets(&taken.snapshot.engine, &taken.definitions);
-    let (mut engine, _) = Engine::restore(taken.snapshot.engine, taken.definitions, clock::now(), how);
+    let same = stay::same_sockets(&taken.snapshot.engine, next);
+    let (mut engine, _) = taken.definitions.restore(taken.snapshot.engine, clock::now());
+    let units = engine.ids().count();
     let (mut starts, mut staying) = (None, None);
     if kind == Kind::SoftReboot {
         let facts = crate::run::boot_facts();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::OwnedFd;
 
 use fdstore::Change;
-use softboot_engine::{Action, Engine, Event, Now, Resume, UnitId};
+use softboot_engine::{Action, Engine, Event, Now, Resume, Table, UnitId};
 use softboot_unit::{Definition, UnitName, Usec};
 
 use softboot_reexec::journal::Records;
@@ -13,7 +13,7 @@ use softboot_reexec::journal::Records;
 use super::image::Image;
 use super::record::{Base, Begin, Entry, Unfinished};
 use crate::client::Client;
-use crate::handoff::{ManagerState, Snapshot, current, decode_definitions, decode_snapshot, in_shares};
+use crate::handoff::{ManagerState, Snapshot, decode_definitions, decode_snapshot, in_shares};
 
 /// What a record takes in memory, in bytes, as most do.
 const RECORD: usize = 512;
@@ -148,20 +148,23 @@ fn base(base: &Base, held: &mut impl FnMut(i32) -> Result<OwnedFd, String>) -> R
             now,
             units,
         } => {
-            let mut snapshot = decode_snapshot(&held(*snapshot)?)?;
-            let definitions = decode_definitions(&held(*definitions)?)?;
-            let (definitions, how) = match units {
-                None => (current(definitions, &mut snapshot), Resume::Reexec),
-                Some(units) => (chosen(units, definitions), Resume::SoftReboot),
-            };
+            let snapshot = decode_snapshot(&held(*snapshot)?)?;
+            let written = decode_definitions(&held(*definitions)?)?;
             let Snapshot {
-                engine, mut manager, ..
+                engine,
+                mut manager,
+                definitions: newer,
+                ..
             } = snapshot;
-            if how == Resume::SoftReboot {
-                // That was the userspace before.
-                manager.boot_finished = None;
-            }
-            let (engine, actions) = Engine::restore(engine, definitions, *now, how);
+            // As the handoff did it, or units would have other ids.
+            let (engine, actions) = match units {
+                None => Engine::restore_beside(engine, Table::new(written), newer, *now),
+                Some(units) => {
+                    // That was the userspace before.
+                    manager.boot_finished = None;
+                    Engine::restore(engine, chosen(units, written), *now, Resume::SoftReboot)
+                }
+            };
             Ok((engine, manager, Unfinished::default(), Some(actions)))
         }
         Base::Image(number) => {
