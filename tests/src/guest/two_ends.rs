@@ -34,6 +34,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     )?;
     lesser(output)?;
     greater(output)?;
+    cancelled_after_a_crash(output)?;
     in_the_final_kill(output)?;
     fs::remove_file(GATE).doing("removing the gate")
 }
@@ -138,6 +139,22 @@ fn greater(output: &mut Output) -> Result<(), Error> {
     call_off(output)?;
     output.same(&control::status()?.1, &before, "and nothing was soft-rebooted")?;
     fs::remove_file(KEYS).doing(format!("removing {KEYS}"))
+}
+
+/// After a crash only the engine knows of the soft-reboot.
+fn cancelled_after_a_crash(output: &mut Output) -> Result<(), Error> {
+    let (_, before) = control::status()?;
+    control::start(HELD)?;
+    let reboot = thread::spawn(|| control::call("SoftReboot", json!({ "wait": true })));
+    stop_is_held()?;
+    crash()?;
+    call_off(output)?;
+    let answer = join(reboot)?.map(drop).map_err(|error| error.to_string());
+    output.check(
+        answer.as_ref().is_err_and(|error| error.contains("cancelled")),
+        format!("who waits for a soft-reboot that is cancelled after a crash is told so: {answer:?}"),
+    )?;
+    output.same(&control::status()?.1, &before, "and nothing was soft-rebooted")
 }
 
 /// A signal that comes when all is stopped but what does not end: it is obeyed in the next userspace.

@@ -95,7 +95,7 @@ impl Manager {
         }
         let waiting = self
             .clients
-            .waiting_for(|w| matches!(w, Waiting::Boot | Waiting::SoftReboot));
+            .waiting_for(|w| matches!(w, Waiting::Boot | Waiting::NextBoot));
         // This is asked in every turn, and the state looks at every unit.
         if waiting.is_empty() {
             return;
@@ -103,10 +103,7 @@ impl Manager {
         let state = self.engine.system_state().to_owned();
         for (client, waiting) in waiting {
             match waiting {
-                // Before the soft-reboot this is still the old boot. After a crash only the engine knows of it.
-                Waiting::SoftReboot
-                    if self.handoff.is_some() || self.objective.is_some() || self.engine.is_stopping() => {}
-                Waiting::SoftReboot => self.finish(client, &serde_json::json!({})),
+                Waiting::NextBoot => self.finish(client, &serde_json::json!({})),
                 _ => self.finish(client, &SystemStateReply { state: state.clone() }),
             }
         }
@@ -130,7 +127,7 @@ impl Manager {
         // Everything else has happened: there is a new userspace.
         let waiting = self
             .clients
-            .waiting_for(|waiting| *waiting == Waiting::SoftReboot);
+            .waiting_for(|waiting| matches!(waiting, Waiting::SoftReboot | Waiting::NextBoot));
         for (client, _) in waiting {
             let message = format!("userspace has begun anew under the softbootd from before: {reason}");
             self.finish_error(client, &ApiError::Failed { message });

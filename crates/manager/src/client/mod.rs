@@ -101,8 +101,10 @@ pub(crate) enum Waiting {
     SoftRebootQueued { request: RequestId, wait: bool },
     /// The next program being in charge.
     Reexec,
-    /// The boot after a soft-reboot being complete.
+    /// The soft-reboot.
     SoftReboot,
+    /// The boot after it being complete.
+    NextBoot,
     /// A boot being complete.
     Boot,
     /// Lines of a unit's log after the first `position` bytes that were ever written to it.
@@ -138,6 +140,19 @@ impl Client {
 impl Clients {
     pub(crate) fn waiting(&self, client: u64) -> Option<&Waiting> {
         self.by_id.get(&client)?.waiting.as_ref()
+    }
+
+    /// Somebody waits for a soft-reboot that has not come.
+    pub(crate) fn wait_for_soft_reboot(&self) -> bool {
+        let mut clients = self.by_id.values();
+        clients.any(|client| client.waiting == Some(Waiting::SoftReboot))
+    }
+
+    /// It has come.
+    pub(crate) fn soft_reboot_has_come(&mut self) {
+        for (client, _) in self.waiting_for(|waiting| *waiting == Waiting::SoftReboot) {
+            self.set_waiting(client, Some(Waiting::NextBoot));
+        }
     }
 
     /// How many belong to others than root.

@@ -286,13 +286,11 @@ impl Manager {
 
     /// The job left the table and no ending followed: somebody cancelled it, and everything stays as it is now.
     fn notice_cancelled_soft_reboot(&mut self) {
-        let over = matches!(
-            &self.handoff,
-            Some(Handoff {
-                phase: Phase::Stopping { over: true, .. },
-                ..
-            })
-        );
+        let over = match &self.handoff {
+            Some(handoff) => matches!(handoff.phase, Phase::Stopping { over: true, .. }),
+            // After a crash only the engine knows of it, and who waits.
+            None => !self.engine.is_stopping() && self.clients.wait_for_soft_reboot(),
+        };
         if !over || self.final_kill.is_some() || self.objective.is_some() {
             return;
         }
@@ -300,13 +298,7 @@ impl Manager {
         self.keep_no_socket_open();
         self.handoff = None;
         self.drop_plan();
-        let waiting = self
-            .clients
-            .waiting_for(|waiting| *waiting == Waiting::SoftReboot);
-        for (client, _) in waiting {
-            let message = "the soft-reboot was cancelled before userspace ended".to_owned();
-            self.finish_error(client, &ApiError::Failed { message });
-        }
+        self.refuse_soft_reboot_waiters("the soft-reboot was cancelled before userspace ended");
     }
 
     fn refuse_handoff(&mut self, client: Option<u64>, reasons: Vec<String>) {
@@ -330,7 +322,21 @@ impl Manager {
             reason: reason.to_owned(),
         });
         self.give_back_signals();
+        // After a crash nobody knows which of them asked for it.
+        let message =
+            format!("the soft-reboot failed, the running manager boots again what it stopped: {reason}");
+        self.refuse_soft_reboot_waiters(&message);
         self.request_default();
+    }
+
+    fn refuse_soft_reboot_waiters(&mut self, message: &str) {
+        let waiting = self
+            .clients
+            .waiting_for(|waiting| *waiting == Waiting::SoftReboot);
+        for (client, _) in waiting {
+            let message = message.to_owned();
+            self.finish_error(client, &ApiError::Failed { message });
+        }
     }
 
     /// An objective of the engine: a handoff, or the end of the machine.

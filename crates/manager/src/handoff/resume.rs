@@ -291,6 +291,7 @@ pub(crate) fn resume(
     if kind == Kind::SoftReboot {
         info!("soft-reboot {} done", manager.engine.soft_reboots());
         setup::stage_os_release();
+        manager.clients.soft_reboot_has_come();
         manager.find_waiting_clients();
         manager.request_boot();
     }

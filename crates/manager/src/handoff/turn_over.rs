@@ -105,6 +105,7 @@ impl Manager {
         info!("turning over took {} us", report.took_usec);
         self.note_taken_over(report);
         info!("soft-reboot {} done", self.engine.soft_reboots());
+        self.clients.soft_reboot_has_come();
         self.find_waiting_clients();
         self.request_boot();
     }

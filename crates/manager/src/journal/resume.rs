@@ -286,6 +286,7 @@ impl Manager {
         let begun = self.engine.boot_requested() || self.pending_events().iter().any(asked);
         if !begun && self.objective.is_none() && self.final_kill.is_none() {
             // The program before was about to.
+            self.clients.soft_reboot_has_come();
             self.request_default();
         }
         self.give_back_old_signals();
