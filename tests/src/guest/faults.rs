@@ -81,6 +81,8 @@ pub(super) fn run(output: &mut Output, options: &Options) -> Result<(), Error> {
     )?;
     while_going_on(output)?;
     held.check(output, "after crashes while going on")?;
+    while_reading(output)?;
+    held.check(output, "after crashes of threads that read the journal")?;
     falls_back(output, &program)?;
     held.check(output, "after handoffs that were taken back")?;
     page(output)
@@ -135,6 +137,16 @@ fn asked<T>(ask: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
     ask().or_else(|_| ask())
 }
 
+/// PID 1 crashes and goes on.
+fn crash() -> Result<(), Error> {
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(1).ok_or_else(|| Error::Check("no PID 1".to_owned()))?,
+        rustix::process::Signal::ABORT,
+    )
+    .doing("sending SIGABRT to PID 1")?;
+    control::wait_running().map(drop)
+}
+
 /// The program that goes on after a crash crashes as well.
 fn while_going_on(output: &mut Output) -> Result<(), Error> {
     for place in ["go-on", "gone-on"] {
@@ -148,15 +160,38 @@ fn while_going_on(output: &mut Output) -> Result<(), Error> {
             .join()
             .map_err(|_| Error::Check("the asking thread panicked".to_owned()))??;
         order(&format!("{place} 1 wild-write\n"))?;
-        rustix::process::kill_process(
-            rustix::process::Pid::from_raw(1).ok_or_else(|| Error::Check("no PID 1".to_owned()))?,
-            rustix::process::Signal::ABORT,
-        )
-        .doing("sending SIGABRT to PID 1")?;
-        control::wait_running()?;
+        crash()?;
         output.check(
             !Path::new(ORDER).exists(),
             format!("a crash at {place}, after a crash: PID 1 goes on"),
+        )?;
+        calm()?;
+    }
+    Ok(())
+}
+
+/// After a crash the journal is read by several threads, if it is long, and one of them crashes as well.
+fn while_reading(output: &mut Output) -> Result<(), Error> {
+    for fault in FAULTS {
+        let mut taken = false;
+        // As long as it has to be, whatever a record is.
+        for _ in 0..20 {
+            for _ in 0..20 {
+                control::start("fault-work.service")?;
+                control::stop("fault-work.service")?;
+            }
+            order(&format!("reading 1 {fault}\n"))?;
+            crash()?;
+            taken = !Path::new(ORDER).exists();
+            if taken {
+                break;
+            }
+            fs::remove_file(ORDER).doing("taking an order back")?;
+            calm()?;
+        }
+        output.check(
+            taken,
+            format!("{fault} in a thread that reads the journal after a crash: PID 1 goes on"),
         )?;
         calm()?;
     }

@@ -60,7 +60,10 @@ pub(crate) fn in_shares<I: Sync, T: Send>(
         let work = &work;
         let start = |share| {
             let thread = thread::Builder::new().name("reading".to_owned());
-            let spawned = thread.spawn_scoped(scope, move || work(share));
+            let spawned = thread.spawn_scoped(scope, move || {
+                crate::fault::place("reading");
+                work(share)
+            });
             // Without a thread it is read here.
             spawned.map_or_else(|_| Err(share), Ok)
         };
