@@ -61,6 +61,7 @@ mod units;
 mod varlinkctl;
 mod verbs;
 mod versions;
+mod waiting_first;
 mod words;
 
 pub use asked::asked;
@@ -270,6 +271,13 @@ pub const SCENARIOS: &[Scenario] = &[
         holds: "of two ends that are asked for at once one holds, by a rule, and nobody's wish is lost",
         run: two_ends::run,
         words: two_ends::WORDS,
+        ..CONTAINER
+    },
+    Scenario {
+        name: "waiting-first",
+        holds: "what clients wait for when a userspace begins starts before what nobody waits for",
+        run: waiting_first::run,
+        words: waiting_first::WORDS,
         ..CONTAINER
     },
     Scenario {
