@@ -21,11 +21,6 @@ impl Table {
         Table(units)
     }
 
-    /// How many units there are.
-    pub fn units(&self) -> usize {
-        self.0.iter().count()
-    }
-
     /// The table of the saved units, if these are the ones it was made for in their order, less those that are gone, and
     /// then the newer ones. Otherwise all the definitions there are for them.
     pub(super) fn fit(self, saved: &[SavedUnit], newer: Vec<Definition>) -> Result<Units, Vec<Definition>> {
