@@ -55,6 +55,8 @@ impl Role {
 /// The owner of what belongs to PID 1 itself: `notify`, `control`, `varlink`,
 /// `cgroup-events`, `snapshot`, `definitions`.
 pub(crate) const MANAGER: &str = "manager";
+/// The name of the socket that notifications come to.
+pub(crate) const NOTIFY: &str = "notify";
 /// The control listener's name there.
 pub(crate) const CONTROL: &str = "control";
 /// The name of the listener at the place that tools of systemd know.
@@ -71,19 +73,42 @@ pub(crate) fn parse(owner: &str) -> Option<(Role, UnitName)> {
     Some((role, UnitName::new(unit).ok()?))
 }
 
-/// What a boot can use of the descriptors of one whose state is lost: what services have stored, and listening sockets,
-/// which units adopt by their addresses (semantics 1.13).
-pub(crate) fn salvage(mut store: FdStore) -> (FdStore, Vec<OwnedFd>) {
+/// What a boot can use of the descriptors of one whose state is lost.
+pub(crate) struct Salvaged {
+    /// What services have stored, where their output goes, and the sockets of PID 1 itself.
+    pub(crate) store: FdStore,
+    /// Listening sockets, which units adopt by their addresses (semantics 1.13).
+    pub(crate) ports: Vec<OwnedFd>,
+    /// Units that had them.
+    pub(crate) sockets: Vec<UnitName>,
+}
+
+/// Sorts them out; closes the others.
+pub(crate) fn salvage(mut store: FdStore) -> Salvaged {
     let owners: Vec<String> = store.owners().map(str::to_owned).collect();
-    let mut ports = Vec::new();
+    let (mut ports, mut sockets) = (Vec::new(), Vec::new());
     for owner in owners {
         match parse(&owner) {
-            Some((Role::Store, _)) => {}
-            Some((Role::Port, _)) => ports.extend(store.remove_owner(&owner)),
+            Some((Role::Store | Role::Log, _)) => {}
+            Some((Role::Port, unit)) => {
+                ports.extend(store.remove_owner(&owner));
+                sockets.push(unit);
+            }
+            None if owner == MANAGER => {
+                let kept = [NOTIFY, CONTROL, VARLINK];
+                let others = store.entries_of(MANAGER);
+                let others = others.filter(|entry| !kept.contains(&entry.name().as_str()));
+                let others: Vec<_> = others.map(fdstore::Entry::id).collect();
+                others.into_iter().for_each(|entry| drop(store.remove(entry)));
+            }
             _ => drop(store.remove_owner(&owner)),
         }
     }
-    (store, ports)
+    Salvaged {
+        store,
+        ports,
+        sockets,
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +133,7 @@ mod tests {
             "store:a.service",
             "port:a.socket",
             "process:a.service",
+            "log:a.service",
             MANAGER,
             CLIENTS,
         ] {
@@ -115,8 +141,28 @@ mod tests {
             let options = fdstore::InsertOptions::default();
             store.insert(owner, &name, fd, options).unwrap();
         }
-        let (store, ports) = salvage(store);
-        assert_eq!(store.owners().collect::<Vec<_>>(), ["store:a.service"]);
-        assert_eq!(ports.len(), 1);
+        for own in [NOTIFY, CONTROL, VARLINK, CGROUP_EVENTS] {
+            let fd = tempfile::tempfile().unwrap().into();
+            let own = fdstore::FdName::new(own).unwrap();
+            store
+                .insert(MANAGER, &own, fd, fdstore::InsertOptions::default())
+                .unwrap();
+        }
+        let salvaged = salvage(store);
+        let left = salvaged.store.entries();
+        let mut left: Vec<_> = left
+            .map(|entry| format!("{} {}", entry.owner(), entry.name().as_str()))
+            .collect();
+        left.sort();
+        let kept = [
+            "log:a.service x",
+            "manager control",
+            "manager notify",
+            "manager varlink",
+            "store:a.service x",
+        ];
+        assert_eq!(left, kept);
+        assert_eq!(salvaged.ports.len(), 1);
+        assert_eq!(salvaged.sockets, [UnitName::new("a.socket").unwrap()]);
     }
 }

@@ -114,22 +114,6 @@ impl AsFd for Journal {
     }
 }
 
-/// Adds a record after the last whole one of a journal that another program wrote.
-pub fn append_to(fd: BorrowedFd<'_>, payload: &[u8]) -> Result<(), JournalError> {
-    let records = read(fd)?;
-    let whole: usize = records
-        .iter()
-        .map(|record| record.len().saturating_add(PREFIX))
-        .sum();
-    let length = HEADER.saturating_add(u64::try_from(whole).unwrap_or(u64::MAX));
-    let mut journal = Journal {
-        fd: fd.try_clone_to_owned()?,
-        length,
-        record: Vec::new(),
-    };
-    Ok(journal.append(payload)?)
-}
-
 /// All whole records of a journal, in order.
 #[derive(Debug)]
 pub struct Records {
@@ -244,23 +228,6 @@ mod tests {
             if let Ok(read) = decoded(&bytes) {
                 prop_assert!(records.starts_with(&read));
             }
-        }
-
-        #[test]
-        fn what_is_added_later_comes_after_the_last_whole_record(
-            records in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..8),
-            torn in proptest::collection::vec(any::<u8>(), 0..12),
-        ) {
-            let mut journal = Journal::create().unwrap();
-            for record in &records {
-                journal.append(record).unwrap();
-            }
-            rustix::io::pwrite(journal.as_fd(), &torn, journal.length()).unwrap();
-            let mut expected = payloads(&journal);
-            append_to(journal.as_fd(), b"mark").unwrap();
-            expected.push(b"mark".to_vec());
-            // What was torn may only have been longer than the mark.
-            prop_assert!(payloads(&journal).starts_with(&expected));
         }
 
         #[test]

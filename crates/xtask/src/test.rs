@@ -24,7 +24,7 @@ use crate::tidy;
 pub(crate) const HELP: &str = "\
 Scenarios, in container and VM: page, soft-reboots, reexec-queue, crash, versions, refusals, doublings, defer,
 environment, next-root, stages, survivors, stay-open, hardship, terminal, packages; in the VM only: status-exit, stubborn, bad-input,
-ending, kexec; in a container only: clients, refused-handoff, faults, fallbacks, soak, pid1-signals, unit-log, fd-store,
+ending, kexec; in a container only: clients, refused-handoff, faults, crash-loop, fallbacks, soak, pid1-signals, unit-log, fd-store,
 two-ends, waiting-first, services, verbs, modes, bad-calls, forking, ports, devices, mounts, cycles, snapshot, contexts,
 actions, handoff-state, in-place, varlinkctl and reference (the last two fetch the newest systemd of a suite, and are skipped where that cannot be had).
 --scenario runs any of them in either. Each runs in a system of its own. Without root the

@@ -91,6 +91,8 @@ impl Held {
                 mains.push((name, pid));
             }
         }
+        // The order in which units are loaded is no matter.
+        mains.sort();
         let fields = ["id", "name", "kind", "inode", "cookie"];
         let listed = call("ListFds", json!({ "name": "holdfds.service" }))?;
         let stored = listed.get("fds").and_then(serde_json::Value::as_array);
@@ -108,6 +110,16 @@ impl Held {
     }
 
     pub(super) fn check(&self, output: &mut Output, after: &str) -> Result<(), Error> {
+        let now = self.check_running(output, after)?;
+        output.same(
+            &now.stored,
+            &self.stored,
+            format!("{after}: every stored descriptor is there"),
+        )
+    }
+
+    /// The same but for stored descriptors; gives what is so now.
+    pub(super) fn check_running(&self, output: &mut Output, after: &str) -> Result<Held, Error> {
         let now = Held::now()?;
         let start = |held: &Held| held.init.as_ref().map(|init| init.start);
         output.same(
@@ -125,11 +137,7 @@ impl Held {
             &self.cookies,
             format!("{after}: every listening socket is the same"),
         )?;
-        output.same(
-            &now.stored,
-            &self.stored,
-            format!("{after}: every stored descriptor is there"),
-        )
+        Ok(now)
     }
 }
 

@@ -180,7 +180,7 @@ fn while_reading(output: &mut Output) -> Result<(), Error> {
                 control::start("fault-work.service")?;
                 control::stop("fault-work.service")?;
             }
-            order(&format!("reading 1 {fault}\n"))?;
+            order(&format!("records 1 {fault}\n"))?;
             crash()?;
             taken = !Path::new(ORDER).exists();
             if taken {

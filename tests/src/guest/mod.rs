@@ -11,6 +11,7 @@ mod clients;
 mod contexts;
 mod control;
 mod crash;
+mod crash_loop;
 mod cycles;
 mod defer;
 mod devices;
@@ -195,6 +196,12 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "faults",
         holds: "PID 1 breaks in every way at every place, and a handoff goes back to the program before",
         run: faults::run,
+        ..CONTAINER
+    },
+    Scenario {
+        name: "crash-loop",
+        holds: "programs crash in a row over the same journal: each believes less, and services run on whatever is left",
+        run: crash_loop::run,
         ..CONTAINER
     },
     Scenario {

@@ -35,10 +35,11 @@ pub(super) const DEFINITIONS_FD: &str = "SOFTBOOT_DEFINITIONS";
 /// nearly the same work.
 const LIMIT: Duration = Duration::from_secs(2);
 /// Variables that were for this program only.
-const OWN_VARIABLES: [&str; 6] = [
+const OWN_VARIABLES: [&str; 7] = [
     "FDSTORE_HANDOFF",
     "SOFTBOOT_ANSWER_FD",
     crate::journal::VARIABLE,
+    crate::journal::TRIES,
     softboot_sys::crash::VARIABLE,
     PREVIOUS,
     DEFINITIONS_FD,

@@ -129,7 +129,7 @@ fn lines(bytes: &[u8]) -> (&[u8], Option<Trailer>) {
 
 fn decode(array: &[u8], trailer: Option<&Trailer>, how: How) -> Result<Vec<Definition>, String> {
     let definitions = match trailer.and_then(|trailer| places(array, &trailer.ends)) {
-        Some(places) => read_shares(array, &places, DECODED, how),
+        Some(places) => read_shares("definitions", array, &places, DECODED, how),
         None => first_value(array),
     };
     definitions.map_err(|error| format!("unit definitions: {error}"))
@@ -231,7 +231,8 @@ mod tests {
             ends.iter().rev().copied().collect(),
         ] {
             // The second and third as one text are no definition, and what is no definition is refused when it is read.
-            let read = places(array, &wrong).map(|places| read_shares(array, &places, DECODED, at_once));
+            let read = places(array, &wrong)
+                .map(|places| read_shares("definitions", array, &places, DECODED, at_once));
             assert!(read.is_none_or(|read| read.is_err()), "{wrong:?}");
         }
     }

@@ -17,6 +17,7 @@ mod brought;
 mod check;
 mod commit;
 mod definitions;
+mod fallback;
 #[cfg(test)]
 mod golden;
 #[cfg(feature = "next-version")]
@@ -34,7 +35,8 @@ mod verifying;
 pub(crate) use ahead::give_way;
 pub(crate) use commit::command_line;
 pub(crate) use definitions::decode_definitions;
-pub(crate) use resume::{Fallback, decode_snapshot, resume, take};
+pub(crate) use fallback::Fallback;
+pub(crate) use resume::{decode_snapshot, resume, take};
 pub(crate) use shares::{in_shares, places, read_shares};
 pub(crate) use state::{ManagerState, Snapshot};
 pub(crate) use stopwatch::Stopwatch;

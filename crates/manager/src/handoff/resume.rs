@@ -1,12 +1,11 @@
 //! The other side of the exec: taking over.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
 
 use fdstore::FdStore;
 use rustix::event::epoll::EventFlags;
-use softboot_engine::Event;
+use softboot_engine::{Event, Now};
 use softboot_reexec::{snapshot, unknown};
 use softboot_sys::crash;
 use softboot_sys::signals::SignalFd;
@@ -14,15 +13,16 @@ use softboot_unit::UnitName;
 use tracing::{error, info, warn};
 
 use super::brought::{Definitions, DefinitionsReader};
-use super::commit::{DEFINITIONS, PREVIOUS, PREVIOUS_PROGRAM, SNAPSHOT, WRITER, command_line};
+use super::commit::{DEFINITIONS, PREVIOUS, PREVIOUS_PROGRAM, SNAPSHOT, WRITER};
+use super::fallback::MANIFEST;
 use super::state::Snapshot;
 use super::{Kind, Stopwatch};
 use crate::clock;
-use crate::journal::Start;
+use crate::journal::{Start, Tries};
 use crate::load::{self, Sources};
 use crate::owner::{self, Role};
 use crate::process::Processes;
-use crate::run::{Facts, Manager, Parts, Source, boot_units};
+use crate::run::{Facts, Lost, Manager, Parts, Source, boot_units};
 use crate::setup;
 
 /// What came over.
@@ -30,8 +30,6 @@ pub(crate) struct Taken {
     pub(crate) store: FdStore,
     pub(crate) snapshot: Snapshot,
     pub(crate) definitions: Definitions,
-    /// Those of them that are newer than what is written beside the snapshot.
-    pub(crate) newer: BTreeSet<UnitName>,
     /// Of a soft-reboot: from what they were read here; `None`: the verifying child had read them.
     pub(crate) sources: Option<Sources>,
     pub(crate) quarantined: Vec<String>,
@@ -40,30 +38,53 @@ pub(crate) struct Taken {
 }
 
 /// Takes the descriptors and reads the state. Changes nothing outside this process.
-pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>, mut stopwatch: Stopwatch) -> Result<Taken, String> {
+pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>, mut stopwatch: Stopwatch) -> Result<Taken, Lost> {
     stopwatch.lap("starting");
-    let manifest = std::env::var("FDSTORE_HANDOFF")
+    let manifest = std::env::var(MANIFEST)
         .ok()
-        .and_then(|number| number.parse().ok())
-        .ok_or("FDSTORE_HANDOFF does not name a descriptor")?;
+        .and_then(|number| number.parse().ok());
+    let Some(manifest) = manifest else {
+        let reason = format!("{MANIFEST} does not name a descriptor");
+        return Err(Lost::the_list(reason, inherited.into_values().collect()));
+    };
     crate::fault::place("take-over");
     let reader = DefinitionsReader::start(&inherited);
-    let taken = FdStore::inherit(inherited, manifest).map_err(|error| error.to_string())?;
-    let store = taken.store;
-    let quarantined = taken.quarantined.iter().map(ToString::to_string).collect();
+    let taken = FdStore::inherit(inherited, manifest).map_err(|error| {
+        Lost::the_list(
+            error.reason.to_string(),
+            error.descriptors.into_values().collect(),
+        )
+    })?;
     stopwatch.lap("descriptors");
-    let mut snapshot = read_snapshot(&store)?;
+    match read(&taken.store, reader, &mut stopwatch) {
+        Ok((snapshot, definitions, sources)) => Ok(Taken {
+            stopwatch,
+            store: taken.store,
+            snapshot,
+            definitions,
+            sources,
+            quarantined: taken.quarantined.iter().map(ToString::to_string).collect(),
+        }),
+        Err(reason) => Err(Lost::the_state(reason, taken.store, taken.unclaimed)),
+    }
+}
+
+fn read(
+    store: &FdStore,
+    reader: DefinitionsReader,
+    stopwatch: &mut Stopwatch,
+) -> Result<(Snapshot, Definitions, Option<Sources>), String> {
+    let mut snapshot = read_snapshot(store)?;
     #[cfg(feature = "next-version")]
     if std::env::var_os("SOFTBOOT_ANSWER_FD").is_none() {
-        super::next_version::take(&read_payload(&store)?);
+        super::next_version::take(&read_payload(store)?);
     }
     stopwatch.began_at(snapshot.manager.written, "writing and exec");
     stopwatch.lap("reading");
-    let newer = snapshot.definitions.iter().map(|d| d.name.clone()).collect();
     let mut sources = None;
     let definitions = match snapshot.kind {
         Kind::Reexec => Definitions::Same {
-            table: reader.table(&store)?,
+            table: reader.table(store)?,
             newer: std::mem::take(&mut snapshot.definitions),
         },
         Kind::SoftReboot => Definitions::Next(match reader.planned(&next_units(&snapshot)) {
@@ -76,15 +97,7 @@ pub(crate) fn take(inherited: BTreeMap<i32, OwnedFd>, mut stopwatch: Stopwatch) 
         }),
     };
     stopwatch.lap("definitions");
-    Ok(Taken {
-        stopwatch,
-        store,
-        snapshot,
-        definitions,
-        newer,
-        sources,
-        quarantined,
-    })
+    Ok((snapshot, definitions, sources))
 }
 
 pub(super) fn own_entry(store: &FdStore, name: &str) -> Result<fdstore::EntryId, String> {
@@ -139,51 +152,40 @@ fn next_units(snapshot: &Snapshot) -> Vec<UnitName> {
     names
 }
 
-/// What to go back to until this program is in charge: the program before, with the same snapshot.
-pub(crate) struct Fallback {
-    /// A duplicate: taking the store over closes the manifest, and nothing else that the program before needs.
-    _manifest: OwnedFd,
-}
-
-impl Fallback {
-    /// From now on a crash, and a deadline that the program before has set, lead back to it. `None` when it has left
-    /// nothing to go back to.
-    pub(crate) fn arm(inherited: &BTreeMap<i32, OwnedFd>) -> Option<Fallback> {
-        let number = |variable: &str| std::env::var(variable).ok()?.parse::<i32>().ok();
-        let program = inherited.get(&number(PREVIOUS)?)?;
-        let manifest = inherited.get(&number("FDSTORE_HANDOFF")?)?;
-        let manifest = manifest.try_clone().ok()?;
-        let (argv, mut env) = command_line(&[]).ok()?;
-        env.push(CString::new(format!("FDSTORE_HANDOFF={}", manifest.as_raw_fd())).ok()?);
-        inherited
-            .values()
-            .for_each(|fd| crash::note_descriptor(fd.as_fd()));
-        crash::note_descriptor(manifest.as_fd());
-        crash::arm(program.as_fd(), &argv, &env).ok()?;
-        crash::await_deadline();
-        Some(Fallback { _manifest: manifest })
-    }
-}
-
 /// Why this program runs again although another one was to take over.
 pub(crate) fn fell_back() -> Option<String> {
-    let handoff = std::env::var_os("FDSTORE_HANDOFF").is_some();
+    let handoff = std::env::var_os(MANIFEST).is_some();
     let why = std::env::var(crash::VARIABLE).ok()?;
     (handoff && std::env::var_os(PREVIOUS).is_none()).then_some(why)
 }
 
-/// Takes over as PID 1.
+/// A journal begins with what was restored, and from what.
+fn start(store: &FdStore, kind: Kind, definitions: &Definitions, now: Now) -> Result<Start, String> {
+    let copy = |name: &str| -> Result<OwnedFd, String> {
+        let fd = store.fd(own_entry(store, name)?);
+        let fd = fd.ok_or_else(|| format!("the {name} is gone"))?;
+        fd.try_clone_to_owned().map_err(|error| error.to_string())
+    };
+    Ok(Start::Snapshot {
+        snapshot: copy(SNAPSHOT)?,
+        definitions: copy(DEFINITIONS)?,
+        now,
+        units: (kind == Kind::SoftReboot)
+            .then(|| definitions.next().iter().map(|one| one.name.clone()).collect()),
+    })
+}
+
+/// Takes over as PID 1. `tries`: how often this was tried.
 pub(crate) fn resume(
     taken: Taken,
     facts: Facts,
     signals: SignalFd,
-    fallback: Option<Fallback>,
-) -> Result<Manager, String> {
+    tries: Option<&Tries>,
+) -> Result<Manager, Lost> {
     let Taken {
         store,
         snapshot,
         definitions,
-        newer,
         sources,
         quarantined,
         mut stopwatch,
@@ -195,10 +197,15 @@ pub(crate) fn resume(
         kind,
         engine,
         manager: state,
+        definitions: beside,
         ..
     } = snapshot;
+    let newer = match &definitions {
+        Definitions::Same { newer, .. } => newer,
+        Definitions::Next(_) => &beside,
+    };
+    let newer = newer.iter().map(|definition| definition.name.clone()).collect();
     let fell_back = fell_back();
-    let notify = crate::journal::notify_socket(&store)?;
     let reexecs = state.reexecs.saturating_add(u32::from(fell_back.is_none()));
     let facts = match kind {
         Kind::Reexec => Facts {
@@ -216,23 +223,15 @@ pub(crate) fn resume(
         },
     };
     let now = clock::now();
-    // A journal begins with what was restored, and from what; what was read from the disk may be other now.
+    let sockets = crate::journal::notify_socket(&store);
     let start = match (kind, &sources) {
-        (Kind::SoftReboot, Some(_)) => Start::Image,
-        _ => {
-            let copy = |name: &str| -> Result<OwnedFd, String> {
-                let fd = store.fd(own_entry(&store, name)?);
-                let fd = fd.ok_or_else(|| format!("the {name} is gone"))?;
-                fd.try_clone_to_owned().map_err(|error| error.to_string())
-            };
-            Start::Snapshot {
-                snapshot: copy(SNAPSHOT)?,
-                definitions: copy(DEFINITIONS)?,
-                now,
-                units: (kind == Kind::SoftReboot)
-                    .then(|| definitions.next().iter().map(|one| one.name.clone()).collect()),
-            }
-        }
+        // What was read from the disk may be other now.
+        (Kind::SoftReboot, Some(_)) => Ok(Start::Image),
+        _ => start(&store, kind, &definitions, now),
+    };
+    let (notify, start) = match sockets.and_then(|notify| Ok((notify, start?))) {
+        Ok(both) => both,
+        Err(reason) => return Err(Lost::the_state(reason, store, Vec::new())),
     };
     let (engine, actions) = definitions.restore(engine, now);
     stopwatch.lap("units");
@@ -243,6 +242,9 @@ pub(crate) fn resume(
         notify,
         facts,
     })?;
+    if let Some(tries) = tries.filter(|tries| tries.again()) {
+        manager.recorder.crashed(tries, Vec::new());
+    }
     manager.processes = Processes::restore(state.processes);
     manager.clients = state.clients;
     manager.logs = state.logs;
@@ -265,7 +267,6 @@ pub(crate) fn resume(
     manager.begin_journal_of_step(start, &actions);
     crash::done();
     stopwatch.lap("journal");
-    drop(fallback);
     for name in [SNAPSHOT, PREVIOUS_PROGRAM] {
         if let Some(entry) = manager.manager_entry(name) {
             manager.drop_entry(None, entry);

@@ -31,19 +31,23 @@ pub(crate) fn places(array: &[u8], ends: &[usize]) -> Option<Vec<Range<usize>>> 
     (array.get(at..)? == close).then_some(places)
 }
 
-/// Reads the texts at these places, each of which takes about `decoded` bytes then.
+/// Reads the texts at these places, each of which takes about `decoded` bytes then. `what` they are.
 pub(crate) fn read_shares<T: Send>(
+    what: &'static str,
     array: &[u8],
     places: &[Range<usize>],
     decoded: usize,
     how: How<T>,
 ) -> serde_json::Result<Vec<T>> {
     let text = |place: &Range<usize>| array.get(place.clone()).unwrap_or_default();
-    in_shares(places, decoded, |share| share.iter().map(text).map(how).collect())
+    in_shares(what, places, decoded, |share| {
+        share.iter().map(text).map(how).collect()
+    })
 }
 
 /// Each thread does its share of the work; this one is among them. What comes of each takes about `bytes`.
 pub(crate) fn in_shares<I: Sync, T: Send>(
+    what: &'static str,
     all: &[I],
     bytes: usize,
     work: impl Fn(&[I]) -> serde_json::Result<Vec<T>> + Sync,
@@ -59,15 +63,16 @@ pub(crate) fn in_shares<I: Sync, T: Send>(
     thread::scope(|scope| {
         let work = &work;
         let start = |share| {
-            let thread = thread::Builder::new().name("reading".to_owned());
+            let thread = thread::Builder::new().name(what.to_owned());
             let spawned = thread.spawn_scoped(scope, move || {
-                crate::fault::place("reading");
+                crate::fault::place(what);
                 work(share)
             });
             // Without a thread it is read here.
             spawned.map_or_else(|_| Err(share), Ok)
         };
         let started: Vec<Result<ScopedJoinHandle<'_, _>, _>> = others.chunks(share).map(start).collect();
+        crate::fault::place("share");
         let mut done = work(own)?;
         for share in started {
             let more = match share {

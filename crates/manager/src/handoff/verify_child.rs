@@ -31,7 +31,10 @@ pub(crate) fn verify_main() -> ExitCode {
     let Some(answer) = answer else {
         return without_answer("--verify is for a softbootd that is about to re-exec; people want softctl");
     };
-    let sent = match take(inherited, Stopwatch::start()).and_then(check) {
+    let sent = match take(inherited, Stopwatch::start())
+        .map_err(|lost| lost.reason)
+        .and_then(check)
+    {
         Ok(plan) => softboot_reexec::verify::answer_yes(answer.as_fd(), &plan),
         Err(reason) => softboot_reexec::verify::answer_no(answer.as_fd(), &[reason]),
     };

@@ -143,7 +143,7 @@ impl Image {
         let part = |place: Range<usize>| line.get(place).ok_or_else(wrong);
         let array = part(at.units)?;
         let units = places(array, &at.ends).ok_or_else(wrong)?;
-        let units = read_shares(array, &units, DECODED, ImageUnit::read)?;
+        let units = read_shares("image", array, &units, DECODED, ImageUnit::read)?;
         let Rest { manager, unfinished } = serde_json::from_slice(part(at.rest)?)?;
         Ok(Image {
             engine: Engine::from_image_parts(part(at.engine)?, units)?,

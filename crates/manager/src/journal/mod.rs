@@ -14,11 +14,16 @@
 //! then looks at what is real: processes, cgroups, sockets (design, "Crash resume"). A torn last record is as if its
 //! moment had not come. When the journal has grown to twice its base, a copy of everything becomes the new base.
 
+mod again;
+mod go_on;
 mod image;
 mod record;
 mod replay;
 mod resume;
+mod tries;
 mod write;
 
-pub(crate) use resume::{Again, Lost, notify_socket, resume};
+pub(crate) use again::Again;
+pub(crate) use resume::{notify_socket, resume};
+pub(crate) use tries::{TRIES, Tries, Trust};
 pub(crate) use write::{Inert, Recorder, Start, VARIABLE};

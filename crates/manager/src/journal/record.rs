@@ -23,10 +23,6 @@ use crate::unit_log::Lines;
 pub(crate) enum Entry<'a> {
     /// What everything after it is about; the first entry.
     Begin(Box<Begin>),
-    /// A program has begun to read this journal after a crash.
-    Resumed,
-    /// It got as far as having done again what the journal says.
-    Replayed,
     /// An event is in the queue.
     Fed(Cow<'a, Event>),
     /// The engine is told the oldest event of the queue; all actions of the step before are done.
@@ -122,10 +118,8 @@ pub(crate) struct Begin {
     pub(crate) reexecs: u32,
     /// Soft and hard limit of descriptors that services start with.
     pub(crate) service_nofile: (u64, u64),
-    /// CLOCK_MONOTONIC of the crashes of the last minute.
-    pub(crate) crashes: Vec<Usec>,
-    /// Jobs are run only for those who ask.
-    pub(crate) safe_mode: bool,
+    /// This boot came after the state was lost.
+    pub(crate) anew: bool,
 }
 
 /// The state that a journal begins with.

@@ -12,22 +12,12 @@ use softboot_reexec::journal::Records;
 
 use super::image::Image;
 use super::record::{Base, Begin, Entry, Unfinished};
+use super::tries::Trust;
 use crate::client::Client;
 use crate::handoff::{ManagerState, Snapshot, decode_definitions, decode_snapshot, in_shares};
 
 /// What a record takes in memory, in bytes, as most do.
 const RECORD: usize = 512;
-
-/// How much of what the journal says is believed. Each attempt that crashes leaves a mark in the journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// All.
-    All,
-    /// Not the last step: the engine may not survive it.
-    NotTheLastStep,
-    /// Nor events that are still in the queue.
-    NotTheQueue,
-}
 
 /// What was lost, again.
 pub(super) struct Replayed {
@@ -39,6 +29,8 @@ pub(super) struct Replayed {
     pub(super) verifier: Option<i32>,
     /// Steps that were done again.
     pub(super) steps: usize,
+    /// This boot came after the state was lost.
+    pub(super) anew: bool,
     /// The program before had just taken over, and not yet told those who asked for that.
     pub(super) just_in_charge: bool,
 }
@@ -46,10 +38,6 @@ pub(super) struct Replayed {
 /// A journal, taken apart.
 pub(super) struct Parts<'t> {
     pub(super) begin: Begin,
-    /// Programs that have tried before.
-    pub(super) attempts: usize,
-    /// Those among them that crashed while they did the steps again.
-    pub(super) in_vain: usize,
     pub(super) changes: Vec<Change>,
     entries: Vec<Entry<'t>>,
 }
@@ -58,32 +46,39 @@ fn entries_of(record: &[u8]) -> serde_json::Result<Vec<Entry<'_>>> {
     serde_json::from_slice(record)
 }
 
+/// What a journal is about, without reading on.
+pub(super) fn begin(records: &Records) -> Result<Begin, String> {
+    let first = records.iter().next().map(entries_of).transpose();
+    let first = first.map_err(|error| format!("the first record of the journal: {error}"))?;
+    begin_of(first.into_iter().flatten().next()).map(|begin| *begin)
+}
+
+fn begin_of(first: Option<Entry<'_>>) -> Result<Box<Begin>, String> {
+    match first {
+        Some(Entry::Begin(begin)) => Ok(begin),
+        _ => Err("the journal does not begin with what it is about".to_owned()),
+    }
+}
+
 /// Takes a journal apart. Entries that this program does not know are an error: it wrote them itself.
 pub(super) fn parts(records: &Records) -> Result<Parts<'_>, String> {
     let wrong = |error: serde_json::Error| format!("a record of the journal: {error}");
     let records: Vec<&[u8]> = records.iter().collect();
-    let all = in_shares(&records, RECORD, |share| {
+    let all = in_shares("records", &records, RECORD, |share| {
         share.iter().map(|record| entries_of(record)).collect()
     })
     .map_err(wrong)?;
     let mut entries = all.into_iter().flatten();
-    let Some(Entry::Begin(begin)) = entries.next() else {
-        return Err("the journal does not begin with what it is about".to_owned());
-    };
+    let begin = begin_of(entries.next())?;
     let (mut changes, mut rest) = (Vec::new(), Vec::new());
-    let (mut attempts, mut replayed) = (0_usize, 0);
     for entry in entries {
         match entry {
             Entry::Store(change) => changes.extend(change.text()),
-            Entry::Resumed => attempts += 1,
-            Entry::Replayed => replayed += 1,
             other => rest.push(other),
         }
     }
     Ok(Parts {
         begin: *begin,
-        attempts,
-        in_vain: attempts.saturating_sub(replayed),
         changes: Change::latest(changes).map_err(wrong)?,
         entries: rest,
     })
@@ -129,7 +124,12 @@ pub(super) fn replay(
         walk.queue.clear();
     }
     let just_in_charge = matches!(begin.base, Base::Snapshot { .. }) && walk.last_step.is_none();
-    walk.end(just_in_charge)
+    let replayed = walk.end()?;
+    Ok(Replayed {
+        anew: begin.anew,
+        just_in_charge,
+        ..replayed
+    })
 }
 
 type Based = (Engine, ManagerState, Unfinished, Option<Vec<Action>>);
@@ -205,7 +205,13 @@ impl<'t> Walk<'t> {
     fn entry(&mut self, entry: Entry<'t>, skip_step: bool) {
         let state = &mut self.state;
         match entry {
-            Entry::Fed(event) => self.queue.push_back(event.into_owned()),
+            Entry::Fed(event) => {
+                if matches!(*event, Event::ObjectiveAborted { .. }) {
+                    // The manager has turned away from it by then.
+                    self.unfinished.objective = None;
+                }
+                self.queue.push_back(event.into_owned());
+            }
             Entry::Step(now) => self.step(now, skip_step),
             Entry::Acted(done) => {
                 self.acted = done;
@@ -239,7 +245,7 @@ impl<'t> Walk<'t> {
             Entry::Cycle(cycle) => state.cycles.keep(cycle.into_owned()),
             Entry::Verifier(pid) => self.verifier = pid,
             // Taken out before, or never in the middle.
-            Entry::Begin(_) | Entry::Resumed | Entry::Replayed | Entry::Store(_) => {}
+            Entry::Begin(_) | Entry::Store(_) => {}
         }
     }
 
@@ -255,7 +261,6 @@ impl<'t> Walk<'t> {
         }
         match &event {
             Event::FinalKillDone => self.unfinished.final_kill = None,
-            Event::ObjectiveAborted { .. } => self.unfinished.objective = None,
             Event::NextUserspace(_) => {
                 self.unfinished.objective = None;
                 self.state.started = now.monotonic;
@@ -277,7 +282,7 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn end(mut self, just_in_charge: bool) -> Result<Replayed, String> {
+    fn end(mut self) -> Result<Replayed, String> {
         for (id, client) in std::mem::take(&mut self.clients) {
             let client = client.map(serde_json::from_str).transpose();
             let client = client.map_err(|error| format!("a client in the journal: {error}"))?;
@@ -301,7 +306,8 @@ impl<'t> Walk<'t> {
             lost_clients,
             verifier: self.verifier,
             steps: self.steps,
-            just_in_charge,
+            anew: false,
+            just_in_charge: false,
         })
     }
 }

@@ -15,6 +15,7 @@ use softboot_unit::{UnitName, Usec};
 use tracing::error;
 
 use super::record::{Base, Begin, Entry, Kept, Unfinished};
+use super::tries::Tries;
 use crate::handoff::command_line;
 use crate::run::Manager;
 
@@ -39,15 +40,26 @@ pub(crate) struct Recorder {
     /// Clients whose state has to follow.
     touched: BTreeSet<u64>,
     failed: bool,
-    pub(super) crashes: Vec<Usec>,
-    pub(super) safe_mode: bool,
+    crashes: Vec<Usec>,
+    safe_mode: bool,
+    /// What the next program needs if there is no journal yet.
+    before: Vec<OwnedFd>,
+    /// This boot came after the state was lost.
+    pub(crate) anew: bool,
     pub(super) verifier: Option<i32>,
 }
 
 impl Recorder {
-    /// How often this program has crashed in the minute before the last crash.
+    /// How often softbootd has crashed in the minute before the last crash, that one included.
     pub(crate) fn crashes(&self) -> u32 {
         u32::try_from(self.crashes.len()).unwrap_or(u32::MAX)
+    }
+
+    /// There was a crash. Until there is a journal of this program's another one finds that of the program before.
+    pub(crate) fn crashed(&mut self, tries: &Tries, held: Vec<OwnedFd>) {
+        self.crashes.clone_from(&tries.times);
+        self.safe_mode = tries.safe_mode;
+        self.before = held;
     }
 
     /// True after repeated crashes: jobs are run only for those who ask.
@@ -141,8 +153,7 @@ impl Manager {
             started: self.facts.started,
             reexecs: self.facts.reexecs,
             service_nofile: self.facts.service_nofile,
-            crashes: self.recorder.crashes.clone(),
-            safe_mode: self.recorder.safe_mode,
+            anew: self.recorder.anew,
         };
         held.push(manifest);
         let mut first = vec![Entry::Begin(Box::new(begin)), Entry::Token(self.peek_token())];
@@ -155,12 +166,14 @@ impl Manager {
             .entries()
             .for_each(|entry| crash::note_descriptor(entry.fd()));
         crash::note_descriptor(journal.as_fd());
-        let program = arm_own(journal.as_fd().as_raw_fd())?;
+        let tries = Tries::of(&self.recorder.crashes, self.recorder.safe_mode);
+        let program = arm_own(journal.as_fd().as_raw_fd(), &tries)?;
         held.push(program);
         // Only now: a crash until here has the journal before.
         self.store.record_changes();
         self.forget_tracked();
         self.recorder.journal = Some(journal);
+        self.recorder.before.clear();
         self.recorder.held = held;
         self.recorder.base_bytes = base_bytes.saturating_add(manifest_bytes);
         self.recorder.token = self.peek_token();
@@ -339,11 +352,13 @@ impl Manager {
     }
 }
 
-/// Arms this program itself, with the journal of this number. The descriptor that comes back has to stay open.
-pub(super) fn arm_own(journal: i32) -> io::Result<OwnedFd> {
+/// Arms this program itself, with the journal of this number and what has crashed over it. The descriptor that comes back
+/// has to stay open.
+pub(super) fn arm_own(journal: i32, tries: &Tries) -> io::Result<OwnedFd> {
     let program = rustix::fs::open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let (argv, mut env) = command_line(&[]).map_err(io::Error::other)?;
     env.push(CString::new(format!("{VARIABLE}={journal}"))?);
+    env.push(tries.assignment()?);
     crash::arm(program.as_fd(), &argv, &env)?;
     Ok(program)
 }

@@ -24,6 +24,9 @@ use crate::run::{Manager, Source};
 impl Manager {
     /// Starts the process, or tells the engine why not.
     pub(crate) fn spawn(&mut self, spawn: &Spawn) {
+        if self.reclaim(spawn) {
+            return;
+        }
         if let Err(refused) = self.try_spawn(spawn) {
             self.feed(Event::SpawnFailed {
                 process: spawn.process,

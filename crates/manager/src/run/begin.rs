@@ -1,6 +1,6 @@
 //! The beginning: of a boot, or after an exec.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
@@ -8,27 +8,15 @@ use std::process::ExitCode;
 
 use fdstore::FdStore;
 use fdstore::notify::Receiver;
-use rustix::event::epoll::EventFlags;
-use rustix::event::{EventfdFlags, eventfd};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 use softboot_engine::{Engine, Event};
 use softboot_sys::signals::SignalFd;
 use softboot_sys::{crash, memory};
 use softboot_unit::{JobMode, UnitName};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
-use super::poll::Poll;
-use super::timers::Timers;
-use super::{Facts, Manager, Source};
-use crate::cgroup::Cgroups;
-use crate::client::Clients;
-use crate::devices::Devices;
-use crate::mounts::Mounts;
-use crate::process::{PidFiles, Processes};
-use crate::shutdown::KernelThreads;
-use crate::socket::with_mode;
-use crate::tracked::Tracked;
-use crate::unit_log::UnitLogs;
+use super::anew::boot_anew;
+use super::assemble::{Parts, control_listener, keep_own};
+use super::{Facts, Manager};
 use crate::{clock, handoff, journal, owner, paths, setup};
 
 /// Units that signals and failures ask for, so they must be known before they are needed.
@@ -46,15 +34,6 @@ const SPECIAL: [&str; 12] = [
     "sigpwr.target",
     "kbrequest.target",
 ];
-
-/// What a manager is put together from.
-pub(crate) struct Parts {
-    pub(crate) engine: Engine,
-    pub(crate) store: FdStore,
-    pub(crate) signals: SignalFd,
-    pub(crate) notify: Receiver,
-    pub(crate) facts: Facts,
-}
 
 /// A bug. Nobody knows what is half done now, but the journal does, and so does the program before: whichever is armed
 /// goes on. Before anything is unwound, because that closes descriptors.
@@ -197,59 +176,68 @@ fn begin(
     let lost = match before {
         Before::Nothing => {
             let left_open = inherited.into_values().collect();
-            return boot(facts, signals, FdStore::new(), left_open);
+            return boot(facts, signals, left_open);
         }
-        Before::Crash(again) => {
-            let why = std::env::var(crash::VARIABLE).unwrap_or_default();
-            match journal::resume(inherited, again, &why, facts.clone(), signals, stopwatch) {
-                Ok(manager) => return Ok(manager),
-                Err(lost) => lost,
-            }
-        }
+        Before::Crash(again) => match journal::resume(inherited, again, facts.clone(), signals, stopwatch) {
+            Ok(manager) => return Ok(manager),
+            Err(lost) => lost,
+        },
         Before::Handoff(fallback) => {
-            let goes_back = fallback.is_some();
-            let resumed = handoff::take(inherited, stopwatch)
-                .and_then(|taken| handoff::resume(taken, facts.clone(), signals, fallback));
-            let reason = match resumed {
-                Ok(manager) => return Ok(manager),
-                Err(reason) => reason,
+            let resumed = match &fallback {
+                Some(fallback) => fallback.refuse(inherited),
+                None => Ok(inherited),
             };
-            if goes_back {
-                // The program before knows better what to do with its state.
-                let failed = crash::replace(&format!("it cannot take over: {reason}"));
-                error!("cannot go back to the program before: {failed}");
+            let tries = fallback.as_ref().map(handoff::Fallback::tries);
+            let resumed = resumed
+                .and_then(|inherited| handoff::take(inherited, stopwatch))
+                .and_then(|taken| handoff::resume(taken, facts.clone(), signals, tries));
+            match (resumed, fallback) {
+                (Ok(manager), _) => return Ok(manager),
+                (Err(lost), Some(fallback)) => fallback.go_back(lost),
+                (Err(lost), None) => lost,
             }
-            journal::Lost::everything(reason)
         }
     };
-    error!(
-        "the state of the program before cannot be taken over, booting anew with its descriptors: {}",
-        lost.reason
-    );
     let signals = SignalFd::block_all().map_err(|error| format!("signals: {error}"))?;
-    let (store, ports) = owner::salvage(*lost.store);
-    boot(facts, signals, store, ports)
+    boot_anew(facts, signals, lost)
 }
 
-fn boot(
+fn boot(facts: Facts, signals: SignalFd, left_open: Vec<OwnedFd>) -> Result<Manager, String> {
+    let mut manager = prepare(facts, signals, FdStore::new(), left_open)?;
+    manager.begin_journal(journal::Start::Nothing);
+    manager.request_default();
+    Ok(manager)
+}
+
+/// A manager of nothing. `store` may have PID 1's own sockets, or some of them.
+pub(super) fn prepare(
     facts: Facts,
     signals: SignalFd,
     mut store: FdStore,
     left_open: Vec<OwnedFd>,
 ) -> Result<Manager, String> {
     info!("softbootd {} boots", env!("CARGO_PKG_VERSION"));
-    let notify = Receiver::bind(std::path::Path::new(paths::NOTIFY_SOCKET), 0o666)
-        .map_err(|error| format!("{}: {error}", paths::NOTIFY_SOCKET))?;
-    let duplicate = notify
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|error| error.to_string())?;
-    keep_own(&mut store, "notify", duplicate)?;
-    keep_own(
-        &mut store,
-        owner::CONTROL,
-        control_listener(paths::CONTROL_SOCKET)?,
-    )?;
+    let notify = match journal::notify_socket(&store) {
+        Ok(notify) => notify,
+        Err(_) => {
+            let notify = Receiver::bind(std::path::Path::new(paths::NOTIFY_SOCKET), 0o666)
+                .map_err(|error| format!("{}: {error}", paths::NOTIFY_SOCKET))?;
+            let duplicate = notify
+                .as_fd()
+                .try_clone_to_owned()
+                .map_err(|error| error.to_string())?;
+            keep_own(&mut store, owner::NOTIFY, duplicate)?;
+            notify
+        }
+    };
+    let control = fdstore::FdName::new(owner::CONTROL).map_err(|error| error.to_string())?;
+    if store.find(owner::MANAGER, &control).is_none() {
+        keep_own(
+            &mut store,
+            owner::CONTROL,
+            control_listener(paths::CONTROL_SOCKET)?,
+        )?;
+    }
     let parts = Parts {
         engine: Engine::new(),
         store,
@@ -257,136 +245,12 @@ fn boot(
         notify,
         facts,
     };
-    let mut manager = Manager::assemble(parts)?;
+    let mut manager = Manager::assemble(parts).map_err(|lost| lost.reason)?;
     manager.adoptable = left_open;
-    manager.begin_journal(journal::Start::Nothing);
-    manager.request_default();
-    manager.tell_stored();
     Ok(manager)
 }
 
-fn keep_own(store: &mut FdStore, name: &str, fd: OwnedFd) -> Result<(), String> {
-    let name = fdstore::FdName::new(name).map_err(|error| error.to_string())?;
-    store
-        .insert(owner::MANAGER, &name, fd, fdstore::InsertOptions::default())
-        .map_err(|error| error.to_string())?;
-    Ok(())
-}
-
-/// The descriptor that tells of changes in cgroups: the one of the program before, if it has left one.
-fn cgroup_events(store: &mut FdStore) -> Result<OwnedFd, String> {
-    let name = fdstore::FdName::new(owner::CGROUP_EVENTS).map_err(|error| error.to_string())?;
-    if let Some(fd) = store
-        .find(owner::MANAGER, &name)
-        .and_then(|entry| store.fd(entry))
-    {
-        return fd
-            .try_clone_to_owned()
-            .map_err(|error| format!("inotify: {error}"));
-    }
-    let failed = |error: std::io::Error| format!("inotify: {error}");
-    let fd = Cgroups::new_events().map_err(failed)?;
-    let duplicate = fd.try_clone().map_err(failed)?;
-    keep_own(store, owner::CGROUP_EVENTS, duplicate)?;
-    Ok(fd)
-}
-
-/// Open to all: who may do what is decided by the peer's credentials.
-fn control_listener(path: &str) -> Result<OwnedFd, String> {
-    let failed = |error: rustix::io::Errno| format!("{path}: {error}");
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(failed)?;
-    let address = SocketAddrUnix::new(path).map_err(failed)?;
-    let _ = rustix::fs::unlink(path);
-    with_mode(0o666, || bind(&fd, &address)).map_err(failed)?;
-    listen(&fd, 128).map_err(failed)?;
-    Ok(fd)
-}
-
 impl Manager {
-    /// Puts a manager together and watches what is always watched.
-    pub(crate) fn assemble(parts: Parts) -> Result<Manager, String> {
-        let Parts {
-            engine,
-            mut store,
-            signals,
-            notify,
-            facts,
-        } = parts;
-        let events = cgroup_events(&mut store)?;
-        let mut manager = Manager {
-            closer: std::cell::OnceCell::new(),
-            engine,
-            store,
-            poll: Poll::new().map_err(|error| format!("epoll: {error}"))?,
-            timers: Timers::new().map_err(|error| format!("timerfd: {error}"))?,
-            signals,
-            notify,
-            cgroups: Cgroups::open(events).map_err(|error| format!("cgroups: {error}"))?,
-            devices: Devices::open(),
-            mounts: Mounts::open(),
-            listings: softboot_unit::Listings::default(),
-            pid_files: PidFiles::default(),
-            processes: Processes::default(),
-            logs: UnitLogs::default(),
-            clients: Clients::default(),
-            invocations: Tracked::default(),
-            environment: Tracked::default(),
-            exit_code: 0,
-            remotes: Tracked::default(),
-            adoptable: Vec::new(),
-            poll_limits: BTreeMap::new(),
-            objective: None,
-            final_kill: None,
-            kernel_threads: KernelThreads::default(),
-            machine_end: None,
-            definitions_since: BTreeSet::new(),
-            carried: None,
-            taken_over: None,
-            cycles: crate::cycles::Cycles::default(),
-            step_at: clock::monotonic(),
-            handoff: None,
-            turning_over: None,
-            put_off: Vec::new(),
-            thread_done: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-                .map_err(|error| format!("eventfd: {error}"))?,
-            recorder: journal::Recorder::default(),
-            facts,
-            pending: std::collections::VecDeque::new(),
-            next_token: 1,
-        };
-        manager.watch_own().map_err(|error| format!("epoll: {error}"))?;
-        Ok(manager)
-    }
-
-    fn watch_own(&mut self) -> Result<(), rustix::io::Errno> {
-        self.poll
-            .watch(Source::Signals, self.signals.as_fd(), EventFlags::IN)?;
-        self.poll
-            .watch(Source::Notify, self.notify.as_fd(), EventFlags::IN)?;
-        self.poll
-            .watch(Source::Timers, self.timers.as_fd(), EventFlags::IN)?;
-        self.poll
-            .watch(Source::Cgroups, self.cgroups.events(), EventFlags::IN)?;
-        self.poll
-            .watch(Source::ThreadDone, &self.thread_done, EventFlags::IN)?;
-        if let Some(table) = self.mounts.events() {
-            self.poll.watch(Source::Mounts, table, EventFlags::PRI)?;
-        }
-        if let Some(events) = self.devices.events() {
-            self.poll.watch(Source::Devices, events, EventFlags::IN)?;
-        }
-        // A program before this one may not have had it, and nothing depends on it.
-        if self.manager_entry(owner::VARLINK).is_none()
-            && let Err(error) = control_listener(paths::VARLINK_SOCKET)
-                .and_then(|listener| keep_own(&mut self.store, owner::VARLINK, listener))
-        {
-            warn!("tools of systemd cannot connect: {error}");
-        }
-        self.watch_listeners();
-        Ok(())
-    }
-
     /// Starts what this userspace is for.
     pub(crate) fn request_default(&mut self) {
         setup::stage_os_release();

@@ -112,7 +112,10 @@ impl Manager {
             let now = clock::monotonic();
             self.facts.boot_finished = Some(now);
             self.journal_boot_finished(now);
-            self.close_adoptable();
+            if !self.recorder.safe_mode() {
+                self.close_adoptable();
+            }
+            self.leave_unclaimed();
             if self.engine.soft_reboots() > 0 {
                 self.look_after_ports();
             }

@@ -1,12 +1,16 @@
 //! PID 1 while it runs: its state, its loop, and what each source means.
 
+mod anew;
+mod assemble;
 mod begin;
 mod event_loop;
 mod poll;
 mod signals;
 mod timers;
 
-pub(crate) use begin::{Parts, boot_facts, boot_mode, boot_units, init_main};
+pub(crate) use anew::Lost;
+pub(crate) use assemble::Parts;
+pub(crate) use begin::{boot_facts, boot_mode, boot_units, init_main};
 pub(crate) use poll::Source;
 pub(crate) use timers::Alarm;
 
@@ -31,7 +35,7 @@ use crate::fault;
 use crate::handoff::{Handoff, Stopwatch};
 use crate::journal::Recorder;
 use crate::mounts::Mounts;
-use crate::process::{PidFiles, Processes};
+use crate::process::{PidFiles, Processes, Unclaimed};
 use crate::shutdown::{FinalKill, KernelThreads, MachineEnd};
 use crate::tracked::Tracked;
 use crate::unit_log::UnitLogs;
@@ -100,6 +104,8 @@ pub(crate) struct Manager {
     pub(crate) remotes: Tracked<FdToken, Remote>,
     /// What was open when this boot began, and is not known to be anybody's yet.
     pub(crate) adoptable: Vec<OwnedFd>,
+    /// After a lost state: what runs and is not known to be anybody's yet.
+    pub(crate) unclaimed: Unclaimed,
     /// How often each port woke us lately (PollLimitBurst=).
     pub(crate) poll_limits: BTreeMap<EntryId, Limiter>,
     /// What the engine wants of the whole manager.
