@@ -166,6 +166,11 @@ impl Engine {
         self.ending.is_some() || self.shutdown_job()
     }
 
+    /// Sockets are kept open for the next userspace ([`Event::StayOpen`]).
+    pub fn is_any_socket_to_stay(&self) -> bool {
+        !self.staying.is_empty()
+    }
+
     fn shutdown_job(&self) -> bool {
         let unit = UnitName::new("shutdown.target")
             .ok()

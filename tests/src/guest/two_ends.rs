@@ -3,6 +3,7 @@
 //! `crates/engine/tests/ends.rs`.
 
 use std::fs;
+use std::io::Read as _;
 use std::thread::{self, JoinHandle};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::check::{Output, wait_for};
 use super::control::{self, Unit};
+use super::net::{HELLO, connect};
 use super::pid1_signals::{SIGRTMIN, signal};
 use super::softctl::softctl;
 use super::units::UnitFile;
@@ -141,19 +143,33 @@ fn greater(output: &mut Output) -> Result<(), Error> {
     fs::remove_file(KEYS).doing(format!("removing {KEYS}"))
 }
 
-/// After a crash only the engine knows of the soft-reboot.
+/// After a crash only the engine knows of the soft-reboot, whether somebody waits for it or not.
 fn cancelled_after_a_crash(output: &mut Output) -> Result<(), Error> {
     let (_, before) = control::status()?;
-    control::start(HELD)?;
-    let reboot = thread::spawn(|| control::call("SoftReboot", json!({ "wait": true })));
-    stop_is_held()?;
-    crash()?;
-    call_off(output)?;
-    let answer = join(reboot)?.map(drop).map_err(|error| error.to_string());
-    output.check(
-        answer.as_ref().is_err_and(|error| error.contains("cancelled")),
-        format!("who waits for a soft-reboot that is cancelled after a crash is told so: {answer:?}"),
-    )?;
+    for waits in [true, false] {
+        // What was called off before has stopped it.
+        control::start("hello.socket")?;
+        control::start(HELD)?;
+        let reboot = thread::spawn(move || control::call("SoftReboot", json!({ "wait": waits })));
+        stop_is_held()?;
+        crash()?;
+        call_off(output)?;
+        let answer = join(reboot)?.map(drop).map_err(|error| error.to_string());
+        if waits {
+            output.check(
+                answer.as_ref().is_err_and(|error| error.contains("cancelled")),
+                format!("who waits for a soft-reboot that is cancelled after a crash is told so: {answer:?}"),
+            )?;
+        }
+        let mut greeting = [0; 1];
+        connect(HELLO)?
+            .read_exact(&mut greeting)
+            .doing("waiting for a greeting")?;
+        output.check(
+            true,
+            format!("a socket that was to stay open serves each connection again (waited for: {waits})"),
+        )?;
+    }
     output.same(&control::status()?.1, &before, "and nothing was soft-rebooted")
 }
 

@@ -291,7 +291,10 @@ impl Manager {
         let over = match &self.handoff {
             Some(handoff) => matches!(handoff.phase, Phase::Stopping { over: true, .. }),
             // After a crash only the engine knows of it, and who waits.
-            None => !self.engine.is_stopping() && self.clients.wait_for_soft_reboot(),
+            None => {
+                let known = self.clients.wait_for_soft_reboot() || self.engine.is_any_socket_to_stay();
+                known && !self.engine.is_stopping()
+            }
         };
         if !over || self.final_kill.is_some() || self.objective.is_some() {
             return;
