@@ -314,6 +314,8 @@ impl Engine {
             return;
         }
         self.staying.clear();
+        // As after its beginning: it will be asked for again.
+        self.boot_requested = false;
         self.retry = RetryFlag::Yes;
         self.log(
             Level::Error,

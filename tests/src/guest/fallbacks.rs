@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
 
 use serde_json::json;
 
-use super::check::Output;
+use super::check::{Output, wait_for};
 use super::control::{self, Unit};
 use super::faults::{faulty, order};
 use super::net::{ECHO, connect, echo, fetch, is_page};
@@ -14,9 +15,12 @@ use super::next_root::{in_root, make_root, settle};
 use super::refusals::{Unchanged, says_why};
 use super::refused_handoff::{Instead, Replaced};
 use super::softctl::softctl;
+use super::units::UnitFile;
 use super::{Options, crash};
 use crate::error::{Context as _, Error};
 
+/// It is ended by the final kill alone.
+const STUBBORN: &str = "fall-stubborn.service";
 /// Every way not to get there: crashes of both kinds, abort(3), exit(3), and two of never being done.
 const FAULTS: [&str; 6] = ["wild-write", "panic", "abort", "exit", "loop", "hang"];
 
@@ -29,6 +33,7 @@ pub(super) fn run(output: &mut Output, _: &Options) -> Result<(), Error> {
     echo(&mut client, "before\n")?;
     no_memory(output)?;
     exec_fails(output, &program)?;
+    comes_to_nothing_after_a_crash(output, &program)?;
     for fault in FAULTS {
         falls_back(output, &program, fault)?;
         echo(&mut client, "between\n")?;
@@ -103,10 +108,62 @@ fn exec_fails(output: &mut Output, program: &Path) -> Result<(), Error> {
     )
 }
 
+/// PID 1 crashes while all that is left is ended, and then there is no memory to ask the next program: what was stopped is
+/// started again. Once more with a crash right after that was given up.
+fn comes_to_nothing_after_a_crash(output: &mut Output, program: &Path) -> Result<(), Error> {
+    let _stubborn = UnitFile::install(
+        STUBBORN,
+        "[Unit]\nDefaultDependencies=no\nIgnoreOnIsolate=yes\n\
+         [Service]\nExecStart=/bin/busybox sh -c \"trap '' TERM; /bin/busybox touch /run/fall-deaf; \
+         while [ ! -e /run/fall-release ]; do /bin/busybox sleep 1; done\"\n",
+    )?;
+    let (_, before) = control::status()?;
+    let kept = Kept::now()?;
+    for again in [false, true] {
+        another_file(program)?;
+        control::start(STUBBORN)?;
+        wait_for("a process that ignores SIGTERM", || {
+            Ok(fs::remove_file("/run/fall-deaf").is_ok().then_some(()))
+        })?;
+        let reboot = thread::spawn(|| softctl(&["soft-reboot", "--wait"]));
+        wait_for("the final kill", || {
+            Ok((Unit::get(STUBBORN)?.sub() == "final-sigterm").then_some(()))
+        })?;
+        let second = if again { "abandoned 1 abort\n" } else { "" };
+        order(&format!("final-kill 1 abort\nchild 1 no-memory\n{second}"))?;
+        // Nobody is asked while this waits, so the first crash is the next thing that happens.
+        fs::write("/run/fall-release", "").doing("letting it end")?;
+        let ran = reboot
+            .join()
+            .map_err(|_| Error::Check("a thread panicked".to_owned()))??;
+        fs::remove_file("/run/fall-release").doing("removing a file")?;
+        output.same(
+            &(ran.code, ran.stderr.contains("Cannot allocate memory")),
+            &(1, true),
+            format!(
+                "a soft-reboot comes to nothing after a crash (another one: {again}): who waits is told ({})",
+                ran.stderr.trim()
+            ),
+        )?;
+        up_again(output, "after that")?;
+        output.same(
+            &crash::described("crashes")?,
+            &json!(1 + u64::from(again)),
+            "PID 1 crashed as it was told",
+        )?;
+        control::reexec()?;
+    }
+    output.same(
+        &(control::status()?.1, Kept::now()?),
+        &(before, kept),
+        "no soft-reboot is counted, survivor and sockets are the same",
+    )
+}
+
 /// The units of the boot run.
 fn up_again(output: &mut Output, when: &str) -> Result<(), Error> {
     control::wait_running()?;
-    super::check::wait_for("the services of the boot", || {
+    wait_for("the services of the boot", || {
         Ok((Unit::get("echo-store.service")?.active() == "active").then_some(()))
     })?;
     output.check(is_page(&fetch()?), format!("{when}: services answer"))

@@ -161,8 +161,8 @@ impl Manager {
                         .watch(Source::Verification, verification.as_fd(), EventFlags::IN)
                 {
                     verification.kill();
-                    self.refuse_handoff(client, vec![format!("cannot watch the verifying child: {error}")]);
-                    return;
+                    let reason = format!("cannot watch the verifying child: {error}");
+                    return self.cannot_ask(kind, client, reason);
                 }
                 let deadline = clock::monotonic().plus(verification_limit(&self.facts.command_line));
                 self.timers.set(Alarm::VerificationDeadline, deadline);
@@ -182,7 +182,17 @@ impl Manager {
                     root,
                 });
             }
-            Err(reason) => self.refuse_handoff(client, vec![reason]),
+            Err(reason) => self.cannot_ask(kind, client, reason),
+        }
+    }
+
+    /// The next program was not asked.
+    fn cannot_ask(&mut self, kind: Kind, client: Option<u64>, reason: String) {
+        let stopped = kind == Kind::SoftReboot && self.objective == Some(Objective::SoftReboot);
+        self.refuse_handoff(client, vec![reason.clone()]);
+        if stopped {
+            // Or it would be asked again and again, with nothing running.
+            self.abandon_soft_reboot(&reason);
         }
     }
 
@@ -323,14 +333,16 @@ impl Manager {
     /// Everything has stopped but the next program cannot run: this one boots again what it stopped.
     fn abandon_soft_reboot(&mut self, reason: &str) {
         self.objective = None;
-        self.feed(Event::ObjectiveAborted {
-            reason: reason.to_owned(),
-        });
-        self.give_back_signals();
-        // After a crash nobody knows which of them asked for it.
+        // First: a program that crashes after the next event knows only that there is no soft-reboot any more. And all of
+        // them: after a crash nobody knows which asked for it.
         let message =
             format!("the soft-reboot failed, the running manager boots again what it stopped: {reason}");
         self.refuse_soft_reboot_waiters(&message);
+        self.feed(Event::ObjectiveAborted {
+            reason: reason.to_owned(),
+        });
+        crate::fault::place("abandoned");
+        self.give_back_signals();
         self.request_default();
     }
 

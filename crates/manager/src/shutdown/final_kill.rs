@@ -143,6 +143,7 @@ impl Manager {
     /// Done when nobody is left.
     pub(crate) fn final_kill_progress(&mut self) {
         let Some(kill) = &self.final_kill else { return };
+        crate::fault::place("final-kill");
         let left = kill.victims(self.cgroups.root(), &self.kernel_threads);
         if !left.is_empty() && !kill.give_up {
             return;
