@@ -166,7 +166,7 @@ impl Engine {
         self.ending.is_some() || self.shutdown_job()
     }
 
-    /// Sockets are kept open for the next userspace ([`Event::StayOpen`]).
+    /// Sockets are kept open for the next userspace ([`crate::Event::StayOpen`]).
     pub fn is_any_socket_to_stay(&self) -> bool {
         !self.staying.is_empty()
     }

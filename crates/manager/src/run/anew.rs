@@ -24,7 +24,7 @@ pub(crate) struct Lost {
     /// Those that are on no list.
     pub(crate) left_open: Vec<OwnedFd>,
     /// The crashes, and what another program needs to try again until this one has a journal.
-    tries: Option<(Tries, Vec<OwnedFd>)>,
+    tries: Option<Box<(Tries, Vec<OwnedFd>)>>,
 }
 
 impl Lost {
@@ -45,15 +45,15 @@ impl Lost {
 
     /// After these crashes.
     pub(crate) fn with(self, tries: (Tries, Vec<OwnedFd>)) -> Lost {
-        let tries = Some(tries);
+        let tries = Some(Box::new(tries));
         Lost { tries, ..self }
     }
 }
 
 /// Boots with what is left.
 pub(super) fn boot_anew(facts: Facts, signals: SignalFd, lost: Lost) -> Result<Manager, String> {
-    if let Some((tries, _)) = &lost.tries
-        && tries.trust() == Trust::GiveUp
+    if let Some(tries) = &lost.tries
+        && tries.0.trust() == Trust::GiveUp
     {
         return Err(format!("{}, and so have new boots", lost.reason));
     }
@@ -69,7 +69,8 @@ pub(super) fn boot_anew(facts: Facts, signals: SignalFd, lost: Lost) -> Result<M
     ports.extend(lost.left_open);
     let mut manager = prepare(facts, signals, store, ports)?;
     manager.recorder.anew = true;
-    if let Some((tries, held)) = lost.tries {
+    if let Some(tries) = lost.tries {
+        let (tries, held) = *tries;
         manager.recorder.crashed(&tries, held);
     }
     crate::fault::place("boot");
