@@ -37,4 +37,4 @@ pub use state::*;
 pub use transaction::{
     DropReason, DroppedJob, InstalledJob, Link, Obstacle, Plan, PlannedJob, Reason, Refusal,
 };
-pub use units::Relation;
+pub use units::{Related, Relation};

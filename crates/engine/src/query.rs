@@ -7,7 +7,7 @@ use softboot_unit::{Definition, UnitName};
 use crate::engine::Engine;
 use crate::event::{JobId, ProcId, UnitId};
 use crate::state::{ActiveState, JobKind, UnitStatus};
-use crate::units::{Machine, Relation, Unit};
+use crate::units::{Machine, Related, Relation, Unit};
 
 /// A job for people and clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +164,11 @@ impl Engine {
     /// Userspace is on its way down, to a soft-reboot or to the end of the machine.
     pub fn is_stopping(&self) -> bool {
         self.ending.is_some() || self.shutdown_job()
+    }
+
+    /// Who is what to whom, in the order of [`Engine::ids`]: for [`crate::Table::of_related`].
+    pub fn related(&self) -> Related {
+        self.units.related()
     }
 
     /// Sockets are kept open for the next userspace ([`crate::Event::StayOpen`]).

@@ -15,7 +15,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::memfd::{MemfdError, read_sealed, sealed_memfd};
+use crate::memfd::{MemfdError, empty, fill_and_seal, read_sealed};
 
 /// Bytes before the payload.
 pub(crate) const HEADER: usize = 24;
@@ -53,13 +53,20 @@ pub enum ManifestError {
 
 /// Writes `payload` in an envelope into a sealed memfd.
 pub fn write_enveloped(name: &str, magic: [u8; 8], format: u32, payload: &[u8]) -> io::Result<OwnedFd> {
+    let fd = empty(name)?;
+    fill_enveloped(&fd, magic, format, payload)?;
+    Ok(fd)
+}
+
+/// The same into an empty memfd, for who needs the descriptor before its contents.
+pub fn fill_enveloped(fd: impl AsFd, magic: [u8; 8], format: u32, payload: &[u8]) -> io::Result<()> {
     let mut bytes = Vec::with_capacity(HEADER.saturating_add(payload.len()));
     bytes.extend_from_slice(&magic);
     bytes.extend_from_slice(&format.to_le_bytes());
     bytes.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
     bytes.extend_from_slice(&u64::try_from(payload.len()).unwrap_or(u64::MAX).to_le_bytes());
     bytes.extend_from_slice(payload);
-    sealed_memfd(name, &bytes)
+    fill_and_seal(fd, &bytes)
 }
 
 /// What stands before the payload.

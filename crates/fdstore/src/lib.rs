@@ -68,7 +68,7 @@ pub use adopt::{Adopt, AdoptError};
 pub use changes::Change;
 pub use clock::boottime_usec;
 pub use closer::Closer;
-pub use envelope::{EnvelopeHeader, ManifestError, read_enveloped, write_enveloped};
+pub use envelope::{EnvelopeHeader, ManifestError, fill_enveloped, read_enveloped, write_enveloped};
 pub use handoff::{Handoff, HandoffError};
 pub use identity::{Access, FdKind, Identity};
 pub use inherit::{FromEnvError, InheritError, Inherited, Quarantined};

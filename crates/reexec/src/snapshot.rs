@@ -11,9 +11,9 @@
 //! decodes it can keep what it does not know.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use fdstore::{EnvelopeHeader, ManifestError, read_enveloped, write_enveloped};
+use fdstore::{EnvelopeHeader, ManifestError, fill_enveloped, read_enveloped};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -71,8 +71,20 @@ pub struct Envelope {
 
 /// Writes `payload`. `writer` is the version of this program.
 pub fn write(writer: &str, payload: &impl Serialize) -> Result<OwnedFd, SnapshotError> {
+    let fd = empty()?;
+    fill(&fd, writer, payload)?;
+    Ok(fd)
+}
+
+/// The file of a snapshot that is still to be written.
+pub fn empty() -> Result<OwnedFd, SnapshotError> {
+    fdstore::memfd::empty("softboot-snapshot").map_err(SnapshotError::Write)
+}
+
+/// Writes `payload` into an [`empty`] file, which cannot be changed any more then.
+pub fn fill(fd: impl AsFd, writer: &str, payload: &impl Serialize) -> Result<(), SnapshotError> {
     let bytes = serde_json::to_vec(&Outgoing { writer, payload }).map_err(SnapshotError::Encode)?;
-    write_enveloped("softboot-snapshot", MAGIC, FORMAT, &bytes).map_err(SnapshotError::Write)
+    fill_enveloped(fd, MAGIC, FORMAT, &bytes).map_err(SnapshotError::Write)
 }
 
 /// Reads a snapshot. Leaves the descriptor's offset alone, so any number of programs can read it at once.
@@ -110,9 +122,10 @@ pub fn peek(fd: BorrowedFd<'_>) -> Result<EnvelopeHeader, SnapshotError> {
 
 #[cfg(test)]
 mod tests {
+    use fdstore::write_enveloped;
+
     use super::*;
     use proptest::prelude::*;
-    use std::os::fd::AsFd as _;
 
     #[test]
     fn what_was_written_is_read() {

@@ -57,7 +57,7 @@ impl World {
     fn alter(&mut self, definitions: &mut Vec<Definition>) {
         let mentioned: BTreeSet<UnitName> = definitions
             .iter()
-            .flat_map(|one| &one.unit.dependencies)
+            .flat_map(|one| one.unit.dependencies.iter())
             .map(|dependency| dependency.on.clone())
             .collect();
         let random = &mut self.random;

@@ -189,7 +189,7 @@ impl<'a> Loader<'a> {
         if !exists {
             dependencies.retain(|dependency| dependency.origin == Origin::File);
         }
-        unit.dependencies = dependencies;
+        unit.dependencies = dependencies.into();
         let broken = draft.unit.broken.or_else(|| {
             exists
                 .then(|| check::contradiction(&name, &unit, &kind))

@@ -7,7 +7,7 @@ use softboot_unit::{Definition, UnitName};
 
 use super::SavedUnit;
 use crate::event::UnitId;
-use crate::units::{Units, not_found};
+use crate::units::{Related, Units, not_found};
 
 /// Units that were never up, by the definitions that were written beside a saved engine or before it.
 #[derive(Debug)]
@@ -19,6 +19,14 @@ impl Table {
         let mut units = Units::new();
         units.load(definitions);
         Table(units)
+    }
+
+    /// The same, if it is known who is what to whom: then nobody has to be found by name.
+    pub fn of_related(mut definitions: Vec<Definition>, related: &Related) -> Table {
+        match Units::of_related(&mut definitions, related) {
+            Some(units) => Table(units),
+            None => Table::new(definitions),
+        }
     }
 
     /// The table of the saved units, if these are the ones it was made for in their order, less those that are gone, and

@@ -6,6 +6,7 @@ mod table;
 
 pub use relation::Relation;
 pub(crate) use relations::Relations;
+pub use table::Related;
 pub(crate) use table::Units;
 
 use std::sync::Arc;

@@ -36,6 +36,46 @@ pub enum Relation {
 }
 
 impl Relation {
+    /// In the order of their declaration, which is that of their numbers.
+    const ALL: [Relation; 26] = [
+        Relation::Wants,
+        Relation::WantedBy,
+        Relation::Requires,
+        Relation::RequiredBy,
+        Relation::Requisite,
+        Relation::RequisiteOf,
+        Relation::BindsTo,
+        Relation::BoundBy,
+        Relation::PartOf,
+        Relation::ConsistsOf,
+        Relation::Upholds,
+        Relation::UpheldBy,
+        Relation::Conflicts,
+        Relation::ConflictedBy,
+        Relation::Before,
+        Relation::After,
+        Relation::OnFailure,
+        Relation::OnFailureOf,
+        Relation::OnSuccess,
+        Relation::OnSuccessOf,
+        Relation::PropagatesReloadTo,
+        Relation::ReloadPropagatedFrom,
+        Relation::PropagatesStopTo,
+        Relation::StopPropagatedFrom,
+        Relation::Triggers,
+        Relation::TriggeredBy,
+    ];
+
+    /// For programs of this version alone.
+    pub(crate) fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The one with this number.
+    pub(crate) fn of_number(number: u32) -> Option<Relation> {
+        Relation::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+
     /// The relation that a line in a file makes, and what the other side gets.
     pub(crate) fn pair(kind: DependencyKind) -> (Relation, Relation) {
         use Relation as R;
@@ -57,5 +97,20 @@ impl Relation {
             DependencyKind::StopPropagatedFrom => (R::StopPropagatedFrom, R::PropagatesStopTo),
             DependencyKind::Triggers => (R::Triggers, R::TriggeredBy),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_for_what_they_were_made_from() {
+        for (place, relation) in Relation::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(relation.number()), place);
+            assert_eq!(Relation::of_number(place as u32), Some(relation));
+        }
+        assert_eq!(Relation::of_number(Relation::ALL.len() as u32), None);
+        assert!(Relation::ALL.is_sorted());
     }
 }

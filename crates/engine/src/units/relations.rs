@@ -32,6 +32,34 @@ impl Default for Relations {
 }
 
 impl Relations {
+    /// Of numbers of relations, each followed by a partner below `count`; sorted by both, as [`Relations::iter`] is. `None`
+    /// if they are not that.
+    pub(crate) fn of_pairs(pairs: &[u32], count: u32) -> Option<Relations> {
+        let (pairs, []) = pairs.as_chunks::<2>() else {
+            return None;
+        };
+        if !pairs.is_sorted_by(|one, next| one < next) {
+            return None;
+        }
+        let partner = |number: u32| (number < count).then_some(UnitId(number));
+        if pairs.len() <= FEW {
+            let (mut relations, mut partners) =
+                (Vec::with_capacity(pairs.len()), Vec::with_capacity(pairs.len()));
+            for [relation, number] in pairs {
+                relations.push(Relation::of_number(*relation)?);
+                partners.push(partner(*number)?);
+            }
+            return Some(Relations::Few { relations, partners });
+        }
+        let mut lists: BTreeMap<Relation, Vec<UnitId>> = BTreeMap::new();
+        for same in pairs.chunk_by(|[one, _], [other, _]| one == other) {
+            let partners: Option<Vec<UnitId>> = same.iter().map(|[_, number]| partner(*number)).collect();
+            let [relation, _] = same.first()?;
+            lists.insert(Relation::of_number(*relation)?, partners?);
+        }
+        Some(Relations::Many(lists))
+    }
+
     /// The partners in `relation`.
     pub(crate) fn partners(&self, relation: Relation) -> &[UnitId] {
         match self {

@@ -10,6 +10,12 @@ use softboot_unit::{Definition, KindSection, LoadState, UnitName};
 use super::{Machine, Relation, Relations, Unit, not_found};
 use crate::event::UnitId;
 
+/// Who is what to whom in a table of units: of each unit its relations, each followed by the place of a partner. Made once
+/// and read often, by programs of the same version: finding everybody by name takes most of the time that it takes to make
+/// a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Related(Vec<Vec<u32>>);
+
 /// Every unit. An id that is not in the table reads as a unit that is not found and never active, so that an event
 /// about a unit that is gone meanwhile does no harm; what is written to it is lost.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -137,6 +143,45 @@ impl Units {
         replaced
     }
 
+    /// Units of these definitions, whose partners are known: the lists of `related` are in the definitions' order and
+    /// name partners by their places in it. `None` if that cannot be.
+    pub(crate) fn of_related(definitions: &mut Vec<Definition>, related: &Related) -> Option<Units> {
+        let count = u32::try_from(definitions.len()).ok()?;
+        if related.0.len() != definitions.len() {
+            return None;
+        }
+        let mut lists = Vec::with_capacity(definitions.len());
+        for pairs in &related.0 {
+            lists.push(Relations::of_pairs(pairs, count)?);
+        }
+        let mut units = Units::new();
+        units.names.reserve(definitions.len());
+        for (definition, relations) in std::mem::take(definitions).into_iter().zip(lists) {
+            let id = units.add(definition);
+            units[id].relations = relations;
+        }
+        Some(units)
+    }
+
+    /// Who is what to whom, by places in the table.
+    pub(crate) fn related(&self) -> Related {
+        let ids: Vec<UnitId> = self.ids().collect();
+        let place = |id: &UnitId| ids.binary_search(id).ok().and_then(|at| u32::try_from(at).ok());
+        let pairs = |unit: &Unit| {
+            let lists = unit.relations.iter();
+            lists
+                .flat_map(|(relation, partners)| {
+                    let place = &place;
+                    partners
+                        .iter()
+                        .filter_map(move |partner| Some([u32::from(relation.number()), place(partner)?]))
+                })
+                .flatten()
+                .collect()
+        };
+        Related(self.list.values().map(pairs).collect())
+    }
+
     fn add(&mut self, definition: Definition) -> UnitId {
         let id = UnitId(self.next);
         self.next = self.next.saturating_add(1);
@@ -208,7 +253,7 @@ impl Units {
 
     fn relate(&mut self, id: UnitId) {
         let definition = Arc::clone(&self[id].definition);
-        for dependency in &definition.unit.dependencies {
+        for dependency in definition.unit.dependencies.iter() {
             let on = self.find_or_add(&dependency.on);
             if on == id {
                 continue;

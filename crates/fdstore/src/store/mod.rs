@@ -183,7 +183,8 @@ impl FdStore {
             .collect();
     }
 
-    pub(crate) fn next_id(&self) -> u64 {
+    /// The number of the id that the next entry gets: as long as it and the count of entries stay, so do the entries.
+    pub fn next_id(&self) -> u64 {
         self.next
     }
 

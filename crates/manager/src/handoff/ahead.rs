@@ -290,7 +290,7 @@ mod tests {
 
     fn file(sources: Option<Sources>) -> OwnedFd {
         let (definitions, _) = crate::load::closure_with_sources(&[]);
-        let text = definitions::encode(&definitions, sources).unwrap();
+        let text = definitions::encode(&definitions, sources, None).unwrap();
         fdstore::memfd::sealed_memfd("test", &text).unwrap()
     }
 

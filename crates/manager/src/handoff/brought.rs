@@ -9,7 +9,7 @@ use softboot_engine::{Action, Engine, Now, Resume, SavedEngine, Table};
 use softboot_unit::{Definition, UnitName, closure_of};
 
 use super::commit::{DEFINITIONS, DEFINITIONS_FD};
-use super::definitions::{self, decode_definitions};
+use super::definitions::{self, decode_table};
 use super::resume::own_entry;
 
 /// What units there are.
@@ -52,7 +52,7 @@ impl From<definitions::Read> for Brought {
         if read.planned {
             Brought::Plan(read)
         } else {
-            Brought::Table(Table::new(read.definitions))
+            Brought::Table(read.into_table())
         }
     }
 }
@@ -84,7 +84,7 @@ impl DefinitionsReader {
         }
         // Nobody said which they are, or something is wrong with them: then this says what.
         let entry = own_entry(store, DEFINITIONS)?;
-        decode_definitions(store.fd(entry).ok_or("the definitions are gone")?).map(Table::new)
+        decode_table(store.fd(entry).ok_or("the definitions are gone")?)
     }
 
     /// Those that these units lead to, if the verifying child has read all of them and they are still right.

@@ -74,23 +74,42 @@ impl Manager {
         kind: Kind,
         work: impl FnOnce(&mut Manager) -> Result<T, String>,
     ) -> Result<T, String> {
+        self.with_empty_snapshot(kind, |manager, fd| {
+            manager.fill_snapshot(kind, fd)?;
+            work(manager)
+        })
+    }
+
+    /// The same with a snapshot that `work` writes.
+    fn with_empty_snapshot<T>(
+        &mut self,
+        kind: Kind,
+        work: impl FnOnce(&mut Manager, &OwnedFd) -> Result<T, String>,
+    ) -> Result<T, String> {
         // The next userspace reads its own unit files.
         if kind == Kind::Reexec {
             self.keep_definitions()?;
         }
-        let fd = self.write_snapshot(kind)?;
-        let entry = self.keep(owner::MANAGER, SNAPSHOT, fd)?;
-        let result = work(self);
+        let fd = snapshot::empty().map_err(|error| error.to_string())?;
+        let copy = fd.try_clone().map_err(|error| error.to_string())?;
+        let entry = self.keep(owner::MANAGER, SNAPSHOT, copy)?;
+        let result = work(self, &fd);
         self.drop_entry(None, entry);
         result
     }
 
     /// Writes the state as it is. Changes nothing.
     pub(crate) fn write_snapshot(&self, kind: Kind) -> Result<OwnedFd, String> {
+        let fd = snapshot::empty().map_err(|error| error.to_string())?;
+        self.fill_snapshot(kind, &fd)?;
+        Ok(fd)
+    }
+
+    fn fill_snapshot(&self, kind: Kind, fd: &OwnedFd) -> Result<(), String> {
         crate::fault::kernel("snapshot")?;
         let snapshot = self.snapshot(kind);
         if self.carried.is_none() && !cfg!(feature = "next-version") {
-            return snapshot::write(WRITER, &snapshot).map_err(|error| error.to_string());
+            return snapshot::fill(fd, WRITER, &snapshot).map_err(|error| error.to_string());
         }
         let mut value = serde_json::to_value(&snapshot).map_err(|error| error.to_string())?;
         #[cfg(feature = "next-version")]
@@ -98,7 +117,7 @@ impl Manager {
         if let Some(carried) = &self.carried {
             unknown::graft(&mut value, carried);
         }
-        snapshot::write(WRITER, &value).map_err(|error| error.to_string())
+        snapshot::fill(fd, WRITER, &value).map_err(|error| error.to_string())
     }
 
     /// Execs the next program. Returns only when that failed, with the reason; everything is then as before.
@@ -108,12 +127,15 @@ impl Manager {
         if handoff.kind == Kind::SoftReboot {
             self.use_plan();
         }
-        let result: Result<(), String> = self.with_snapshot(handoff.kind, |manager| {
+        let result: Result<(), String> = self.with_empty_snapshot(handoff.kind, |manager, fd| {
             let previous = rustix::fs::open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
                 .map_err(|error| format!("this program cannot be kept to go back to: {error}"))?;
             let number = previous.as_raw_fd();
             let entry = manager.keep(owner::MANAGER, PREVIOUS_PROGRAM, previous)?;
-            let reason = manager.exec_next(handoff, number);
+            let reason = match manager.write_both(handoff.kind, fd) {
+                Ok(prepared) => manager.exec_next(handoff, &prepared, number),
+                Err(reason) => reason,
+            };
             manager.drop_entry(None, entry);
             Err(reason)
         });
@@ -123,11 +145,29 @@ impl Manager {
         }
     }
 
-    fn exec_next(&self, handoff: &Handoff, previous: i32) -> String {
-        let prepared = match self.store.handoff() {
-            Ok(prepared) => prepared,
-            Err(error) => return error.to_string(),
-        };
+    /// The snapshot, and beside it the list of all descriptors: nobody is answered meanwhile.
+    fn write_both(&self, kind: Kind, fd: &OwnedFd) -> Result<fdstore::Handoff<'_>, String> {
+        let store = &self.store;
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("manifest".to_owned());
+            let beside = thread.spawn_scoped(scope, || {
+                crate::fault::place("manifest");
+                store.handoff()
+            });
+            self.fill_snapshot(kind, fd)?;
+            let prepared = match beside {
+                Ok(thread) => match thread.join() {
+                    Ok(prepared) => prepared,
+                    Err(_) => return Err("the thread that wrote the list of descriptors panicked".to_owned()),
+                },
+                // Without a thread it is written here.
+                Err(_) => store.handoff(),
+            };
+            prepared.map_err(|error| error.to_string())
+        })
+    }
+
+    fn exec_next(&self, handoff: &Handoff, prepared: &fdstore::Handoff<'_>, previous: i32) -> String {
         let environment = || {
             let (argv, mut env) = command_line(&[])?;
             let (name, value) = prepared.environment();
@@ -170,8 +210,8 @@ impl Manager {
             self.drop_entry(None, entry);
         }
         let all = self.engine.ids().filter_map(|unit| self.engine.definition(unit));
-        let bytes =
-            super::definitions::encode(all, None).map_err(|error| format!("unit definitions: {error}"))?;
+        let bytes = super::definitions::encode(all, None, Some(self.engine.related()))
+            .map_err(|error| format!("unit definitions: {error}"))?;
         let fd: OwnedFd = sealed_memfd("softboot-definitions", &bytes)
             .map_err(|error| format!("unit definitions: {error}"))?;
         self.keep(owner::MANAGER, DEFINITIONS, fd)?;

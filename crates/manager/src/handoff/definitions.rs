@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::thread;
 
 use serde::{Deserialize, Serialize};
+use softboot_engine::{Related, Table};
 use softboot_unit::Definition;
 
 use super::commit::WRITER;
@@ -30,11 +31,16 @@ struct Trailer {
     /// What the definitions were made from.
     #[serde(default)]
     sources: Option<Sources>,
+    /// Of a re-exec: who is what to whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    related: Option<Related>,
 }
 
 /// What came over.
 pub(super) struct Read {
     pub(super) definitions: Vec<Definition>,
+    /// Who is what to whom, if this version has written it.
+    pub(super) related: Option<Related>,
     /// They are for the next userspace: the verifying child has read them from the disk.
     pub(super) planned: bool,
     /// This program would read the same from the disk as it is now.
@@ -45,6 +51,7 @@ pub(super) struct Read {
 pub(super) fn encode<'a>(
     definitions: impl IntoIterator<Item = &'a Definition>,
     sources: Option<Sources>,
+    related: Option<Related>,
 ) -> serde_json::Result<Vec<u8>> {
     let mut text = b"[".to_vec();
     let mut ends = Vec::new();
@@ -63,6 +70,7 @@ pub(super) fn encode<'a>(
             writer,
             ends,
             sources,
+            related,
         },
     )?;
     Ok(text)
@@ -81,7 +89,11 @@ pub(super) fn read_wholly(fd: impl AsFd) -> Result<Read, String> {
 
 fn read_how(fd: impl AsFd, own_how: How) -> Result<Read, String> {
     let bytes = fdstore::memfd::read_sealed(fd, DEFINITIONS_MAX).map_err(|error| error.to_string())?;
-    let (array, trailer) = lines(&bytes);
+    let (array, mut trailer) = lines(&bytes);
+    let related = match &mut trailer {
+        Some(trailer) if trailer.writer == WRITER => trailer.related.take(),
+        _ => None,
+    };
     let own = trailer.as_ref().filter(|trailer| trailer.writer == WRITER);
     let how = own.map_or(at_once as How, |_| own_how);
     let sources = own.and_then(|trailer| trailer.sources.as_ref());
@@ -98,6 +110,7 @@ fn read_how(fd: impl AsFd, own_how: How) -> Result<Read, String> {
         };
         Ok(Read {
             definitions,
+            related,
             planned: sources.is_some(),
             current,
         })
@@ -118,6 +131,21 @@ pub(crate) fn decode_definitions(fd: impl AsFd) -> Result<Vec<Definition>, Strin
     let bytes = fdstore::memfd::read_sealed(fd, DEFINITIONS_MAX).map_err(|error| error.to_string())?;
     let (array, trailer) = lines(&bytes);
     decode(array, trailer.as_ref(), at_once)
+}
+
+/// The table of units of a re-exec, as the handoff has made it.
+pub(crate) fn decode_table(fd: impl AsFd) -> Result<Table, String> {
+    read(fd).map(Read::into_table)
+}
+
+impl Read {
+    /// The table of units.
+    pub(super) fn into_table(self) -> Table {
+        match self.related {
+            Some(related) => Table::of_related(self.definitions, &related),
+            None => Table::new(self.definitions),
+        }
+    }
 }
 
 fn lines(bytes: &[u8]) -> (&[u8], Option<Trailer>) {
@@ -177,7 +205,7 @@ mod tests {
     fn what_was_written_is_read_in_its_order_by_one_thread_or_several() {
         for count in [0, 1, 2, SHARE * 2 - 1, SHARE * 2, SHARE * THREADS * 2 + 7] {
             let written = definitions(count);
-            let text = encode(&written, None).unwrap();
+            let text = encode(&written, None, None).unwrap();
             for read in [read(sealed(&text)), read_wholly(sealed(&text))] {
                 let read = read.unwrap();
                 assert_eq!(read.definitions, written);
@@ -189,7 +217,7 @@ mod tests {
     #[test]
     fn without_the_second_line_or_with_another_one_the_first_is_read() {
         let written = definitions(3);
-        let text = encode(&written, None).unwrap();
+        let text = encode(&written, None, None).unwrap();
         let line = text.iter().position(|byte| *byte == b'\n').unwrap();
         let array = text.get(..line).unwrap().to_vec();
         for more in [
@@ -205,7 +233,7 @@ mod tests {
 
     #[test]
     fn who_verifies_notices_a_section_that_cannot_be_read() {
-        let text = String::from_utf8(encode(&definitions(1), None).unwrap()).unwrap();
+        let text = String::from_utf8(encode(&definitions(1), None, None).unwrap()).unwrap();
         // As long as before, so that the places are right.
         let broken = text.replace("\"/bin/echo\",\"argv\"", "\"/bin/echo\",\"argw\"");
         assert_ne!(text, broken);
@@ -216,7 +244,7 @@ mod tests {
     #[test]
     fn places_that_leave_anything_out_are_not_used() {
         let written = definitions(3);
-        let text = encode(&written, None).unwrap();
+        let text = encode(&written, None, None).unwrap();
         let line = text.iter().position(|byte| *byte == b'\n').unwrap();
         let (array, trailer) = text.split_at(line);
         let trailer: Trailer = serde_json::from_slice(trailer).unwrap();
@@ -240,12 +268,12 @@ mod tests {
     #[test]
     fn a_plan_is_current_while_the_same_program_would_read_the_same() {
         let (written, sources) = crate::load::closure_with_sources(&[]);
-        let text = encode(&written, Some(sources)).unwrap();
+        let text = encode(&written, Some(sources), None).unwrap();
         assert!(read(sealed(&text)).unwrap().current);
-        let text = encode(&written, Some(Sources::default())).unwrap();
+        let text = encode(&written, Some(Sources::default()), None).unwrap();
         assert!(!read(sealed(&text)).unwrap().current);
         let (_, sources) = crate::load::closure_with_sources(&[]);
-        let text = String::from_utf8(encode(&written, Some(sources)).unwrap()).unwrap();
+        let text = String::from_utf8(encode(&written, Some(sources), None).unwrap()).unwrap();
         let other = text.replace(&format!("\"writer\":\"{WRITER}\""), "\"writer\":\"99.0.0\"");
         assert_ne!(text, other);
         assert!(!read(sealed(other.as_bytes())).unwrap().current);

@@ -34,7 +34,7 @@ mod verifying;
 
 pub(crate) use ahead::give_way;
 pub(crate) use commit::command_line;
-pub(crate) use definitions::decode_definitions;
+pub(crate) use definitions::{decode_definitions, decode_table};
 pub(crate) use fallback::Fallback;
 pub(crate) use resume::{decode_snapshot, resume, take};
 pub(crate) use shares::{in_shares, places, read_shares};

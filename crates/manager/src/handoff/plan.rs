@@ -25,7 +25,7 @@ pub(super) fn write(store: &FdStore, definitions: &[Definition], sources: Source
         return;
     };
     // Without it the next program reads the disk.
-    if let Ok(text) = super::definitions::encode(definitions, Some(sources)) {
+    if let Ok(text) = super::definitions::encode(definitions, Some(sources), None) {
         let _ = memfd::fill_and_seal(fd, &text);
     }
 }

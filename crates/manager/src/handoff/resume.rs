@@ -18,7 +18,7 @@ use super::fallback::MANIFEST;
 use super::state::Snapshot;
 use super::{Kind, Stopwatch};
 use crate::clock;
-use crate::journal::{Start, Tries};
+use crate::journal::{Listed, Start, Tries};
 use crate::load::{self, Sources};
 use crate::owner::{self, Role};
 use crate::process::Processes;
@@ -172,6 +172,7 @@ fn start(store: &FdStore, kind: Kind, definitions: &Definitions, now: Now) -> Re
         now,
         units: (kind == Kind::SoftReboot)
             .then(|| definitions.next().iter().map(|one| one.name.clone()).collect()),
+        listed: None,
     })
 }
 
@@ -229,11 +230,18 @@ pub(crate) fn resume(
         (Kind::SoftReboot, Some(_)) => Ok(Start::Image),
         _ => start(&store, kind, &definitions, now),
     };
-    let (notify, start) = match sockets.and_then(|notify| Ok((notify, start?))) {
+    let (notify, mut start) = match sockets.and_then(|notify| Ok((notify, start?))) {
         Ok(both) => both,
         Err(reason) => return Err(Lost::the_state(reason, store, Vec::new())),
     };
-    let (engine, actions) = definitions.restore(engine, now);
+    let (engine, actions) = std::thread::scope(|scope| {
+        if let Start::Snapshot { listed, .. } = &mut start {
+            // Nobody is answered meanwhile. Without a thread the journal is begun with a list of its own.
+            let thread = std::thread::Builder::new().name("manifest".to_owned());
+            let _ = thread.spawn_scoped(scope, || *listed = Listed::of(&store));
+        }
+        definitions.restore(engine, now)
+    });
     stopwatch.lap("units");
     let mut manager = Manager::assemble(Parts {
         engine,

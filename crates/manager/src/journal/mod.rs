@@ -26,4 +26,4 @@ mod write;
 pub(crate) use again::Again;
 pub(crate) use resume::{notify_socket, resume};
 pub(crate) use tries::{TRIES, Tries, Trust};
-pub(crate) use write::{Inert, Recorder, Start, VARIABLE};
+pub(crate) use write::{Inert, Listed, Recorder, Start, VARIABLE};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::OwnedFd;
 
 use fdstore::Change;
-use softboot_engine::{Action, Engine, Event, Now, Resume, Table, UnitId};
+use softboot_engine::{Action, Engine, Event, Now, Resume, UnitId};
 use softboot_unit::{Definition, UnitName, Usec};
 
 use softboot_reexec::journal::Records;
@@ -14,7 +14,7 @@ use super::image::Image;
 use super::record::{Base, Begin, Entry, Unfinished};
 use super::tries::Trust;
 use crate::client::Client;
-use crate::handoff::{ManagerState, Snapshot, decode_definitions, decode_snapshot, in_shares};
+use crate::handoff::{ManagerState, Snapshot, decode_definitions, decode_snapshot, decode_table, in_shares};
 
 /// What a record takes in memory, in bytes, as most do.
 const RECORD: usize = 512;
@@ -149,7 +149,7 @@ fn base(base: &Base, held: &mut impl FnMut(i32) -> Result<OwnedFd, String>) -> R
             units,
         } => {
             let snapshot = decode_snapshot(&held(*snapshot)?)?;
-            let written = decode_definitions(&held(*definitions)?)?;
+            let definitions = held(*definitions)?;
             let Snapshot {
                 engine,
                 mut manager,
@@ -158,10 +158,11 @@ fn base(base: &Base, held: &mut impl FnMut(i32) -> Result<OwnedFd, String>) -> R
             } = snapshot;
             // As the handoff did it, or units would have other ids.
             let (engine, actions) = match units {
-                None => Engine::restore_beside(engine, Table::new(written), newer, *now),
+                None => Engine::restore_beside(engine, decode_table(&definitions)?, newer, *now),
                 Some(units) => {
                     // That was the userspace before.
                     manager.boot_finished = None;
+                    let written = decode_definitions(&definitions)?;
                     Engine::restore(engine, chosen(units, written), *now, Resume::SoftReboot)
                 }
             };

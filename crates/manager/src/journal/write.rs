@@ -6,6 +6,7 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
+use fdstore::FdStore;
 use rustix::fs::{Mode, OFlags};
 use softboot_control::api::Cycle;
 use softboot_engine::{Action, Event, Now};
@@ -82,9 +83,35 @@ pub(crate) enum Start {
         now: Now,
         /// After a soft-reboot: the units among the definitions that were loaded, in their order.
         units: Option<Vec<UnitName>>,
+        /// The manifest of the fd store, if it was written before.
+        listed: Option<Listed>,
     },
     /// A copy of everything as it is.
     Image,
+}
+
+/// A manifest, and of what.
+pub(crate) struct Listed {
+    manifest: OwnedFd,
+    next_id: u64,
+    count: usize,
+}
+
+impl Listed {
+    /// Lists the store as it is.
+    pub(crate) fn of(store: &FdStore) -> Option<Listed> {
+        Some(Listed {
+            manifest: store.handoff().ok()?.into_manifest(),
+            next_id: store.next_id(),
+            count: store.entries().count(),
+        })
+    }
+
+    /// The manifest, if the store is still the same.
+    fn current(self, store: &FdStore) -> Option<OwnedFd> {
+        let same = (self.next_id, self.count) == (store.next_id(), store.entries().count());
+        same.then_some(self.manifest)
+    }
 }
 
 impl Manager {
@@ -114,8 +141,15 @@ impl Manager {
         }
     }
 
-    fn try_begin_journal(&mut self, start: Start, unfinished: &Unfinished) -> io::Result<()> {
-        let manifest = self.store.handoff().map_err(io::Error::other)?.into_manifest();
+    fn try_begin_journal(&mut self, mut start: Start, unfinished: &Unfinished) -> io::Result<()> {
+        let listed = match &mut start {
+            Start::Snapshot { listed, .. } => listed.take(),
+            _ => None,
+        };
+        let manifest = match listed.and_then(|listed| listed.current(&self.store)) {
+            Some(manifest) => manifest,
+            None => self.store.handoff().map_err(io::Error::other)?.into_manifest(),
+        };
         let size = |fd: &OwnedFd| -> io::Result<u64> {
             Ok(u64::try_from(rustix::fs::fstat(fd)?.st_size).unwrap_or(0))
         };
@@ -128,6 +162,7 @@ impl Manager {
                 definitions,
                 now,
                 units,
+                ..
             } => {
                 let base = Base::Snapshot {
                     snapshot: snapshot.as_raw_fd(),

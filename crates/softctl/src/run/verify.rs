@@ -154,7 +154,7 @@ fn judge(disk: &Disk, definition: &Definition, loaded: &[Definition], colour: bo
         // These are among the diagnostics already.
         LoadState::Loaded | LoadState::BadSetting(_) => {}
     }
-    for dependency in &definition.unit.dependencies {
+    for dependency in definition.unit.dependencies.iter() {
         let needed = matches!(
             dependency.kind,
             DependencyKind::Requires | DependencyKind::Requisite | DependencyKind::BindsTo

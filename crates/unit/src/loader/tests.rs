@@ -371,7 +371,7 @@ fn a_closure_has_no_loose_ends() {
         .map(UnitName::as_str)
         .collect();
     for definition in all.values() {
-        for dependency in &definition.unit.dependencies {
+        for dependency in definition.unit.dependencies.iter() {
             assert!(
                 known.contains(dependency.on.as_str()),
                 "{} mentions {}",

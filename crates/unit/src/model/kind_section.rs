@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{KindSection, Lazy};
+use super::KindSection;
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -34,24 +34,11 @@ enum Member {
 
 impl<'de> Deserialize<'de> for KindSection {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<KindSection, D::Error> {
-        deserializer.deserialize_struct("KindSection", &["type", "settings"], Reader { late: false })
+        deserializer.deserialize_struct("KindSection", &["type", "settings"], Reader)
     }
 }
 
-/// Those that can be are kept as text.
-pub(super) struct Late(pub(super) KindSection);
-
-impl<'de> Deserialize<'de> for Late {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Late, D::Error> {
-        let reader = Reader { late: true };
-        let kind = deserializer.deserialize_struct("KindSection", &["type", "settings"], reader);
-        kind.map(Late)
-    }
-}
-
-struct Reader {
-    late: bool,
-}
+struct Reader;
 
 impl<'de> Visitor<'de> for Reader {
     type Value = KindSection;
@@ -71,12 +58,6 @@ impl<'de> Visitor<'de> for Reader {
                     return Err(A::Error::duplicate_field("settings"));
                 }
                 (Member::Settings, None) => early = Some(map.next_value()?),
-                (Member::Settings, Some(Kind::Service)) if self.late => {
-                    read = Some(KindSection::Service(Lazy::unread(map.next_value()?)));
-                }
-                (Member::Settings, Some(Kind::Socket)) if self.late => {
-                    read = Some(KindSection::Socket(Lazy::unread(map.next_value()?)));
-                }
                 (Member::Settings, Some(Kind::Service)) => {
                     read = Some(KindSection::Service(map.next_value()?))
                 }

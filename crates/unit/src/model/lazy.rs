@@ -1,5 +1,6 @@
 //! Sections that are kept as text until somebody asks for them.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
@@ -8,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// A section, or its text. Of most units only the name and the dependencies are ever asked for; a section takes some ten
-/// times the room of its text, and longer to read than all the rest of a definition.
+/// A section, or its text. Of most units only the name is ever asked for, and who its partners are, which a table of units
+/// knows; a section takes some ten times the room of its text, and longer to read than all the rest of a definition.
 pub struct Lazy<T> {
     /// What it was written as, while that is all there is to know.
     text: Option<Box<RawValue>>,
@@ -31,11 +32,34 @@ pub trait Section: Default + Serialize + DeserializeOwned {}
 
 impl Section for super::ServiceSection {}
 impl Section for super::SocketSection {}
+impl Section for Vec<super::Dependency> {}
+
+thread_local! {
+    /// What this thread reads now stays text.
+    static LATE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Reads something of which all that can be stays text. It must be JSON.
+pub(super) fn late<T>(read: impl FnOnce() -> T) -> T {
+    struct Until(bool);
+    impl Drop for Until {
+        fn drop(&mut self) {
+            LATE.set(self.0);
+        }
+    }
+    let _until = Until(LATE.replace(true));
+    read()
+}
+
+/// For `skip_serializing_if`: what is there as text has been written before, so there is something in it.
+pub(super) fn is_default<T: Section + PartialEq>(section: &Lazy<T>) -> bool {
+    section.text.is_none() && **section == T::default()
+}
 
 impl<T: Section> Lazy<T> {
     /// Of a text that this version has written. Nothing is looked at before the section is asked for. What cannot be read
     /// then is as in an empty file, so whoever acts on a section asks [`Lazy::readable`] first.
-    pub(super) fn unread(text: Box<RawValue>) -> Lazy<T> {
+    fn unread(text: Box<RawValue>) -> Lazy<T> {
         Lazy {
             text: Some(text),
             read: OnceLock::new(),
@@ -51,6 +75,11 @@ impl<T: Section> Lazy<T> {
         {
             *self = Lazy::unread(text);
         }
+        self.read = OnceLock::new();
+    }
+
+    /// Keeps no more than the text, if there is one.
+    pub fn let_go(&mut self) {
         self.read = OnceLock::new();
     }
 
@@ -152,10 +181,19 @@ impl<T: Section> Serialize for Lazy<T> {
     }
 }
 
-/// At once, so that what is wrong is an error here.
+/// At once, so that what is wrong is an error here, unless somebody wants it later.
 impl<'de, T: Section> Deserialize<'de> for Lazy<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Lazy<T>, D::Error> {
-        T::deserialize(deserializer).map(Lazy::from)
+        match LATE.get() {
+            true => Box::<RawValue>::deserialize(deserializer).map(Lazy::unread),
+            false => T::deserialize(deserializer).map(Lazy::from),
+        }
+    }
+}
+
+impl<T: Section> Default for Lazy<T> {
+    fn default() -> Lazy<T> {
+        Lazy::from(T::default())
     }
 }
 

@@ -82,6 +82,8 @@ pub struct Definition {
 impl Definition {
     /// Keeps what can be kept as text as text alone ([`Lazy`]).
     pub fn pack(&mut self) {
+        // As text they would take more room.
+        self.unit.dependencies.let_go();
         match &mut self.kind {
             KindSection::Service(section) => section.pack(),
             KindSection::Socket(section) => section.pack(),
@@ -91,6 +93,7 @@ impl Definition {
 
     /// Reads what is kept as text now, for who will ask for it when there is no time.
     pub fn unpack(&self) {
+        self.unit.dependencies.unpack();
         match &self.kind {
             KindSection::Service(section) => section.unpack(),
             KindSection::Socket(section) => section.unpack(),
@@ -98,8 +101,9 @@ impl Definition {
         }
     }
 
-    /// What is wrong with a section that was kept as text: its settings are those of an empty file.
+    /// What is wrong with what was kept as text: it is as in an empty file.
     pub fn readable(&self) -> Result<(), &str> {
+        self.unit.dependencies.readable()?;
         match &self.kind {
             KindSection::Service(section) => section.readable(),
             KindSection::Socket(section) => section.readable(),
@@ -107,38 +111,10 @@ impl Definition {
         }
     }
 
-    /// Reads a definition that this version has written: its section is read when it is first asked for ([`Lazy`]).
+    /// Reads a definition that this version has written: its section and its dependencies are read when they are first asked
+    /// for ([`Lazy`]).
     pub fn read_late(text: &[u8]) -> serde_json::Result<Definition> {
-        /// The same members.
-        #[derive(Deserialize)]
-        struct Members {
-            name: UnitName,
-            #[serde(default)]
-            aliases: Vec<UnitName>,
-            load: LoadState,
-            #[serde(default)]
-            fragment: Option<String>,
-            #[serde(default)]
-            drop_ins: Vec<String>,
-            #[serde(default)]
-            diagnostics: Vec<Diagnostic>,
-            unit: UnitSection,
-            kind: kind_section::Late,
-            #[serde(default)]
-            slice: Option<Box<SliceSection>>,
-        }
-        let members: Members = serde_json::from_slice(text)?;
-        Ok(Definition {
-            name: members.name,
-            aliases: members.aliases,
-            load: members.load,
-            fragment: members.fragment,
-            drop_ins: members.drop_ins,
-            diagnostics: members.diagnostics,
-            unit: members.unit,
-            kind: members.kind.0,
-            slice: members.slice,
-        })
+        lazy::late(|| serde_json::from_slice(text))
     }
 }
 

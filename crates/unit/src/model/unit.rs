@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Dependency, EmergencyAction, JobMode, Rare, RateLimit, Usec};
+use super::{Condition, Dependency, EmergencyAction, JobMode, Lazy, Rare, RateLimit, Usec};
 use crate::name::UnitName;
 
 /// `[Unit]`, with the dependencies of `[Install]`-made directories and the implicit ones.
@@ -15,8 +15,8 @@ pub struct UnitSection {
     #[serde(skip_serializing_if = "super::sparse::is_default")]
     pub documentation: Vec<String>,
     /// Every dependency on another unit, implicit and default ones included.
-    #[serde(skip_serializing_if = "super::sparse::is_default")]
-    pub dependencies: Vec<Dependency>,
+    #[serde(skip_serializing_if = "super::lazy::is_default")]
+    pub dependencies: Lazy<Vec<Dependency>>,
     /// `DefaultDependencies=`.
     #[serde(skip_serializing_if = "super::sparse::usual::is_true")]
     pub default_dependencies: bool,
@@ -163,7 +163,7 @@ impl Default for UnitSection {
         UnitSection {
             description: String::new(),
             documentation: Vec::new(),
-            dependencies: Vec::new(),
+            dependencies: Lazy::default(),
             default_dependencies: true,
             conditions: Vec::new(),
             asserts: Vec::new(),
