@@ -85,6 +85,21 @@ impl Journal {
         written
     }
 
+    /// Goes on writing what another program has written, of which these are the records. What was torn behind them is cut off.
+    pub fn go_on(fd: OwnedFd, records: &Records) -> io::Result<Journal> {
+        let last = records.places.last().map(|place| place.end);
+        let end = match last {
+            Some(end) => u64::try_from(end).map_err(io::Error::other)?,
+            None => HEADER,
+        };
+        rustix::fs::ftruncate(&fd, end)?;
+        Ok(Journal {
+            fd,
+            length: end,
+            record: Vec::new(),
+        })
+    }
+
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         let mut at = self.length;
         while !bytes.is_empty() {
@@ -227,6 +242,26 @@ mod tests {
             bytes[at] ^= spoilt.1;
             if let Ok(read) = decoded(&bytes) {
                 prop_assert!(records.starts_with(&read));
+            }
+        }
+
+        #[test]
+        fn another_program_goes_on_after_the_last_whole_record(
+            records in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..8),
+            torn in proptest::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let mut journal = Journal::create().unwrap();
+            for record in &records {
+                journal.append(record).unwrap();
+            }
+            rustix::io::pwrite(journal.as_fd(), &torn, journal.length()).unwrap();
+            let found = read(journal.as_fd()).unwrap();
+            let mut expected = payloads(&journal);
+            let mut next = Journal::go_on(journal.fd.try_clone().unwrap(), &found).unwrap();
+            for more in [&b"a"[..], b"", b"more"] {
+                next.append(more).unwrap();
+                expected.push(more.to_vec());
+                prop_assert_eq!(payloads(&next), expected.clone());
             }
         }
 

@@ -95,4 +95,9 @@ impl Again {
         let held = self.kept.into_values().chain([self.log]).chain(self.program);
         (self.tries, held.collect())
     }
+
+    /// Bytes of what the journal is about.
+    pub(super) fn base_bytes(&self) -> io::Result<u64> {
+        self.kept.values().map(super::write::size).sum()
+    }
 }

@@ -3,6 +3,7 @@
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use softboot_control::api::ApiError;
 use softboot_engine::{Action, Event, Now, ProcId, Spawn};
+use softboot_reexec::journal::Journal;
 use softboot_unit::UnitName;
 use tracing::{error, info, warn};
 
@@ -15,21 +16,40 @@ use crate::process::Process;
 use crate::run::Manager;
 use crate::{cgroup, clock};
 
+/// Where the program before has crashed.
+pub(super) struct Crashed {
+    pub(super) unfinished: Unfinished,
+    /// Actions of the last step that were done.
+    pub(super) acted: usize,
+    /// Somebody has sent the signal.
+    pub(super) sent: bool,
+    pub(super) lost_clients: Vec<(u64, Client)>,
+    pub(super) verifier: Option<i32>,
+    /// Its journal and how much that is about, in bytes, if all of it was believed.
+    pub(super) journal: Option<(Journal, u64)>,
+}
+
 impl Manager {
-    pub(super) fn go_on(
-        &mut self,
-        mut unfinished: Unfinished,
-        sent: bool,
-        lost_clients: Vec<(u64, Client)>,
-        verifier: Option<i32>,
-    ) {
+    pub(super) fn go_on(&mut self, crashed: Crashed) {
+        let Crashed {
+            mut unfinished,
+            mut acted,
+            sent,
+            lost_clients,
+            verifier,
+            journal,
+        } = crashed;
         // A signal that somebody sent is nothing against the action.
         unfinished.attempts = unfinished.attempts.saturating_add(u32::from(!sent));
         let (doubtful, step) = (unfinished.attempts > 1, unfinished.step);
         self.objective = unfinished.objective;
         self.set_pending(unfinished.pending.clone());
-        // From here on a crash finds what has been found out so far.
-        self.begin_journal_with(Start::Image, &unfinished);
+        // From here on a crash finds what has been found out so far. A copy of everything would take as long as all the rest.
+        let goes_on = journal.map(|(journal, bytes)| self.go_on_writing(journal, bytes, unfinished.attempts));
+        if !matches!(goes_on, Some(Ok(()))) {
+            acted = 0;
+            self.begin_journal_with(Start::Image, &unfinished);
+        }
         // Nobody knows any more which are newer than what was written.
         self.all_definitions_changed();
         if self.recorder.anew && self.facts.boot_finished.is_none() {
@@ -48,7 +68,7 @@ impl Manager {
             // Its answer has nobody to go to. It is a child that nobody has reaped, so the number is still its own.
             let _ = kill_process(pid, Signal::KILL);
         }
-        self.finish_step(todo, doubtful, step);
+        self.finish_step(todo, acted, doubtful, step);
         if let Some(spare) = final_kill {
             self.begin_final_kill(&spare);
         }
@@ -78,7 +98,7 @@ impl Manager {
     }
 
     /// The actions that the program before had still to do. It may have crashed in the middle of the first.
-    fn finish_step(&mut self, todo: Vec<Action>, doubtful: bool, last_step: Option<Now>) {
+    fn finish_step(&mut self, todo: Vec<Action>, acted: usize, doubtful: bool, last_step: Option<Now>) {
         for (place, action) in todo.into_iter().enumerate() {
             let inert = Inert::from(&action);
             match action {
@@ -88,7 +108,7 @@ impl Manager {
                 }
                 other => self.obey(other),
             }
-            self.journal_acted(place.saturating_add(1), inert);
+            self.journal_acted(acted.saturating_add(place).saturating_add(1), inert);
         }
         self.journal_done();
     }

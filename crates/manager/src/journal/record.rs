@@ -31,6 +31,8 @@ pub(crate) enum Entry<'a> {
     Acted(usize),
     /// All of them are.
     Done,
+    /// A program goes on with this journal after a crash; so often has one crashed in the action that is next.
+    Attempt(u32),
     /// A process of ours.
     Process(ProcId, Option<Cow<'a, Process>>),
     /// A control client, with what it has said and not been told yet.

@@ -29,6 +29,8 @@ pub(super) struct Replayed {
     pub(super) verifier: Option<i32>,
     /// Steps that were done again.
     pub(super) steps: usize,
+    /// Actions of the last one that were done.
+    pub(super) acted: usize,
     /// This boot came after the state was lost.
     pub(super) anew: bool,
     /// The program before had just taken over, and not yet told those who asked for that.
@@ -223,6 +225,10 @@ impl<'t> Walk<'t> {
                 self.acted = 0;
                 self.moved = true;
             }
+            Entry::Attempt(attempts) => {
+                self.unfinished.attempts = attempts;
+                self.moved = false;
+            }
             Entry::Process(id, process) => state.processes.set(id, process.map(Cow::into_owned)),
             Entry::Client(id, client) => {
                 self.touched.remove(&id);
@@ -294,11 +300,13 @@ impl<'t> Walk<'t> {
             .into_iter()
             .filter_map(|id| Some((id, self.state.clients.by_id.remove(&id)?)))
             .collect();
+        let acted = self.acted.min(self.current.len());
         Ok(Replayed {
             engine: self.engine,
             state: self.state,
+            acted,
             unfinished: Unfinished {
-                todo: self.current.split_off(self.acted.min(self.current.len())),
+                todo: self.current.split_off(acted),
                 attempts,
                 step: self.last_step.or(self.unfinished.step),
                 pending: self.queue.into(),

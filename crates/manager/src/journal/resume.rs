@@ -6,11 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fdstore::notify::Receiver;
 use fdstore::{Change, FdStore, Inherited};
-use softboot_reexec::journal;
+use softboot_reexec::journal::{self, Journal};
 use softboot_sys::signals::SignalFd;
 use tracing::{debug, error, info, warn};
 
 use super::again::Again;
+use super::go_on::Crashed;
 use super::replay::{self, Replayed};
 use super::tries::{Trust, was_sent};
 use crate::handoff::Stopwatch;
@@ -25,6 +26,8 @@ struct Brought {
     /// How the fd store differs from it.
     changes: Vec<Change>,
     replayed: Result<Replayed, String>,
+    /// To go on writing, if all of it was believed.
+    journal: Option<(Journal, u64)>,
 }
 
 /// Goes on where the program before crashed.
@@ -63,7 +66,7 @@ pub(crate) fn resume(
     stopwatch.lap("descriptors");
     crate::fault::place("go-on");
     match brought.replayed {
-        Ok(replayed) => manager(replayed, taken, again, facts, signals, stopwatch),
+        Ok(replayed) => manager(replayed, brought.journal, taken, again, facts, signals, stopwatch),
         Err(reason) => Err(Lost::the_state(reason, taken.store, taken.unclaimed).with(again.into_parts())),
     }
 }
@@ -81,6 +84,7 @@ fn bring(inherited: &mut BTreeMap<i32, OwnedFd>, again: &mut Again) -> Result<Br
             manifest: again.keep_manifest(inherited, begin.manifest)?,
             changes: Vec::new(),
             replayed: Err(again.tries.reason()),
+            journal: None,
         });
     }
     let mut parts = replay::parts(&records)?;
@@ -101,15 +105,26 @@ fn bring(inherited: &mut BTreeMap<i32, OwnedFd>, again: &mut Again) -> Result<Br
     {
         warn!("another crash would count against what the journal says: {error}");
     }
+    // Or its end would be read once more.
+    let journal = match trust {
+        Trust::All => {
+            let log = again.log().try_clone_to_owned();
+            let journal = log.and_then(|log| Journal::go_on(log, &records));
+            journal.ok().zip(again.base_bytes().ok())
+        }
+        _ => None,
+    };
     Ok(Brought {
         manifest,
         changes,
         replayed,
+        journal,
     })
 }
 
 fn manager(
     replayed: Replayed,
+    journal: Option<(Journal, u64)>,
     taken: Inherited,
     again: Again,
     facts: Facts,
@@ -123,6 +138,7 @@ fn manager(
         lost_clients,
         verifier,
         steps,
+        acted,
         anew,
         just_in_charge,
     } = replayed;
@@ -179,7 +195,14 @@ fn manager(
     let (tries, held) = again.into_parts();
     manager.recorder.crashed(&tries, held);
     manager.recorder.anew = anew;
-    manager.go_on(unfinished, sent, lost_clients, verifier);
+    manager.go_on(Crashed {
+        unfinished,
+        acted,
+        sent,
+        lost_clients,
+        verifier,
+        journal,
+    });
     if just_in_charge {
         manager.answer_reexec_waiters();
     }

@@ -150,9 +150,6 @@ impl Manager {
             Some(manifest) => manifest,
             None => self.store.handoff().map_err(io::Error::other)?.into_manifest(),
         };
-        let size = |fd: &OwnedFd| -> io::Result<u64> {
-            Ok(u64::try_from(rustix::fs::fstat(fd)?.st_size).unwrap_or(0))
-        };
         let manifest_bytes = size(&manifest)?;
         let mut held = Vec::new();
         let (base, base_bytes) = match start {
@@ -213,6 +210,28 @@ impl Manager {
         self.recorder.base_bytes = base_bytes.saturating_add(manifest_bytes);
         self.recorder.token = self.peek_token();
         self.recorder.touched.clear();
+        Ok(())
+    }
+
+    /// Goes on writing the journal of the program before, which says what is so.
+    pub(super) fn go_on_writing(
+        &mut self,
+        journal: Journal,
+        base_bytes: u64,
+        attempts: u32,
+    ) -> io::Result<()> {
+        let tries = Tries::of(&self.recorder.crashes, self.recorder.safe_mode);
+        let program = arm_own(journal.as_fd().as_raw_fd(), &tries)?;
+        self.store.record_changes();
+        self.forget_tracked();
+        self.recorder.journal = Some(journal);
+        // What it is about is among it.
+        self.recorder.held = std::mem::take(&mut self.recorder.before);
+        self.recorder.held.push(program);
+        self.recorder.base_bytes = base_bytes;
+        self.recorder.token = self.peek_token();
+        self.recorder.touched.clear();
+        self.write_entry(Some(Entry::Attempt(attempts)));
         Ok(())
     }
 
@@ -396,6 +415,10 @@ pub(super) fn arm_own(journal: i32, tries: &Tries) -> io::Result<OwnedFd> {
     env.push(tries.assignment()?);
     crash::arm(program.as_fd(), &argv, &env)?;
     Ok(program)
+}
+
+pub(super) fn size(fd: &OwnedFd) -> io::Result<u64> {
+    Ok(u64::try_from(rustix::fs::fstat(fd)?.st_size).unwrap_or(0))
 }
 
 fn put(line: &mut Vec<u8>, entry: &Entry<'_>) -> io::Result<()> {
