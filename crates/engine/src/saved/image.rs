@@ -24,7 +24,8 @@ pub struct ImageUnit(UnitId, Unit);
 impl ImageUnit {
     /// Reads what [`Engine::image_units`] gave, as JSON.
     pub fn read(text: &[u8]) -> serde_json::Result<ImageUnit> {
-        serde_json::from_slice(text)
+        // The program that reads it has written it, so sections can wait until somebody asks for them.
+        softboot_unit::read_late(text)
     }
 }
 

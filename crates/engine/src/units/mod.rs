@@ -11,9 +11,7 @@ pub(crate) use table::Units;
 
 use std::sync::Arc;
 
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
 use softboot_unit::{
     Definition, KindSection, LoadState, Rare, ServiceType, UnitKind, UnitName, UnitSection, Usec,
 };
@@ -28,7 +26,6 @@ use crate::state::ActiveState;
 /// One unit.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Unit {
-    #[serde(deserialize_with = "late")]
     pub(crate) definition: Arc<Definition>,
     /// Partners by relation, sorted by id.
     pub(crate) relations: Relations,
@@ -51,13 +48,6 @@ pub(crate) struct Unit {
     pub(crate) changed_realtime: Usec,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) changed_monotonic: Usec,
-}
-
-/// An image is read by the program that has written it, so sections can wait until somebody asks for them.
-fn late<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Definition>, D::Error> {
-    let text = <&RawValue>::deserialize(deserializer)?;
-    let definition = Definition::read_late(text.get().as_bytes()).map_err(D::Error::custom)?;
-    Ok(Arc::new(definition))
 }
 
 /// An image need not say what is as in a fresh unit, as in most.

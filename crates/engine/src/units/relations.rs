@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Relation;
@@ -150,22 +151,24 @@ impl Relations {
     }
 }
 
+/// As numbers: an image, in which they are most of what is read, is for the program that writes it.
 impl Serialize for Relations {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter())
+        let pairs = |(relation, partners): (Relation, &[UnitId])| {
+            let number = u32::from(relation.number());
+            partners
+                .iter()
+                .flat_map(move |partner| [number, partner.0])
+                .collect::<Vec<u32>>()
+        };
+        serializer.collect_seq(self.iter().flat_map(pairs))
     }
 }
 
 impl<'de> Deserialize<'de> for Relations {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Relations, D::Error> {
-        let lists = BTreeMap::<Relation, Vec<UnitId>>::deserialize(deserializer)?;
-        let mut relations = Relations::default();
-        for (relation, partners) in lists {
-            partners
-                .into_iter()
-                .for_each(|partner| relations.insert(relation, partner));
-        }
-        Ok(relations)
+        let pairs = Vec::<u32>::deserialize(deserializer)?;
+        Relations::of_pairs(&pairs, u32::MAX).ok_or_else(|| D::Error::custom("these are no relations"))
     }
 }
 

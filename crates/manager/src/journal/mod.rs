@@ -12,7 +12,7 @@
 //! After a crash ([`softboot_sys::crash`]) the same program runs again in the same process. It tells a copy of the
 //! engine the same events at the same clocks, which leaves it where it was, does the actions that were not done, and
 //! then looks at what is real: processes, cgroups, sockets (design, "Crash resume"). A torn last record is as if its
-//! moment had not come. When the journal has grown to twice its base, a copy of everything becomes the new base.
+//! moment had not come. When the journal has grown to half its base, a copy of everything becomes the new base.
 
 mod again;
 mod go_on;

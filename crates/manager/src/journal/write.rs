@@ -329,7 +329,7 @@ impl Manager {
         let Some(journal) = &self.recorder.journal else {
             return;
         };
-        let limit = SMALL.max(self.recorder.base_bytes);
+        let limit = SMALL.max(self.recorder.base_bytes / 2);
         let most = match self.engine.has_no_jobs() {
             true => limit,
             // Whoever waits for a job would wait for the new base too.

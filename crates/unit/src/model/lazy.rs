@@ -39,8 +39,8 @@ thread_local! {
     static LATE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Reads something of which all that can be stays text. It must be JSON.
-pub(super) fn late<T>(read: impl FnOnce() -> T) -> T {
+/// Reads JSON that this version has written, with definitions in it of which all that can be stays text.
+pub fn read_late<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
     struct Until(bool);
     impl Drop for Until {
         fn drop(&mut self) {
@@ -48,7 +48,7 @@ pub(super) fn late<T>(read: impl FnOnce() -> T) -> T {
         }
     }
     let _until = Until(LATE.replace(true));
-    read()
+    serde_json::from_slice(text)
 }
 
 /// For `skip_serializing_if`: what is there as text has been written before, so there is something in it.

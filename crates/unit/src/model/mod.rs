@@ -114,7 +114,7 @@ impl Definition {
     /// Reads a definition that this version has written: its section and its dependencies are read when they are first asked
     /// for ([`Lazy`]).
     pub fn read_late(text: &[u8]) -> serde_json::Result<Definition> {
-        lazy::late(|| serde_json::from_slice(text))
+        lazy::read_late(text)
     }
 }
 
