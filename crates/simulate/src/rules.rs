@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use softboot_engine::{ActiveState, Engine, JobId, JobInfo, JobKind, Resume, Table, UnitId};
-use softboot_unit::DependencyKind as D;
+use softboot_unit::{Definition, DependencyKind as D, UnitName};
 
 use crate::world::World;
 
@@ -55,7 +55,7 @@ fn is_after(engine: &Engine, later: UnitId, earlier: UnitId) -> bool {
     says(later, D::After, earlier) || says(earlier, D::Before, later)
 }
 
-/// What is saved comes back as it was, also into a table that was made before.
+/// What is saved comes back as it was, also into a table that was made before, by name or by place.
 pub fn save_and_restore(world: &World) -> Option<String> {
     let saved = world.engine.save();
     let now = world.clocks();
@@ -63,7 +63,22 @@ pub fn save_and_restore(world: &World) -> Option<String> {
     let (table, newer) = (Table::new(world.scene().to_vec()), world.instances().collect());
     let (beside, _) = Engine::restore_beside(world.engine.save_beside_definitions(), table, newer, now);
     let first = serde_json::to_string(&saved).ok()?;
-    [again, beside].into_iter().find_map(|again| {
+    let written = world.engine.definitions().into_iter();
+    let written = written.map(|(_, one)| Definition::clone(&one)).collect();
+    let table = Table::of_related(written, &world.engine.related());
+    let (by_place, _) =
+        Engine::restore_beside(world.engine.save_beside_definitions(), table, Vec::new(), now);
+    let partners = |engine: &Engine| -> BTreeMap<UnitName, Vec<(String, Vec<UnitName>)>> {
+        let of = |unit| Some((engine.name(unit)?.clone(), engine.dependencies(unit)));
+        engine.ids().filter_map(of).collect()
+    };
+    let (live, back) = (partners(&world.engine), partners(&by_place));
+    if live != back {
+        return Some(format!(
+            "partners {live:?}, and after a restore by place {back:?}"
+        ));
+    }
+    [again, beside, by_place].into_iter().find_map(|again| {
         let second = serde_json::to_string(&again.save()).ok()?;
         (first != second).then(|| format!("saved {first}, and after a restore {second}"))
     })
