@@ -106,7 +106,12 @@ fn is_heard(output: &mut Output, word: &str) -> Result<(), Error> {
 
 /// PID 1 gets a signal, and so many programs after it break as `place` and `fault` say.
 fn crash(place: &str, fault: &str, programs: usize) -> Result<(), Error> {
-    order(&format!("{place} 1 {fault} {programs}\n"))?;
+    crash_by(&format!("{place} 1 {fault} {programs}\n"))
+}
+
+/// The same by these orders.
+fn crash_by(orders: &str) -> Result<(), Error> {
+    order(orders)?;
     signal(SIGABRT)?;
     wait_for("the order to be obeyed", || {
         Ok((!Path::new(ORDER).exists()).then_some(()))
@@ -153,14 +158,20 @@ fn believes_less(output: &mut Output, held: &Held) -> Result<(), Error> {
 /// The state is given up. What runs and what is open is found all the same.
 fn begins_anew(output: &mut Output, held: &Held) -> Result<(), Error> {
     control::reexec()?;
-    for (place, programs, believed) in [
-        ("share", 3, "what it says about descriptors"),
-        ("share", 4, "which descriptors it began with"),
-        ("starting", 5, "nothing"),
+    for (orders, programs, believed) in [
+        ("share 1 abort 3\n", 3, "what it says about descriptors"),
+        ("share 1 abort 4\n", 4, "which descriptors it began with"),
+        // The boot that does so crashes as well.
+        (
+            "share 1 abort 3\nboot 1 panic\n",
+            4,
+            "which descriptors it began with",
+        ),
+        ("starting 1 abort 5\n", 5, "nothing"),
     ] {
         let before = described("crashes")?.as_u64().unwrap_or(0);
-        crash(place, "abort", programs)?;
-        let crashes = before + u64::try_from(programs).unwrap_or(0) + 1;
+        crash_by(orders)?;
+        let crashes = before + programs + 1;
         let safe_mode = crashes > 5;
         output.same(
             &(described("crashes")?, described("safeMode")?),
@@ -176,7 +187,7 @@ fn begins_anew(output: &mut Output, held: &Held) -> Result<(), Error> {
             &"inactive",
             format!("{after}: the state is gone"),
         )?;
-        is_heard(output, &format!("{programs}"))?;
+        is_heard(output, &format!("{crashes}"))?;
         if safe_mode {
             settle()?;
             // Without any list nobody knows whose a stored descriptor was.
