@@ -23,7 +23,7 @@ use crate::run::Manager;
 /// The variable that tells the next program which descriptor is the journal.
 pub(crate) const VARIABLE: &str = "SOFTBOOT_JOURNAL";
 /// Below this many bytes a journal is not worth a new base. What is read again after a crash takes longer than what is
-/// written: 1 MiB takes about 20 ms, in which nobody is answered, and the base of a system with ten units 0.2 ms.
+/// written: 1 MiB takes several milliseconds, in which nobody is answered, and the base of a system with ten units 0.2.
 const SMALL: u64 = 256 << 10;
 /// While there are jobs a journal may be so many times longer. A boot of 500 units writes about as much as their base.
 const BUSY: u64 = 4;
