@@ -67,6 +67,8 @@ impl Manager {
         if let Some(pid) = verifier.and_then(Pid::from_raw) {
             // Its answer has nobody to go to. It is a child that nobody has reaped, so the number is still its own.
             let _ = kill_process(pid, Signal::KILL);
+            // Another crash must not kill whoever has the number then.
+            self.journal_verifier(None);
         }
         self.finish_step(todo, acted, doubtful, step);
         if let Some(spare) = final_kill {

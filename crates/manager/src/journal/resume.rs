@@ -125,7 +125,7 @@ fn bring(inherited: &mut BTreeMap<i32, OwnedFd>, again: &mut Again) -> Result<Br
 fn manager(
     replayed: Replayed,
     journal: Option<(Journal, u64)>,
-    taken: Inherited,
+    mut taken: Inherited,
     again: Again,
     facts: Facts,
     signals: SignalFd,
@@ -156,6 +156,8 @@ fn manager(
             return Err(Lost::the_state(reason, taken.store, taken.unclaimed).with(again.into_parts()));
         }
     };
+    // What is put in from here on the journal does not say yet.
+    taken.store.record_changes();
     let assembled = Manager::assemble(run::Parts {
         engine,
         store: taken.store,

@@ -213,7 +213,8 @@ impl Manager {
         Ok(())
     }
 
-    /// Goes on writing the journal of the program before, which says what is so.
+    /// Goes on writing the journal of the program before, which says what is so but for the store, whose changes since then
+    /// are recorded.
     pub(super) fn go_on_writing(
         &mut self,
         journal: Journal,
@@ -221,8 +222,9 @@ impl Manager {
         attempts: u32,
     ) -> io::Result<()> {
         let tries = Tries::of(&self.recorder.crashes, self.recorder.safe_mode);
+        // Its number is new, and nothing else says that it has to stay open.
+        crash::note_descriptor(journal.as_fd());
         let program = arm_own(journal.as_fd().as_raw_fd(), &tries)?;
-        self.store.record_changes();
         self.forget_tracked();
         self.recorder.journal = Some(journal);
         // What it is about is among it.
