@@ -18,14 +18,18 @@ impl Engine {
             .is_some_and(|job| conflict(job.kind, kind))
     }
 
-    pub(super) fn is_redundant(&self, (unit, kind): Key) -> bool {
-        let active = self.units[unit].active();
-        match kind {
+    /// It is as the job would have it already, and no job in the slot says otherwise.
+    pub(super) fn changes_nothing(&self, (unit, kind): Key) -> bool {
+        let known = &self.units[unit];
+        let active = known.active();
+        let redundant = match kind {
             JobKind::Start | JobKind::VerifyActive => active.is_active_ish(),
             JobKind::Stop => active.is_inactive_ish(),
             JobKind::Nop => true,
             _ => false,
-        }
+        };
+        let installed = || known.job.and_then(|id| self.jobs.get(id));
+        redundant && !installed().is_some_and(|job| conflict(job.kind, kind))
     }
 
     /// Modes fail and lenient: what does not matter must change nothing; under lenient what matters must not stop
@@ -80,14 +84,9 @@ impl Engine {
     /// Jobs that would change nothing go, unit by unit.
     pub(super) fn drop_redundant(&self, draft: &mut Draft) {
         for unit in draft.units() {
-            let keys: Vec<Key> = draft.kinds_of(unit).map(|kind| (unit, kind)).collect();
-            let droppable = keys.iter().all(|key| {
-                *key != draft.anchor && self.is_redundant(*key) && !self.conflicts_installed(unit, key.1)
-            });
-            if droppable {
-                for key in keys {
-                    draft.take_out(key, false, || Dropped::For(DropReason::Redundant));
-                }
+            let droppable = |kind| (unit, kind) != draft.anchor && self.changes_nothing((unit, kind));
+            if draft.kinds_of(unit).all(droppable) {
+                draft.take_out_unit(unit, || Dropped::For(DropReason::Redundant));
             }
         }
     }

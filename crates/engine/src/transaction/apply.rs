@@ -67,13 +67,13 @@ impl Engine {
         self.minimise_impact(&mut draft, wish.mode)?;
         self.drop_redundant(&mut draft);
         self.break_cycles(&mut draft, wish.mode, &mut notes.broken)?;
-        self.settle_draft(&mut draft, wish.mode)?;
-        // What was left of a contradiction may have been another job than it seemed.
-        self.break_cycles(&mut draft, wish.mode, &mut notes.broken)?;
+        if self.settle_draft(&mut draft, wish.mode)? {
+            // What was left of a contradiction may have been another job than it seemed. Where none was, the draft is the
+            // one in which no circle was found.
+            self.break_cycles(&mut draft, wish.mode, &mut notes.broken)?;
+        }
         let mut merged = self.merge_draft(&draft);
-        merged.retain(|unit, kind| {
-            *unit == wish.unit || !self.is_redundant((*unit, *kind)) || self.conflicts_installed(*unit, *kind)
-        });
+        merged.retain(|unit, kind| *unit == wish.unit || !self.changes_nothing((*unit, *kind)));
         self.refuse_destruction(&draft, &merged, wish.mode)?;
         Ok((wish, draft, merged))
     }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use softboot_unit::{JobMode, LoadState};
 
-use super::{Draft, Key, Pull, Reason, Refusal, Wish, word};
+use super::{Draft, Key, Place, Pull, Reason, Refusal, Wish, word};
 use crate::action::RequestError;
 use crate::engine::Engine;
 use crate::event::UnitId;
 use crate::state::JobKind;
-use crate::units::Relation;
+use crate::units::{Relation, Unit};
 
 /// A job that somebody wants in the draft.
 struct Want {
@@ -35,7 +35,7 @@ struct Builder<'a> {
     draft: Draft,
     wanted: VecDeque<Want>,
     /// PropagatesStopTo=: a job and whom its stop reaches. What it asks for depends on what else the draft has.
-    reached: VecDeque<(Key, UnitId)>,
+    reached: VecDeque<(Place, UnitId)>,
     /// What cannot be, and why.
     refused: BTreeMap<Key, Box<Refusal>>,
     /// Weak pulls that came to nothing: for the log, and for those who want to know.
@@ -76,42 +76,6 @@ impl Engine {
             other => other,
         }
     }
-
-    /// Why such a job cannot be, before any dependency is looked at.
-    fn refuse(&self, (unit, kind): Key) -> Option<RequestError> {
-        if matches!(kind, JobKind::Stop | JobKind::Nop) {
-            return None;
-        }
-        let known = &self.units[unit];
-        let name = known.name();
-        let job = word(kind);
-        match &known.definition.load {
-            LoadState::Loaded => {}
-            LoadState::Masked => {
-                return Some(RequestError::Masked(format!("cannot {job} {name}: it is masked")));
-            }
-            LoadState::NotFound => {
-                return Some(RequestError::NoSuchUnit(format!(
-                    "cannot {job} {name}: no unit file has this name"
-                )));
-            }
-            LoadState::BadSetting(reason) => {
-                return Some(RequestError::BadUnitSetting(format!(
-                    "cannot {job} {name}: {reason}"
-                )));
-            }
-            LoadState::Error(reason) => {
-                return Some(RequestError::LoadFailed(format!(
-                    "cannot {job} {name}: it could not be read: {reason}"
-                )));
-            }
-        }
-        (kind == JobKind::Reload && !known.can_reload()).then(|| {
-            RequestError::JobTypeNotApplicable(format!(
-                "cannot reload {name}: it has nothing that reloads it"
-            ))
-        })
-    }
 }
 
 impl Builder<'_> {
@@ -141,26 +105,31 @@ impl Builder<'_> {
 
     fn add(&mut self, want: Want) -> Result<(), Box<Refusal>> {
         // Its requester may have been given up meanwhile.
-        if want.pull.by.is_some_and(|by| self.draft.get(by).is_none()) {
+        if want.pull.by.is_some_and(|by| self.draft.at(by).is_none()) {
             return Ok(());
         }
+        // Nothing that cannot be is in the draft.
+        if self.draft.find(want.key).is_some() {
+            self.draft.add(want.key, want.pull);
+            return Ok(());
+        }
+        let engine = self.engine;
+        let known = &engine.units[want.key.0];
         let refused = self.refused.get(&want.key).cloned().or_else(|| {
-            self.engine
-                .refuse(want.key)
-                .map(|error| self.engine.refusal(error, want.key))
+            let error = refuse(known, want.key.1)?;
+            Some(engine.refusal(error, want.key))
         });
         if let Some(refusal) = refused {
             return self.failed(&want, refusal);
         }
-        if self.draft.add(want.key, want.pull) {
-            self.follow(want.key);
-        }
+        let place = self.draft.add(want.key, want.pull);
+        self.follow(place, want.key, known);
         Ok(())
     }
 
     /// A job cannot be: so cannot those that strongly want it. Ends with an error when that is the anchor.
     fn failed(&mut self, want: &Want, mut refusal: Box<Refusal>) -> Result<(), Box<Refusal>> {
-        let Some(by) = want.pull.by else {
+        let Some(by) = want.pull.by.and_then(|by| self.draft.at(by)) else {
             return Err(refusal);
         };
         if let Some(first) = refusal.chain.first_mut() {
@@ -181,22 +150,26 @@ impl Builder<'_> {
             refusal.error,
             &format!("wanted by the {} of {requester}", word(by.1)),
         );
-        let before = self.draft.clone();
-        for gone in self.draft.delete(by, true) {
+        let all_gone = self.draft.with_requesters(by);
+        for gone in &all_gone {
             let mut refusal = refusal.clone();
-            let mut chain = self.engine.links(&before.path_between(gone, by));
+            let mut chain = self.engine.links(&self.draft.path_between(*gone, by));
             chain.append(&mut refusal.chain);
             refusal.chain = chain;
-            if gone == self.draft.anchor {
+            if *gone == self.draft.anchor {
                 return Err(refusal);
             }
-            self.refused.insert(gone, refusal);
+            self.refused.insert(*gone, refusal);
+        }
+        for gone in all_gone {
+            self.draft.delete(gone);
         }
         Ok(())
     }
 
-    fn want(&mut self, by: Key, key: Key, reason: Relation, matters: bool, conflicts: bool) {
-        if key.1 == JobKind::Stop && self.soft_reboot && self.engine.only_default(by.0, reason, key.0) {
+    fn want(&mut self, by: Place, key: Key, reason: Relation, matters: bool, conflicts: bool) {
+        let only_default = |by: Key| self.engine.only_default(by.0, reason, key.0);
+        if key.1 == JobKind::Stop && self.soft_reboot && self.draft.at(by).is_some_and(only_default) {
             return;
         }
         let pull = Pull {
@@ -213,8 +186,8 @@ impl Builder<'_> {
     }
 
     /// The table of semantics 2.4, step 4.
-    fn follow(&mut self, key: Key) {
-        let (unit, kind) = key;
+    fn follow(&mut self, place: Place, key: Key, known: &Unit) {
+        let kind = key.1;
         if matches!(
             self.mode,
             JobMode::IgnoreDependencies | JobMode::IgnoreRequirements
@@ -223,7 +196,6 @@ impl Builder<'_> {
             return;
         }
         let engine = self.engine;
-        let known = &engine.units[unit];
         if matches!(kind, JobKind::Start | JobKind::Restart) {
             let pulls = [
                 (Relation::Requires, JobKind::Start, true, false),
@@ -236,7 +208,7 @@ impl Builder<'_> {
             ];
             for (relation, pulled, matters, conflicts) in pulls {
                 for partner in known.partners(relation) {
-                    self.want(key, (*partner, pulled), relation, matters, conflicts);
+                    self.want(place, (*partner, pulled), relation, matters, conflicts);
                 }
             }
         }
@@ -258,14 +230,14 @@ impl Builder<'_> {
                         JobKind::Stop
                     };
                     if pulled != JobKind::Nop {
-                        self.want(key, (*partner, pulled), relation, true, false);
+                        self.want(place, (*partner, pulled), relation, true, false);
                     }
                 }
             }
         }
         if matches!(kind, JobKind::Stop | JobKind::Restart) {
             for partner in known.partners(Relation::PropagatesStopTo) {
-                self.reached.push_back((key, *partner));
+                self.reached.push_back((place, *partner));
             }
         }
         if kind == JobKind::Reload {
@@ -273,7 +245,7 @@ impl Builder<'_> {
                 let pulled = engine.collapse(*partner, JobKind::TryReload);
                 if pulled != JobKind::Nop {
                     self.want(
-                        key,
+                        place,
                         (*partner, pulled),
                         Relation::PropagatesReloadTo,
                         false,
@@ -285,7 +257,7 @@ impl Builder<'_> {
     }
 
     /// Semantics 2.4, step 5.
-    fn propagate_stop(&mut self, by: Key, partner: UnitId) {
+    fn propagate_stop(&mut self, by: Place, partner: UnitId) {
         let kinds: Vec<_> = self.draft.kinds_of(partner).collect();
         if kinds
             .iter()
@@ -300,6 +272,39 @@ impl Builder<'_> {
         };
         self.want(by, (partner, kind), Relation::PropagatesStopTo, true, false);
     }
+}
+
+/// Why such a job cannot be, before any dependency is looked at.
+fn refuse(known: &Unit, kind: JobKind) -> Option<RequestError> {
+    if matches!(kind, JobKind::Stop | JobKind::Nop) {
+        return None;
+    }
+    let name = known.name();
+    let job = word(kind);
+    match &known.definition.load {
+        LoadState::Loaded => {}
+        LoadState::Masked => {
+            return Some(RequestError::Masked(format!("cannot {job} {name}: it is masked")));
+        }
+        LoadState::NotFound => {
+            return Some(RequestError::NoSuchUnit(format!(
+                "cannot {job} {name}: no unit file has this name"
+            )));
+        }
+        LoadState::BadSetting(reason) => {
+            return Some(RequestError::BadUnitSetting(format!(
+                "cannot {job} {name}: {reason}"
+            )));
+        }
+        LoadState::Error(reason) => {
+            return Some(RequestError::LoadFailed(format!(
+                "cannot {job} {name}: it could not be read: {reason}"
+            )));
+        }
+    }
+    (kind == JobKind::Reload && !known.can_reload()).then(|| {
+        RequestError::JobTypeNotApplicable(format!("cannot reload {name}: it has nothing that reloads it"))
+    })
 }
 
 /// The same error with one more link of the chain.

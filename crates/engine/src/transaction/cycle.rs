@@ -3,24 +3,17 @@
 //! What counts is the order in which the jobs would run (2.6), not that of the files: units that stop do so in the reverse
 //! order, so files that no start could follow may be followed by a stop.
 
-use std::collections::BTreeMap;
+use std::slice::Iter;
 
 use softboot_unit::{JobMode, UnitName};
 
+use super::numbers::ByUnit;
 use super::{Draft, DropReason, Dropped, Obstacle, Refusal, word};
 use crate::action::RequestError;
 use crate::engine::Engine;
 use crate::event::UnitId;
-use crate::jobs::conflict;
 use crate::state::JobKind;
 use crate::units::Relation;
-
-/// How far the walk is with a unit.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Colour {
-    OnPath,
-    Done,
-}
 
 impl Engine {
     /// Takes jobs that do not matter out of the draft until no order is a circle.
@@ -37,11 +30,7 @@ impl Engine {
             if mode != JobMode::Isolate {
                 draft.collect_garbage();
             }
-            // A restart stops its unit and then starts it: neither may be in a circle.
-            let circle = self
-                .find_cycle(draft, false)
-                .or_else(|| self.find_cycle(draft, true));
-            let Some(circle) = circle else {
+            let Some(circle) = self.find_cycle(draft) else {
                 return Ok(());
             };
             let units: Vec<UnitName> = circle
@@ -74,91 +63,167 @@ impl Engine {
         }
     }
 
-    /// Whether the unit's job takes it down, in the draft or the table; `None` without a job that is ordered. With
-    /// `restarted` as it is when every restart has stopped its unit.
-    fn goes_down(&self, draft: &Draft, unit: UnitId, restarted: bool) -> Option<bool> {
-        let installed = self.units[unit]
-            .job
-            .and_then(|id| self.jobs.get(id))
-            .filter(|job| !job.ignore_order)
-            .map(|job| job.kind);
-        let mut kinds: Vec<JobKind> = draft
-            .kinds_of(unit)
-            .filter(|kind| *kind != JobKind::Nop)
-            .collect();
-        if kinds.is_empty() {
-            kinds.extend(installed);
-        } else if let Some(kind) = installed
-            && !kinds.iter().any(|other| conflict(*other, kind))
-        {
-            // They will be one.
-            kinds.push(kind);
+    /// The units of one circle, each of which has its job before the next.
+    fn find_cycle(&self, draft: &Draft) -> Option<Vec<UnitId>> {
+        let mut walk = Walk::new(self, draft, false);
+        let circle = walk.find_cycle();
+        if circle.is_some() || !walk.restarts {
+            return circle;
         }
-        if kinds.is_empty() {
-            return None;
+        // A restart stops its unit and then starts it: neither may be in a circle. Where the walk met no restart, another
+        // would go the same way.
+        Walk::new(self, draft, true).find_cycle()
+    }
+}
+
+/// How far the walk is with a unit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Colour {
+    New,
+    OnPath,
+    Done,
+}
+
+/// What the walk knows of a unit.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// Whether its job takes it down; `None` without a job that is ordered.
+    down: Option<bool>,
+    colour: Colour,
+}
+
+/// A unit on the path, and where the path may go on from it.
+struct Step<'a> {
+    unit: UnitId,
+    before: Iter<'a, UnitId>,
+    after: Iter<'a, UnitId>,
+}
+
+/// A walk from job to job, always to one that has to wait for the last.
+struct Walk<'a> {
+    engine: &'a Engine,
+    draft: &'a Draft,
+    /// It is as when every restart has stopped its unit.
+    restarted: bool,
+    /// A restart was met.
+    restarts: bool,
+    seen: ByUnit<Seen>,
+    path: Vec<Step<'a>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(engine: &'a Engine, draft: &'a Draft, restarted: bool) -> Walk<'a> {
+        Walk {
+            engine,
+            draft,
+            restarted,
+            restarts: false,
+            seen: ByUnit::new(),
+            path: Vec::new(),
         }
-        if kinds.contains(&JobKind::Stop) {
-            let other = kinds.iter().find(|kind| conflict(JobKind::Stop, **kind));
-            return Some(other.is_none_or(|other| stop_stays(draft, unit, *other)));
-        }
-        Some(kinds.contains(&JobKind::Restart) && !restarted)
     }
 
-    /// The units of one circle, each of which has its job before the next.
-    fn find_cycle(&self, draft: &Draft, restarted: bool) -> Option<Vec<UnitId>> {
-        let mut known: BTreeMap<UnitId, Option<bool>> = BTreeMap::new();
-        let mut goes_down = |unit: UnitId| {
-            *known
-                .entry(unit)
-                .or_insert_with(|| self.goes_down(draft, unit, restarted))
-        };
-        let mut colours: BTreeMap<UnitId, Colour> = BTreeMap::new();
-        for root in draft.units() {
-            if colours.contains_key(&root) || goes_down(root).is_none() {
-                continue;
-            }
-            let mut path: Vec<(UnitId, usize)> = vec![(root, 0)];
-            colours.insert(root, Colour::OnPath);
-            while let Some((unit, next)) = path.last_mut() {
-                let unit = *unit;
-                let (before, after) = (
-                    self.units[unit].partners(Relation::Before),
-                    self.units[unit].partners(Relation::After),
-                );
-                let place = *next;
-                *next += 1;
-                let (partner, follows) =
-                    match (before.get(place), after.get(place.saturating_sub(before.len()))) {
-                        // The later unit's job decides which goes first (2.6).
-                        (Some(partner), _) => (*partner, goes_down(*partner) == Some(false)),
-                        (None, Some(partner)) => (*partner, goes_down(unit) == Some(true)),
-                        (None, None) => {
-                            colours.insert(unit, Colour::Done);
-                            path.pop();
+    fn find_cycle(&mut self) -> Option<Vec<UnitId>> {
+        for root in self.draft.units() {
+            let seen = self.look(root);
+            self.enter(root, seen);
+            while let Some(step) = self.path.last_mut() {
+                // The later unit's job decides which goes first (2.6): a partner before which this unit is has to come
+                // up, and one after which it is waits if this unit goes down.
+                let (partner, later) = match step.before.next() {
+                    Some(partner) => (*partner, true),
+                    None => match step.after.next() {
+                        Some(partner) => (*partner, false),
+                        None => {
+                            let unit = step.unit;
+                            self.paint(unit, Colour::Done);
+                            self.path.pop();
                             continue;
                         }
-                    };
-                if !follows {
+                    },
+                };
+                let seen = self.look(partner);
+                if later && seen.down != Some(false) {
                     continue;
                 }
-                match colours.get(&partner) {
-                    Some(Colour::Done) => {}
-                    Some(Colour::OnPath) => {
-                        let circle = path
-                            .iter()
-                            .map(|(unit, _)| *unit)
-                            .skip_while(|unit| *unit != partner);
-                        return Some(circle.collect());
-                    }
-                    None if goes_down(partner).is_some() => {
-                        colours.insert(partner, Colour::OnPath);
-                        path.push((partner, 0));
-                    }
-                    None => {}
+                if seen.colour == Colour::OnPath {
+                    let path = self.path.iter().map(|step| step.unit);
+                    return Some(path.skip_while(|unit| *unit != partner).collect());
                 }
+                self.enter(partner, seen);
             }
         }
         None
+    }
+
+    /// Goes on from a unit with a job, if the walk has not been there.
+    fn enter(&mut self, unit: UnitId, seen: Seen) {
+        let Some(down) = seen.down.filter(|_| seen.colour == Colour::New) else {
+            return;
+        };
+        let known = &self.engine.units[unit];
+        let after = if down {
+            known.partners(Relation::After)
+        } else {
+            &[]
+        };
+        self.path.push(Step {
+            unit,
+            before: known.partners(Relation::Before).iter(),
+            after: after.iter(),
+        });
+        self.paint(unit, Colour::OnPath);
+    }
+
+    fn paint(&mut self, unit: UnitId, colour: Colour) {
+        if let Some(seen) = self.seen.get_mut(unit) {
+            seen.colour = colour;
+        }
+    }
+
+    fn look(&mut self, unit: UnitId) -> Seen {
+        if let Some(seen) = self.seen.get(unit) {
+            return *seen;
+        }
+        let seen = Seen {
+            down: self.goes_down(unit),
+            colour: Colour::New,
+        };
+        self.seen.insert(unit, seen);
+        seen
+    }
+
+    /// Whether the unit's job takes it down, in the draft or the table; `None` without a job that is ordered.
+    fn goes_down(&mut self, unit: UnitId) -> Option<bool> {
+        let (mut stop, mut other, mut restart) = (false, None, false);
+        for kind in self.draft.kinds_of(unit).filter(|kind| *kind != JobKind::Nop) {
+            if kind == JobKind::Stop {
+                stop = true;
+            } else {
+                other = other.or(Some(kind));
+                restart |= kind == JobKind::Restart;
+            }
+        }
+        if stop {
+            return Some(other.is_none_or(|other| stop_stays(self.draft, unit, other)));
+        }
+        let installed = self.installed(unit);
+        match other {
+            None if installed? == JobKind::Stop => return Some(true),
+            // They will be one, unless they are contrary.
+            _ => restart |= installed == Some(JobKind::Restart),
+        }
+        self.restarts |= restart;
+        Some(restart && !self.restarted)
+    }
+
+    fn installed(&self, unit: UnitId) -> Option<JobKind> {
+        let jobs = &self.engine.jobs;
+        if jobs.is_empty() {
+            return None;
+        }
+        let job = self.engine.units[unit].job.and_then(|id| jobs.get(id))?;
+        (!job.ignore_order).then_some(job.kind)
     }
 }
 
@@ -170,8 +235,8 @@ pub(super) fn stop_stays(draft: &Draft, unit: UnitId, other: JobKind) -> bool {
     };
     match (matters(JobKind::Stop), matters(other)) {
         (false, false) => draft
-            .get((unit, JobKind::Stop))
-            .is_some_and(|job| job.pulled_by.iter().any(|pull| pull.conflicts)),
+            .pulls_of((unit, JobKind::Stop))
+            .any(|(_, pull)| pull.conflicts),
         (stop, other) => stop && !other,
     }
 }

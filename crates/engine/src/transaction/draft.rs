@@ -1,35 +1,13 @@
 //! The jobs of one transaction and who pulled them in.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-use super::explain::{DropReason, Reason};
+use super::explain::DropReason;
+use super::path::{Path, path};
+use super::web::{Place, Planned, Pull, Web};
 use crate::event::UnitId;
 use crate::state::JobKind;
 
 /// One job a unit and kind.
 pub(crate) type Key = (UnitId, JobKind);
-
-/// Why a job is in the draft.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pull {
-    /// The job that needs it; `None`: the request itself.
-    pub(crate) by: Option<Key>,
-    /// Without it the other job makes no sense.
-    pub(crate) matters: bool,
-    /// It is a stop that a Conflicts= asks for.
-    pub(crate) conflicts: bool,
-    /// How the other job comes to want it.
-    pub(crate) reason: Reason,
-}
-
-/// One job of the draft.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Planned {
-    pub(crate) pulled_by: Vec<Pull>,
-    pub(crate) pulls: Vec<Key>,
-    /// There is a chain of mattering pulls from the anchor to it.
-    pub(crate) matters: bool,
-}
 
 /// Why a job was taken out.
 #[derive(Clone, Debug)]
@@ -39,53 +17,67 @@ pub(crate) enum Dropped {
     With(Key),
 }
 
-/// Jobs with what each of them is wanted for: from the anchor down.
-pub(crate) type Path = Vec<(Key, Reason)>;
-
 /// A transaction while it is made.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) anchor: Key,
-    jobs: BTreeMap<Key, Planned>,
+    jobs: Web,
     /// Every job that was in it, where somebody wants to know what became of them.
-    all: Option<BTreeMap<Key, Planned>>,
+    all: Option<Web>,
     /// What was taken out, and why; only with `all`.
     dropped: Vec<(Key, Dropped)>,
 }
 
 impl Draft {
+    /// With nothing in it: the anchor is the first job that is added.
     pub(crate) fn new(anchor: Key) -> Draft {
         Draft {
             anchor,
-            jobs: BTreeMap::new(),
+            jobs: Web::new(),
             all: None,
             dropped: Vec::new(),
         }
     }
 
     pub(crate) fn get(&self, key: Key) -> Option<&Planned> {
-        self.jobs.get(&key)
+        self.jobs.at(self.jobs.find(key)?)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &Planned)> + '_ {
-        self.jobs.iter().map(|(key, job)| (*key, job))
+    /// The place of a job.
+    pub(crate) fn find(&self, key: Key) -> Option<Place> {
+        self.jobs.find(key)
+    }
+
+    /// The job at a place, if it is still there.
+    pub(crate) fn at(&self, place: Place) -> Option<Key> {
+        self.jobs.at(place).map(|job| job.key)
     }
 
     pub(crate) fn keys(&self) -> Vec<Key> {
-        self.jobs.keys().copied().collect()
+        let mut keys: Vec<Key> = self.jobs.iter().map(|(_, job)| job.key).collect();
+        keys.sort();
+        keys
     }
 
     /// The units with a job, in order.
     pub(crate) fn units(&self) -> Vec<UnitId> {
-        let mut units: Vec<UnitId> = self.jobs.keys().map(|(unit, _)| *unit).collect();
+        let mut units: Vec<UnitId> = self.jobs.iter().map(|(_, job)| job.key.0).collect();
+        units.sort();
         units.dedup();
         units
     }
 
     pub(crate) fn kinds_of(&self, unit: UnitId) -> impl Iterator<Item = JobKind> + '_ {
-        self.jobs
-            .range((unit, JobKind::Start)..=(unit, JobKind::ReloadOrStart))
-            .map(|((_, kind), _)| *kind)
+        self.jobs.of_unit(unit).map(|(_, job)| job.key.1)
+    }
+
+    /// Why a job is wanted, and by which.
+    pub(crate) fn pulls_of(&self, key: Key) -> impl Iterator<Item = (Option<Key>, Pull)> + '_ {
+        let pulls = self.jobs.find(key).map(|place| self.jobs.pulls_of(place));
+        pulls
+            .into_iter()
+            .flatten()
+            .map(|pull| (pull.by.and_then(|by| self.at(by)), pull))
     }
 
     /// The job whose reasons are those of a unit's one merged job.
@@ -101,42 +93,31 @@ impl Draft {
         self.kinds_of(unit).next().is_some()
     }
 
-    /// Adds a job, or one more reason for it. True when it is new.
-    pub(crate) fn add(&mut self, key: Key, pull: Pull) -> bool {
-        if let Some(by) = pull.by
-            && let Some(requester) = self.jobs.get_mut(&by)
-        {
-            requester.pulls.push(key);
-        }
-        let new = !self.jobs.contains_key(&key);
-        self.jobs.entry(key).or_default().pulled_by.push(pull);
-        new
+    /// Adds a job, or one more reason for it.
+    pub(crate) fn add(&mut self, key: Key, pull: Pull) -> Place {
+        self.jobs.add(key, pull)
     }
 
-    /// Takes a job out; with `requesters` also those for which it matters. Returns what was taken out.
-    pub(crate) fn delete(&mut self, key: Key, requesters: bool) -> Vec<Key> {
-        let mut gone = Vec::new();
-        let mut list = vec![key];
-        while let Some(key) = list.pop() {
-            let Some(job) = self.jobs.remove(&key) else {
+    /// A job and all for which it matters, itself first.
+    pub(crate) fn with_requesters(&self, key: Key) -> Vec<Key> {
+        let mut seen = vec![false; self.jobs.places()];
+        let mut found = Vec::new();
+        let mut list: Vec<Place> = self.jobs.find(key).into_iter().collect();
+        while let Some(place) = list.pop() {
+            let Some(seen) = seen.get_mut(place.index()).filter(|seen| !**seen) else {
                 continue;
             };
-            for target in job.pulls {
-                if let Some(target) = self.jobs.get_mut(&target) {
-                    target.pulled_by.retain(|pull| pull.by != Some(key));
-                }
-            }
-            if requesters {
-                list.extend(
-                    job.pulled_by
-                        .iter()
-                        .filter(|pull| pull.matters)
-                        .filter_map(|pull| pull.by),
-                );
-            }
-            gone.push(key);
+            *seen = true;
+            found.extend(self.at(place));
+            let mattering = self.jobs.pulls_of(place).filter(|pull| pull.matters);
+            list.extend(mattering.filter_map(|pull| pull.by));
         }
-        gone
+        found
+    }
+
+    /// Takes a job out and remembers nothing. False if it was not in.
+    pub(crate) fn delete(&mut self, key: Key) -> bool {
+        self.jobs.find(key).is_some_and(|place| self.jobs.remove(place))
     }
 
     /// From now on it is remembered what is taken out.
@@ -144,16 +125,33 @@ impl Draft {
         self.all = Some(self.jobs.clone());
     }
 
-    /// Takes a job out and remembers why.
-    pub(crate) fn take_out(&mut self, key: Key, requesters: bool, why: impl FnOnce() -> Dropped) {
-        let gone = self.delete(key, requesters);
-        if self.all.is_none() {
-            return;
+    /// Takes a job out, with `requesters` also those for which it matters, and remembers why. False if it was not in.
+    pub(crate) fn take_out(&mut self, key: Key, requesters: bool, why: impl FnOnce() -> Dropped) -> bool {
+        let others = if requesters {
+            self.with_requesters(key)
+        } else {
+            Vec::new()
+        };
+        if !self.delete(key) {
+            return false;
         }
-        let mut why = Some(why());
-        for other in gone {
-            let reason = why.take().unwrap_or(Dropped::With(key));
-            self.dropped.push((other, reason));
+        if self.all.is_some() {
+            self.dropped.push((key, why()));
+        }
+        for other in others.into_iter().filter(|other| *other != key) {
+            self.delete(other);
+            if self.all.is_some() {
+                self.dropped.push((other, Dropped::With(key)));
+            }
+        }
+        true
+    }
+
+    /// Takes out every job of a unit, by kind.
+    pub(crate) fn take_out_unit(&mut self, unit: UnitId, why: impl Fn() -> Dropped) {
+        let first = |draft: &Draft| draft.kinds_of(unit).next();
+        while let Some(kind) = first(self) {
+            self.take_out((unit, kind), false, &why);
         }
     }
 
@@ -181,99 +179,59 @@ impl Draft {
     pub(crate) fn collect_garbage(&mut self) {
         let unneeded = || Dropped::For(DropReason::Unneeded);
         let anchor = self.anchor;
-        let idle = |key: Key, job: &Planned| key != anchor && job.pulled_by.is_empty();
+        let idle = |job: &&Planned| job.key != anchor && job.is_unwanted();
         let mut list: Vec<Key> = self
+            .jobs
             .iter()
-            .filter(|(key, job)| idle(*key, job))
-            .map(|(key, _)| key)
+            .map(|(_, job)| job)
+            .filter(idle)
+            .map(|job| job.key)
             .collect();
+        list.sort();
         while let Some(key) = list.pop() {
-            let targets = self.get(key).map(|job| job.pulls.clone()).unwrap_or_default();
+            let Some(place) = self.jobs.find(key) else {
+                continue;
+            };
             self.take_out(key, false, unneeded);
+            let targets = self.jobs.wanted_by(place);
             list.extend(
                 targets
-                    .into_iter()
-                    .filter(|key| self.get(*key).is_some_and(|job| idle(*key, job))),
+                    .filter_map(|(target, _)| self.jobs.at(target))
+                    .filter(idle)
+                    .map(|job| job.key),
             );
         }
     }
 
     /// Takes out what the anchor does not lead to: jobs that want each other may outlive the one that failed.
     pub(crate) fn keep_reachable(&mut self) {
-        let mut reached = BTreeSet::new();
-        let mut list = vec![self.anchor];
-        while let Some(key) = list.pop() {
-            if let Some(job) = self.jobs.get(&key).filter(|_| reached.insert(key)) {
-                list.extend(&job.pulls);
+        let mut reached = vec![false; self.jobs.places()];
+        let mut list: Vec<Place> = self.jobs.find(self.anchor).into_iter().collect();
+        while let Some(place) = list.pop() {
+            if let Some(reached) = reached.get_mut(place.index()).filter(|reached| !**reached) {
+                *reached = true;
+                list.extend(self.jobs.wanted_by(place).map(|(target, _)| target));
             }
         }
-        for key in self.keys() {
-            if !reached.contains(&key) {
-                self.delete(key, false);
-            }
+        let lost = |place: &Place| reached.get(place.index()) == Some(&false);
+        let lost: Vec<Place> = self.jobs.iter().map(|(place, _)| place).filter(lost).collect();
+        for place in lost {
+            self.jobs.remove(place);
         }
     }
 
     /// Walks the mattering pulls from the anchor (2.4, activate 1).
     pub(crate) fn find_what_matters(&mut self) {
-        let mut wanted: BTreeMap<Key, Vec<Key>> = BTreeMap::new();
-        for (key, job) in self.iter() {
-            for by in job
-                .pulled_by
-                .iter()
-                .filter(|pull| pull.matters)
-                .filter_map(|pull| pull.by)
-            {
-                wanted.entry(by).or_default().push(key);
-            }
-        }
-        let mut list = vec![self.anchor];
-        while let Some(key) = list.pop() {
-            let Some(job) = self.jobs.get_mut(&key) else {
+        let mut list: Vec<Place> = self.jobs.find(self.anchor).into_iter().collect();
+        while let Some(place) = list.pop() {
+            let Some(job) = self.jobs.at_mut(place) else {
                 continue;
             };
             if std::mem::replace(&mut job.matters, true) {
                 continue;
             }
-            list.extend(wanted.remove(&key).unwrap_or_default());
+            let mattering = self.jobs.wanted_by(place).filter(|(_, pull)| pull.matters);
+            list.extend(mattering.map(|(target, _)| target));
         }
     }
-}
-
-/// The shortest way up from `to`, told from `from` down.
-fn path(jobs: &BTreeMap<Key, Planned>, from: Key, to: Key) -> Path {
-    walk(jobs, from, to, true)
-        .or_else(|| walk(jobs, from, to, false))
-        .unwrap_or_else(|| vec![(to, Reason::Requested)])
-}
-
-fn walk(jobs: &BTreeMap<Key, Planned>, from: Key, to: Key, mattering: bool) -> Option<Path> {
-    // Of each job seen: the next one on the way down, and why that is wanted.
-    let mut below: BTreeMap<Key, Option<(Key, Reason)>> = BTreeMap::from([(to, None)]);
-    let mut list = VecDeque::from([to]);
-    while let Some(key) = list.pop_front() {
-        if key == from {
-            let mut path = vec![(from, Reason::Requested)];
-            let mut at = from;
-            while let Some(Some((next, reason))) = below.get(&at) {
-                path.push((*next, *reason));
-                at = *next;
-            }
-            return Some(path);
-        }
-        for pull in jobs
-            .get(&key)
-            .map(|job| job.pulled_by.as_slice())
-            .unwrap_or_default()
-        {
-            if let Some(by) = pull.by
-                && (pull.matters || !mattering)
-                && !below.contains_key(&by)
-            {
-                below.insert(by, Some((key, pull.reason)));
-                list.push_back(by);
-            }
-        }
-    }
-    None
 }

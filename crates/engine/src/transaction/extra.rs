@@ -41,12 +41,12 @@ impl Engine {
     }
 
     fn add_stops(&self, draft: &mut Draft, stops: Vec<UnitId>, reason: Reason) {
-        let anchor = draft.anchor;
+        let anchor = draft.find(draft.anchor);
         for unit in stops {
             draft.add(
                 (unit, JobKind::Stop),
                 Pull {
-                    by: Some(anchor),
+                    by: anchor,
                     matters: true,
                     conflicts: false,
                     reason,

@@ -13,37 +13,40 @@ use crate::jobs::{conflict, merge};
 use crate::state::JobKind;
 
 impl Engine {
-    /// Decides contradictions.
-    pub(super) fn settle_draft(&self, draft: &mut Draft, mode: JobMode) -> Result<(), Box<Refusal>> {
-        for unit in draft.units() {
-            if draft.kinds_of(unit).any(|kind| kind != JobKind::Nop) && draft.anchor != (unit, JobKind::Nop) {
-                draft.take_out((unit, JobKind::Nop), false, || {
-                    Dropped::For(DropReason::Redundant)
-                });
+    /// Decides contradictions. True when that took something out.
+    pub(super) fn settle_draft(&self, draft: &mut Draft, mode: JobMode) -> Result<bool, Box<Refusal>> {
+        let mut changed = false;
+        let units = draft.units();
+        for unit in &units {
+            let nop = (*unit, JobKind::Nop);
+            if draft.anchor != nop && draft.kinds_of(*unit).any(|kind| kind != JobKind::Nop) {
+                changed |= draft.take_out(nop, false, || Dropped::For(DropReason::Redundant));
             }
         }
-        while let Some((a, b)) = find_contradiction(draft) {
-            let victim = self.choose(draft, a, b)?;
-            let rival = if victim == a { b.1 } else { a.1 };
-            draft.take_out(victim, true, || Dropped::For(DropReason::Contradicts(rival)));
-            if mode != JobMode::Isolate {
-                draft.collect_garbage();
+        // What is taken out for one unit makes no contradiction in another.
+        for unit in units {
+            while let Some((a, b)) = find_contradiction(draft, unit) {
+                let victim = self.choose(draft, a, b)?;
+                let rival = if victim == a { b.1 } else { a.1 };
+                changed |= draft.take_out(victim, true, || Dropped::For(DropReason::Contradicts(rival)));
+                if mode != JobMode::Isolate {
+                    draft.collect_garbage();
+                }
             }
         }
-        Ok(())
+        Ok(changed)
     }
 
     /// Merges what each unit has.
     pub(super) fn merge_draft(&self, draft: &Draft) -> BTreeMap<UnitId, JobKind> {
-        let mut merged = BTreeMap::new();
-        for unit in draft.units() {
-            let active = self.units[unit].active().is_active_ish();
-            let kind = draft
-                .kinds_of(unit)
-                .fold(JobKind::Nop, |sum, kind| merge(sum, kind, active).unwrap_or(sum));
-            merged.insert(unit, kind);
-        }
-        merged
+        let of_unit = |unit: UnitId| {
+            let active = || self.units[unit].active().is_active_ish();
+            let kinds = draft.kinds_of(unit);
+            kinds
+                .reduce(|sum, kind| merge(sum, kind, active()).unwrap_or(sum))
+                .map(|kind| (unit, kind))
+        };
+        draft.units().into_iter().filter_map(of_unit).collect()
     }
 
     /// Which of two contradicting jobs of one unit goes.
@@ -71,21 +74,16 @@ impl Engine {
     }
 
     fn pulled_by(&self, draft: &Draft, key: Key) -> String {
-        let by = draft
-            .get(key)
-            .and_then(|job| job.pulled_by.iter().find(|pull| pull.matters))
-            .and_then(|pull| pull.by);
-        match by {
+        let mut pulls = draft.pulls_of(key);
+        match pulls.find(|(_, pull)| pull.matters).and_then(|(by, _)| by) {
             Some((unit, kind)) => format!("for the {} of {}", word(kind), self.units[unit].name()),
             None => "as was asked for".to_owned(),
         }
     }
 }
 
-fn find_contradiction(draft: &Draft) -> Option<(Key, Key)> {
-    draft.units().into_iter().find_map(|unit| {
-        let stop = draft.kinds_of(unit).find(|kind| *kind == JobKind::Stop)?;
-        let other = draft.kinds_of(unit).find(|kind| conflict(stop, *kind))?;
-        Some(((unit, stop), (unit, other)))
-    })
+fn find_contradiction(draft: &Draft, unit: UnitId) -> Option<(Key, Key)> {
+    let stop = draft.kinds_of(unit).find(|kind| *kind == JobKind::Stop)?;
+    let other = draft.kinds_of(unit).find(|kind| conflict(stop, *kind))?;
+    Some(((unit, stop), (unit, other)))
 }

@@ -2,7 +2,7 @@
 //!
 //! | step | file | what |
 //! |---|---|---|
-//! | build | `build` | the requested job (the anchor) and everything its dependencies pull in |
+//! | build | `build` | the requested job (the anchor) and everything its dependencies pull in, as a `draft` |
 //! | isolate, triggering | `extra` | jobs that the mode adds |
 //! | activate 1 to 7 | `activate`, `cycle`, `merge` | drop what is not needed, break circles, one job a unit |
 //! | activate 8, 9 | `apply` | refuse what would destroy, or install |
@@ -18,12 +18,16 @@ mod draft;
 mod explain;
 mod extra;
 mod merge;
+mod numbers;
+mod path;
 mod refusal;
 mod request;
+mod web;
 
-pub(crate) use draft::{Draft, Dropped, Key, Pull};
+pub(crate) use draft::{Draft, Dropped, Key};
 pub use explain::{DropReason, DroppedJob, InstalledJob, Link, Plan, PlannedJob, Reason};
 pub use refusal::{Obstacle, Refusal};
+pub(crate) use web::{Place, Pull};
 
 use softboot_unit::JobMode;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use softboot_unit::UnitName;
 
-use super::draft::Path;
+use super::path::Path;
 use super::{Draft, InstalledJob, Key, Link, Reason, word};
 use crate::action::RequestError;
 use crate::engine::Engine;
