@@ -1,5 +1,6 @@
 //! The table of units: their definitions, dependencies both ways, and run-time state.
 
+mod by_id;
 mod relation;
 mod relations;
 mod table;

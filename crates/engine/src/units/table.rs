@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer};
 use softboot_unit::{Definition, KindSection, LoadState, UnitName};
 
+use super::by_id::ById;
 use super::{Machine, Relation, Relations, Unit, not_found};
 use crate::event::UnitId;
 
@@ -22,7 +23,7 @@ pub struct Related(Vec<Vec<u32>>);
 pub(crate) struct Units {
     /// Of an image apart from the rest ([`crate::saved`]).
     #[serde(skip)]
-    list: BTreeMap<UnitId, Unit>,
+    list: ById<Unit>,
     /// Looked up only: nothing may depend on its order.
     #[serde(serialize_with = "in_order")]
     names: HashMap<UnitName, UnitId>,
@@ -50,20 +51,20 @@ impl Index<UnitId> for Units {
     type Output = Unit;
 
     fn index(&self, id: UnitId) -> &Unit {
-        self.list.get(&id).unwrap_or(&self.nowhere)
+        self.list.get(id).unwrap_or(&self.nowhere)
     }
 }
 
 impl IndexMut<UnitId> for Units {
     fn index_mut(&mut self, id: UnitId) -> &mut Unit {
-        self.list.get_mut(&id).unwrap_or(&mut self.nowhere)
+        self.list.get_mut(id).unwrap_or(&mut self.nowhere)
     }
 }
 
 impl Units {
     pub(crate) fn new() -> Units {
         Units {
-            list: BTreeMap::new(),
+            list: ById::default(),
             names: HashMap::new(),
             next: 0,
             nowhere: nowhere(),
@@ -71,7 +72,7 @@ impl Units {
     }
 
     pub(crate) fn contains(&self, id: UnitId) -> bool {
-        self.list.contains_key(&id)
+        self.list.contains(id)
     }
 
     pub(crate) fn find(&self, name: &UnitName) -> Option<UnitId> {
@@ -79,11 +80,11 @@ impl Units {
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = UnitId> + '_ {
-        self.list.keys().copied()
+        self.list.ids()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (UnitId, &Unit)> + '_ {
-        self.list.iter().map(|(id, unit)| (*id, unit))
+        self.list.iter()
     }
 
     /// The id that the next new unit gets.
@@ -95,9 +96,9 @@ impl Units {
     /// there are.
     pub(crate) fn named_since(&self, first: UnitId) -> BTreeSet<UnitId> {
         self.list
-            .range(first..)
+            .since(first)
             .filter(|(_, unit)| unit.is_made_by_its_name())
-            .map(|(id, _)| *id)
+            .map(|(id, _)| id)
             .collect()
     }
 
@@ -179,7 +180,7 @@ impl Units {
                 .flatten()
                 .collect()
         };
-        Related(self.list.values().map(pairs).collect())
+        Related(self.list.iter().map(|(_, unit)| pairs(unit)).collect())
     }
 
     fn add(&mut self, definition: Definition) -> UnitId {
@@ -266,7 +267,7 @@ impl Units {
 
     /// Takes a unit out of the table.
     pub(crate) fn forget(&mut self, id: UnitId) {
-        let Some(unit) = self.list.remove(&id) else { return };
+        let Some(unit) = self.list.remove(id) else { return };
         let mut names = vec![unit.definition.name.clone()];
         names.extend(unit.definition.aliases.iter().cloned());
         for name in names {
