@@ -15,6 +15,8 @@ use crate::error::{Context as _, Error};
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// How long the probe runs before the event and after it.
 const CONTROL_PERIOD: Duration = Duration::from_millis(300);
+/// After its request an event is left alone for so long.
+const LEFT_ALONE: Duration = Duration::from_millis(200);
 /// One attempt may wait as long as a boot.
 pub(super) const ATTEMPT: Duration = PATIENCE;
 
@@ -74,6 +76,12 @@ pub(super) fn observe(
     })
 }
 
+/// Between the request and the question whether all is over. To ask takes several processes, which would take the processor
+/// from the very boot that they ask about. Where nobody has to ask the time is the same, so that noise is, too.
+pub(super) fn leave_alone() {
+    std::thread::sleep(LEFT_ALONE);
+}
+
 impl System {
     /// One soft-reboot, or what else happens in its case.
     pub(super) fn cycle(&mut self) -> Result<Cycle, Error> {
@@ -89,6 +97,7 @@ impl System {
                     reason: String::from_utf8_lossy(&asked.stderr).into_owned(),
                 });
             }
+            leave_alone();
             let wanted = self.reboots.saturating_add(u64::from(event == Event::SoftReboot));
             let state = self.container.wait_up(wanted, PATIENCE).context(&what)?;
             self.reboots = state.soft_reboots;

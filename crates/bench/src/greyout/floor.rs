@@ -54,6 +54,7 @@ impl Holder {
                     kill_process(holder, Signal::HUP).context("replacing the floor's program")?;
                 }
             }
+            cycle::leave_alone();
             Ok(())
         })
     }
