@@ -1,39 +1,61 @@
 //! The end of processes, and the outcome of their exec.
 
+use std::collections::BTreeSet;
 use std::os::fd::AsFd as _;
 
-use softboot_engine::{Event, ExitStatus, ProcId};
+use softboot_engine::{ActiveState, Event, ExitStatus, ProcId, UnitId};
 use softboot_sys::spawn::{ExecStatus, exec_status};
 use softboot_sys::wait;
 use softboot_unit::{UnitKind, UnitName};
 use tracing::warn;
 
+use crate::cgroup;
 use crate::run::{Manager, Source};
 
 const SIGKILL: i32 = 9;
 
 impl Manager {
-    /// Takes every zombie there is. Notifications come first: a process that said READY and left said READY
-    /// (semantics 2.8).
-    pub(crate) fn reap_all(&mut self) {
+    /// Takes every zombie there is, and looks whether it was the last of its group. The kernel says so, too, but from a work
+    /// queue, and all that follows a unit's end would wait for that.
+    pub(crate) fn children_ended(&mut self) {
+        let units = self.reap_all();
+        // An end may lead to the next process of the group.
+        self.drain();
+        for name in units {
+            let unit = self.engine.unit(&name);
+            let stops = |unit: &UnitId| self.engine.active(*unit) == Some(ActiveState::Deactivating);
+            let Some((unit, relative)) = unit.filter(stops).zip(self.cgroup_of(&name)) else {
+                continue;
+            };
+            if !cgroup::is_populated(&self.cgroups.path(&relative)) {
+                self.feed(Event::CgroupEmpty { unit });
+            }
+        }
+    }
+
+    /// Takes every zombie there is, and says of which units. Notifications come first: a process that said READY and left said
+    /// READY (semantics 2.8).
+    pub(crate) fn reap_all(&mut self) -> BTreeSet<UnitName> {
+        let mut units = BTreeSet::new();
         loop {
             self.receive_notifications();
             match wait::peek() {
                 Ok(Some(child)) => {
                     if let Some(process) = self.processes.find_pid(child.pid) {
+                        units.extend(self.processes.get(process).map(|process| process.unit.clone()));
                         self.process_ended(process, status(child.status));
                     }
                     crate::fault::place("reap");
                     self.verification_child_ended(child.pid, status(child.status));
                     if let Err(error) = wait::reap(child.pid) {
                         warn!("cannot reap process {}: {error}", child.pid);
-                        return;
+                        return units;
                     }
                 }
-                Ok(None) => return,
+                Ok(None) => return units,
                 Err(error) => {
                     warn!("cannot look for ended processes: {error}");
-                    return;
+                    return units;
                 }
             }
         }

@@ -94,7 +94,7 @@ impl Manager {
             }
         }
         if children {
-            self.reap_all();
+            self.children_ended();
         }
     }
 
