@@ -264,10 +264,14 @@ impl Manager {
 
     /// Closes descriptors of others, without waiting.
     pub(crate) fn close_elsewhere(&self, fds: impl IntoIterator<Item = OwnedFd>) {
-        // Most systems never need it.
+        let mut fds = fds.into_iter().peekable();
+        // Most systems never need it: each of its threads would make each process that is started a little slower.
+        if fds.peek().is_none() {
+            return;
+        }
         match self.closer.get_or_init(|| Closer::start().ok()) {
             Some(closer) => closer.close(fds),
-            None => fds.into_iter().for_each(drop),
+            None => fds.for_each(drop),
         }
     }
 }
