@@ -9,6 +9,8 @@
 //!
 //! `ObjectiveAborted` leads back to normal. A soft-reboot spares survivors, everything else nobody.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use softboot_unit::{EmergencyAction, JobMode, UnitName, Usec};
 
@@ -34,6 +36,9 @@ pub(crate) struct Ending {
     /// Whom the final kill leaves alone. One of them may have begun to go down since, and its processes live.
     #[serde(default)]
     spared: Vec<UnitName>,
+    /// Sockets whose ports nobody looks at since a client came: whoever comes after takes it from the backlog.
+    #[serde(default)]
+    pub(crate) rested: BTreeSet<UnitId>,
 }
 
 /// Seven presses in this time reboot at once.
@@ -217,6 +222,7 @@ impl Engine {
             over: false,
             marked: Vec::new(),
             spared: Vec::new(),
+            rested: BTreeSet::new(),
         });
         for id in self.jobs.ids() {
             self.finish_job(id, JobResult::Canceled, false);

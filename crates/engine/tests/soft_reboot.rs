@@ -138,6 +138,38 @@ fn everything_restarts_but_survivors_and_listening_sockets() {
     );
 }
 
+#[test]
+fn in_the_same_program_sockets_are_watched_again_and_none_that_is_watched_is_named() {
+    let mut definitions = units();
+    definitions.push(service("idle.service").done());
+    for text in ["idle.socket", "each.socket"] {
+        let accept = text == "each.socket";
+        let service = if accept { "each@.service" } else { "idle.service" };
+        let socket = socket(text, service).unit(|u| u.ignore_on_isolate = true);
+        definitions.push(socket.socket(|s| s.accept = accept).done());
+    }
+    let mut world = World::new(definitions.clone());
+    assert_eq!(world.start("default.target"), Some(Ok(JobResult::Done)));
+    for text in ["idle.socket", "each.socket"] {
+        world.start(text);
+    }
+    world.request(JobKind::Start, "soft-reboot.target", JobMode::ReplaceIrreversibly);
+    let [web, idle, each] = ["web.socket", "idle.socket", "each.socket"].map(|text| world.id(text));
+    assert!([web, idle, each].iter().all(|unit| world.watched.contains(unit)));
+    world.feed(Event::SocketReadable { unit: web });
+    assert!(!world.watched.contains(&web), "who comes last waits");
+
+    world.trace.clear();
+    let compared = Compared::new(world.engine.definitions(), definitions);
+    let next = world.engine.difference(compared).unwrap();
+    world.feed(Event::NextUserspace(next));
+    for unit in [web, idle, each] {
+        assert!(world.watched.contains(&unit));
+    }
+    let named = |unit| world.trace.contains(&Action::PollSockets { unit, on: true });
+    assert_eq!([web, each, idle].map(named), [true, true, false]);
+}
+
 /// Found by the simulator: it was said to have done its work.
 #[test]
 fn a_oneshot_that_had_not_begun_when_userspace_ended_is_not_done() {

@@ -20,8 +20,12 @@ impl World {
         let ((engine, actions), other) = self.both_ways(self.definitions());
         let (engine, actions) = match other {
             Some(other) if self.random.percent(50) => other,
-            _ => (engine, actions),
+            _ => {
+                self.watched.clear();
+                (engine, actions)
+            }
         };
+        self.watched.retain(|name| engine.unit(name).is_some());
         self.engine = engine;
         actions
     }
@@ -45,6 +49,15 @@ impl World {
         let (here, there) = (state(&same), state(&new));
         if here != there {
             self.breaks(format!("in place {here}, with a new engine {there}"));
+        }
+        // The program that goes on watches sockets already, a new one watches none.
+        let (mut here, mut there) = (self.watched.clone(), BTreeSet::new());
+        watch(&mut here, &same, &sames);
+        watch(&mut there, &new, &news);
+        let listening = |name: &UnitName| same.unit(name).is_some_and(|unit| same.is_listening(unit));
+        here.retain(listening);
+        if here != there {
+            self.breaks(format!("watched in place {here:?}, with a new engine {there:?}"));
         }
         let (here, there) = (wishes(&same, &sames), wishes(&new, &news));
         if here != there {
@@ -89,16 +102,32 @@ fn state(engine: &Engine) -> Value {
     saved
 }
 
-/// What the manager is asked for, by name.
+/// The sockets that are watched after these actions.
+fn watch(watched: &mut BTreeSet<UnitName>, engine: &Engine, actions: &[Action]) {
+    for action in actions {
+        let (unit, on) = match action {
+            Action::PollSockets { unit, on } => (*unit, *on),
+            Action::CloseSockets { unit } => (*unit, false),
+            _ => continue,
+        };
+        match engine.name(unit).cloned() {
+            Some(name) if on => watched.insert(name),
+            Some(name) => watched.remove(&name),
+            None => false,
+        };
+    }
+}
+
+/// What else the manager is asked for, by name.
 fn wishes(engine: &Engine, actions: &[Action]) -> Vec<String> {
     let mut all: Vec<String> = actions
         .iter()
+        .filter(|action| !matches!(action, Action::PollSockets { .. }))
         .map(|action| {
             let unit = match action {
                 Action::FindMain { unit }
                 | Action::CloseSockets { unit }
-                | Action::ReconcileSockets { unit }
-                | Action::PollSockets { unit, .. } => *unit,
+                | Action::ReconcileSockets { unit } => *unit,
                 Action::ArmTimer { timer, .. } => timer.unit,
                 other => return format!("{other:?}"),
             };

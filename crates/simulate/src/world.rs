@@ -64,7 +64,7 @@ pub struct World {
     /// Units with a daemon that left its start command and is not adopted yet.
     pub(crate) daemons: BTreeSet<UnitName>,
     timers: BTreeMap<(UnitName, TimerKind), Usec>,
-    watched: BTreeSet<UnitName>,
+    pub(crate) watched: BTreeSet<UnitName>,
     answered: BTreeSet<RequestId>,
     pub(crate) next_request: u64,
     /// Somebody has to say who survives by a mark.
@@ -455,7 +455,6 @@ impl World {
         }
         let actions = self.next_userspace();
         self.timers.clear();
-        self.watched.clear();
         self.obey_all(actions);
     }
 

@@ -82,7 +82,7 @@ impl Engine {
     /// The timers and watches that the manager has lost with its memory. Changes nothing that a later event sees.
     pub fn armed(&mut self, now: Now) -> Vec<Action> {
         self.now = now;
-        self.rearm();
+        self.rearm(None);
         self.take_actions()
     }
 }

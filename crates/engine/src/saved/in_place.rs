@@ -4,11 +4,11 @@
 //! are different, so that it takes no longer with a thousand units that stay as they are. Both lead to the same state; units
 //! keep their ids here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use softboot_unit::{Definition, LoadState, UnitName};
+use softboot_unit::{Definition, KindSection, LoadState, UnitName};
 
 use super::restore::has_other_ports;
 use super::save::holds_something;
@@ -16,8 +16,9 @@ use crate::action::Action;
 use crate::engine::{Engine, RetryFlag};
 use crate::event::UnitId;
 use crate::jobs::JobTable;
+use crate::socket::SocketState;
 use crate::state::JobResult;
-use crate::units::not_found;
+use crate::units::{Machine, Unit, not_found};
 
 /// What is different in the next userspace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,8 @@ pub struct NextUserspace {
 pub struct Compared {
     /// Equal in both, in the order of ids.
     same: Vec<(UnitId, Arc<Definition>)>,
+    /// Those of them that have other names.
+    aliased: BTreeSet<UnitId>,
     other: HashMap<UnitName, Definition>,
     /// All other names of the next userspace's units.
     aliases: HashSet<UnitName>,
@@ -54,7 +57,14 @@ impl Compared {
             }
             equal
         });
-        Compared { same, other, aliases }
+        let aliased = same.iter().filter(|(_, one)| !one.aliases.is_empty());
+        let aliased = aliased.map(|(id, _)| *id).collect();
+        Compared {
+            same,
+            aliased,
+            other,
+            aliases,
+        }
     }
 
     /// The next userspace does not need these after all.
@@ -62,6 +72,11 @@ impl Compared {
         self.same.retain(|(_, one)| !names.contains(&one.name));
         self.other.retain(|name, _| !names.contains(name));
     }
+}
+
+/// Whether it has an instance for each connection: those sockets rest for reasons of the manager's, too.
+fn is_accepting(unit: &Unit) -> bool {
+    matches!(&unit.definition.kind, KindSection::Socket(section) if section.accept)
 }
 
 impl Engine {
@@ -80,8 +95,20 @@ impl Engine {
     /// What is different in the next userspace. `None` when names have moved from unit to unit, which [`Engine::restore`] alone
     /// can do.
     pub fn difference(&self, next: Compared) -> Option<NextUserspace> {
-        let mut gone = Vec::new();
+        let (mut gone, mut changed) = (Vec::new(), Vec::new());
+        // Both are in the order of ids.
+        let mut same = next.same.iter().peekable();
         for (id, unit) in self.units.iter() {
+            // Forgotten since they were compared.
+            while let Some((_, compared)) = same.next_if(|(other, _)| *other < id) {
+                changed.push(compared.as_ref().clone());
+            }
+            let compared = same.next_if(|(other, _)| *other == id);
+            let as_it_was = compared.is_some_and(|(_, compared)| Arc::ptr_eq(&unit.definition, compared));
+            // Most are, and nothing has to be read of them: services are away meanwhile.
+            if as_it_was && next.aliases.is_empty() && !next.aliased.contains(&id) {
+                continue;
+            }
             let taken = |alias: &UnitName| {
                 let known = self.units.find(alias).filter(|known| *known != id);
                 next.other.contains_key(alias) || known.is_some_and(|known| self.is_among(known, &next))
@@ -89,18 +116,18 @@ impl Engine {
             if next.aliases.contains(unit.name()) || unit.definition.aliases.iter().any(taken) {
                 return None;
             }
-            if !self.is_among(id, &next) {
-                gone.push(unit.name().clone());
+            match compared {
+                // Read again since.
+                Some((_, compared)) if !as_it_was && unit.definition != *compared => {
+                    changed.push(compared.as_ref().clone());
+                }
+                Some(_) => {}
+                None if next.other.contains_key(unit.name()) => {}
+                None => gone.push(unit.name().clone()),
             }
         }
-        let Compared { same, other, .. } = next;
-        let mut definitions: Vec<Definition> = other.into_values().collect();
-        // Read again since they were compared, or forgotten.
-        let changed = same.into_iter().filter(|(id, compared)| {
-            let now = &self.units[*id].definition;
-            !(Arc::ptr_eq(now, compared) || now == compared)
-        });
-        definitions.extend(changed.map(|(_, compared)| compared.as_ref().clone()));
+        changed.extend(same.map(|(_, compared)| compared.as_ref().clone()));
+        let mut definitions: Vec<Definition> = next.other.into_values().chain(changed).collect();
         // The order in which units are added is the order of their ids.
         definitions.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         Some(NextUserspace { definitions, gone })
@@ -109,6 +136,7 @@ impl Engine {
     /// Everything has ended, and the next userspace begins. Nothing of it is started: somebody has to ask.
     pub(crate) fn next_userspace(&mut self, next: NextUserspace) {
         let NextUserspace { definitions, gone } = next;
+        let unwatched = self.unwatched_sockets(&definitions);
         self.forget_jobs();
         self.end_userspace();
         let moved: Vec<UnitName> = definitions
@@ -138,7 +166,22 @@ impl Engine {
         self.retry = RetryFlag::Yes;
         self.begin_userspace();
         self.reconcile(&moved);
-        self.rearm();
+        self.rearm(Some(&unwatched));
+    }
+
+    /// Sockets that a new program would watch and this one may not be watching. All others need not be named one by one while
+    /// services are away.
+    fn unwatched_sockets(&self, definitions: &[Definition]) -> BTreeSet<UnitId> {
+        let rested = self
+            .ending
+            .iter()
+            .flat_map(|ending| ending.rested.iter().copied());
+        let new = definitions.iter().filter_map(|one| self.units.find(&one.name));
+        let others = self.units.iter().filter(|(_, unit)| match &unit.machine {
+            Machine::Socket(socket) => socket.state != SocketState::Listening || is_accepting(unit),
+            _ => false,
+        });
+        rested.chain(new).chain(others.map(|(id, _)| id)).collect()
     }
 
     fn forget_jobs(&mut self) {

@@ -123,7 +123,7 @@ impl Engine {
                 engine.reconcile(moved);
             }
         }
-        engine.rearm();
+        engine.rearm(None);
         let actions = engine.take_actions();
         (self, actions)
     }
@@ -318,7 +318,8 @@ impl Engine {
     }
 
     /// The manager has no timers and watches no ports yet.
-    pub(super) fn rearm(&mut self) {
+    /// `sockets` are those that the manager may not be watching, if it watches any.
+    pub(super) fn rearm(&mut self, sockets: Option<&BTreeSet<UnitId>>) {
         let ids: Vec<UnitId> = self.units.ids().collect();
         for unit in ids {
             if self.waits_for_main(unit) {
@@ -335,7 +336,8 @@ impl Engine {
                 Machine::Socket(socket) => {
                     state = socket.deadline;
                     // At the end, too: whoever is readable then is told to rest.
-                    if socket.state == SocketState::Listening && !self.rests(unit) {
+                    let watched = sockets.is_some_and(|sockets| !sockets.contains(&unit));
+                    if socket.state == SocketState::Listening && !watched && !self.rests(unit) {
                         self.act(Action::PollSockets { unit, on: true });
                     }
                 }

@@ -25,8 +25,9 @@ impl Engine {
     }
 
     pub(crate) fn socket_readable(&mut self, unit: UnitId) {
-        if self.ending.is_some() {
+        if let Some(ending) = &mut self.ending {
             // Whoever comes after takes it from the backlog.
+            ending.rested.insert(unit);
             self.act(Action::PollSockets { unit, on: false });
             return;
         }
