@@ -17,6 +17,9 @@ use softboot_unit::UnitName;
 const MOUNT: &str = "/sys/fs/cgroup";
 /// Where PID 1 lives.
 pub(crate) const INIT_SCOPE: &str = "init.scope";
+/// A directory has two links, and one for each directory in it (kernfs counts them). Most groups have none, and need not be
+/// listed.
+const LINKS_OF_LEAF: u64 = 2;
 /// Enabled for children where the kernel has them; limits need them.
 const CONTROLLERS: [&str; 4] = ["cpu", "memory", "pids", "io"];
 
@@ -28,6 +31,8 @@ pub(crate) struct Cgroups {
     watches: HashMap<PathBuf, Vec<i32>>,
     /// How many processes the kernel has killed in each group for want of memory, as far as that was reported.
     oom_kills: HashMap<PathBuf, u64>,
+    /// Watches of groups that are gone. To let go of one takes as long as to remove the group, so that waits.
+    stale: Vec<i32>,
 }
 
 /// Which file of a group is watched.
@@ -65,6 +70,7 @@ impl Cgroups {
             watched: HashMap::new(),
             watches: HashMap::new(),
             oom_kills: HashMap::new(),
+            stale: Vec::new(),
         };
         let own = of_process(rustix::process::getpid().as_raw_nonzero().get());
         // A move waits for every CPU, even one to where the process is.
@@ -92,19 +98,20 @@ impl Cgroups {
         &self.root
     }
 
-    /// Makes the group and its parents, and opens it for clone3(CLONE_INTO_CGROUP).
-    pub(crate) fn create(&mut self, relative: &str) -> io::Result<OwnedFd> {
+    /// Makes the group and its parents, and opens it for clone3(CLONE_INTO_CGROUP). Says whether it was not there before.
+    pub(crate) fn create(&mut self, relative: &str) -> io::Result<(OwnedFd, bool)> {
         let mut path = self.root.clone();
         let mut parts = relative.split('/').peekable();
+        let mut made = false;
         while let Some(part) = parts.next() {
             path.push(part);
-            let made = make(&path)?;
+            made = make(&path)?;
             if made && parts.peek().is_some() {
                 enable_controllers(&path);
             }
         }
         self.watch(&path)?;
-        open(&path)
+        Ok((open(&path)?, made))
     }
 
     /// Enables further controllers for a group, in every group above it.
@@ -157,10 +164,19 @@ impl Cgroups {
     fn forget(&mut self, path: &Path) {
         for wd in self.watches.remove(path).unwrap_or_default() {
             self.watched.remove(&wd);
-            // The kernel has dropped the watch already when the group is gone.
-            let _ = inotify::remove_watch(&self.inotify, wd);
+            self.stale.push(wd);
         }
         self.oom_kills.remove(path);
+    }
+
+    /// There is nothing else to do.
+    pub(crate) fn let_go(&mut self) {
+        for wd in self.stale.drain(..) {
+            // One that has come back is watched by the same number.
+            if !self.watched.contains_key(&wd) {
+                let _ = inotify::remove_watch(&self.inotify, wd);
+            }
+        }
     }
 
     /// The groups in which something changed.
@@ -216,8 +232,8 @@ impl Cgroups {
 
 /// True when the group or one below it has a process.
 pub(crate) fn is_populated(path: &Path) -> bool {
-    fs::read_to_string(path.join("cgroup.events"))
-        .is_ok_and(|text| text.lines().any(|line| line.trim() == "populated 1"))
+    let text = read_at_once(&path.join("cgroup.events"));
+    text.lines().any(|line| line.trim() == "populated 1")
 }
 
 /// How many processes of the group and below the kernel has killed for want of memory.
@@ -231,11 +247,28 @@ fn oom_kills(path: &Path) -> u64 {
 
 /// The processes of exactly this group.
 pub(crate) fn processes(path: &Path) -> Vec<i32> {
-    let text = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+    let text = read_at_once(&path.join("cgroup.procs"));
     text.lines()
         .filter_map(|line| line.trim().parse().ok())
         .filter(|pid| *pid > 0)
         .collect()
+}
+
+/// A file of the kernel's, which has no length that could be asked for: nothing if it cannot be read. Whoever reads it in small
+/// pieces makes as many calls.
+fn read_at_once(path: &Path) -> String {
+    const USUAL: usize = 4096;
+    let mut bytes = Vec::with_capacity(USUAL);
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let Ok(file) = file else { return String::new() };
+    loop {
+        bytes.reserve(USUAL);
+        match rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes)) {
+            Ok(0) => return String::from_utf8(bytes).unwrap_or_default(),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return String::new(),
+        }
+    }
 }
 
 /// The group and every one below it, parents first.
@@ -243,12 +276,14 @@ pub(crate) fn subtree(path: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![path.to_owned()];
     while let Some(group) = open.pop() {
-        let Ok(entries) = fs::read_dir(&group) else {
+        let Ok(data) = rustix::fs::stat(&group) else {
             continue;
         };
-        for entry in entries.flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                open.push(entry.path());
+        if data.st_nlink != LINKS_OF_LEAF {
+            for entry in fs::read_dir(&group).into_iter().flatten().flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    open.push(entry.path());
+                }
             }
         }
         found.push(group);

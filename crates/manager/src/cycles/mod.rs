@@ -158,9 +158,11 @@ impl Manager {
             self.clients.timeline.forget_waits();
         }
         self.cycles.mark(mark, now);
-        if mark == Mark::Ending
-            && let Some(mut cycle) = self.cycles.open.take()
-        {
+    }
+
+    /// Units stopped, and who comes after may not know them.
+    pub(crate) fn note_stops(&mut self) {
+        if let Some(mut cycle) = self.cycles.open.take() {
             self.stops_of_cycle(&mut cycle);
             self.cycles.open = Some(cycle);
         }
@@ -189,6 +191,10 @@ impl Manager {
         // A crash may have come after it began to boot.
         end_phase(&mut cycle, finished.0);
         cycle.finished_usec = Some(finished.0);
+        // In the same program they were left for now, when nobody is away.
+        if cycle.units.is_empty() {
+            self.stops_of_cycle(&mut cycle);
+        }
         self.units_of_cycle(&mut cycle);
         self.journal_cycle(&cycle);
         self.cycles.complete(cycle);

@@ -51,9 +51,9 @@ struct Phase<'a> {
 }
 
 impl Manager {
-    /// The stop is over: who was slow, and whom the end waited for. The next userspace may not know these units.
+    /// The stop is over: who was slow, and whom the end waited for.
     pub(super) fn stops_of_cycle(&self, cycle: &mut Cycle) {
-        let phase = self.phase(Way::Stop, cycle.requested_usec, u64::MAX);
+        let phase = self.phase(Way::Stop, cycle.requested_usec, starting(cycle));
         let critical = phase.critical();
         cycle.units = phase
             .slow()
@@ -68,12 +68,7 @@ impl Manager {
 
     /// The boot is over: all units of the cycle.
     pub(super) fn units_of_cycle(&self, cycle: &mut Cycle) {
-        let starting = cycle
-            .phases
-            .iter()
-            .find(|phase| phase.name == Mark::Starting.word())
-            .map_or(u64::MAX, |phase| phase.began_usec);
-        let phase = self.phase(Way::Start, cycle.requested_usec, starting);
+        let phase = self.phase(Way::Start, cycle.requested_usec, starting(cycle));
         let critical = phase.critical();
         let stops: BTreeMap<String, UnitCycle> = std::mem::take(&mut cycle.units)
             .into_iter()
@@ -126,6 +121,15 @@ impl Manager {
         }
         .map(|limit| limit.0)
     }
+}
+
+/// When the boot began, if it has.
+fn starting(cycle: &Cycle) -> u64 {
+    let booting = cycle
+        .phases
+        .iter()
+        .find(|phase| phase.name == Mark::Starting.word());
+    booting.map_or(u64::MAX, |phase| phase.began_usec)
 }
 
 impl Phase<'_> {

@@ -5,11 +5,11 @@
 //! |---|---|---|
 //! | reading: what the verifying child wrote is decoded and compared with what runs | the next program has said yes | all is answered; nothing stops before it is over |
 //! | read | that is done | units stop |
-//! | looking: has any file changed since the child read it? | the final kill begins | what is left ends |
-//! | looked | that is done | the next userspace begins |
+//! | looking: has any file changed since the child read it? | the final kill begins, without a watch; its end, if the watch has seen anything | what is left ends |
+//! | looked | that is done, or the watch says that nothing has changed | the next userspace begins |
 //!
 //! Reading and looking are work for a thread each. The event loop is woken by [`Source::ThreadDone`] and never waits for
-//! one: files are on a disk, which may not answer.
+//! one: files are on a disk, which may not answer. A watch ([`Watch`]) begins with the reading, and is asked in no time.
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -24,7 +24,7 @@ use tracing::debug;
 
 use super::definitions;
 use super::{Handoff, Phase};
-use crate::load::Sources;
+use crate::load::{Sources, Watch};
 #[cfg(doc)]
 use crate::run::Source;
 use crate::run::{Manager, boot_units};
@@ -49,6 +49,8 @@ pub(super) struct Read {
     compared: Compared,
     /// What they were made from.
     sources: Sources,
+    /// Over that. `None`: it has to be looked at.
+    watch: Option<Watch>,
     /// Those that the boot does not lead to, with what they mention: they are there for what may live on.
     beside: HashMap<UnitName, Vec<UnitName>>,
 }
@@ -85,13 +87,24 @@ impl Read {
         Some(Read {
             compared,
             sources,
+            watch: None,
             beside,
         })
     }
 
+    /// The same, watching what it was made from. What has changed already shows when that is looked at.
+    fn watching(mut self) -> Read {
+        let watch = self.sources.watch();
+        self.watch = watch.filter(|_| self.sources.are_unchanged());
+        self
+    }
+
     /// For a userspace in which these live on.
-    fn with(mut self, live_on: Vec<UnitName>) -> Compared {
-        let mut open = live_on;
+    fn with(mut self, live_on: impl FnOnce() -> Vec<UnitName>) -> Compared {
+        if self.beside.is_empty() {
+            return self.compared;
+        }
+        let mut open = live_on();
         while let Some(name) = open.pop() {
             open.extend(self.beside.remove(&name).unwrap_or_default());
         }
@@ -160,7 +173,8 @@ impl Ahead {
             // Units' specifiers tell of it, so a change that comes later is noticed.
             crate::setup::stage_os_release();
             known.iter().for_each(|(_, one)| one.unpack());
-            Read::new(&boot, up, known, definitions, sources).map(Box::new)
+            let read = Read::new(&boot, up, known, definitions, sources)?;
+            Some(Box::new(read.watching()))
         };
         Work::start("ahead", wake, work).map_or(Ahead::Nothing, Ahead::Reading)
     }
@@ -168,13 +182,38 @@ impl Ahead {
     /// Nothing that belongs to the old userspace's own order runs any more, so what it did to files is done.
     fn look(&mut self, wake: OwnedFd) {
         self.advance();
+        let quiet = self.is_quiet();
         *self = match std::mem::take(self) {
+            // Whoever is left may still change something: it is asked at the end.
+            Ahead::Read(read) if quiet => Ahead::Read(read),
             Ahead::Read(read) => {
                 let work = move || read.sources.are_unchanged().then_some(read);
                 Work::start("sources", wake, work).map_or(Ahead::Nothing, Ahead::Looking)
             }
             other => other,
         };
+    }
+
+    /// The watch says that nothing has changed so far.
+    fn is_quiet(&mut self) -> bool {
+        match self {
+            Ahead::Read(read) => read.watch.as_mut().is_some_and(Watch::is_quiet),
+            _ => false,
+        }
+    }
+
+    /// Nobody runs any more who could change a file.
+    fn settle(&mut self, wake: impl FnOnce() -> Option<OwnedFd>) {
+        let quiet = self.is_quiet();
+        *self = match std::mem::take(self) {
+            Ahead::Read(read) if quiet => Ahead::Looked(read),
+            other => other,
+        };
+        if matches!(self, Ahead::Read(_))
+            && let Some(wake) = wake()
+        {
+            self.look(wake);
+        }
     }
 
     /// A thread may be done.
@@ -196,10 +235,16 @@ impl Ahead {
         matches!(self, Ahead::Reading(_) | Ahead::Looking(_))
     }
 
-    /// What can be turned over to, for a userspace in which these units live on.
-    pub(super) fn take(&mut self, live_on: impl FnOnce() -> Vec<UnitName>) -> Option<Compared> {
+    /// What can be turned over to, for a userspace in which these units live on, and the watch that nobody needs any more.
+    pub(super) fn take(
+        &mut self,
+        live_on: impl FnOnce() -> Vec<UnitName>,
+    ) -> Option<(Compared, Option<Watch>)> {
         match std::mem::take(self) {
-            Ahead::Looked(read) => Some(read.with(live_on())),
+            Ahead::Looked(mut read) => {
+                let watch = read.watch.take();
+                Some((read.with(live_on), watch))
+            }
             _ => None,
         }
     }
@@ -215,7 +260,7 @@ impl Manager {
         let (Some(file), Some(wake)) = (self.offered_plan(), self.thread_done()) else {
             return false;
         };
-        let (boot, up) = (boot_units(&self.facts), self.units_to_keep().cloned().collect());
+        let (boot, up) = (boot_units(&self.facts), self.names_to_keep().cloned().collect());
         let ahead = Ahead::read(file, boot, up, self.engine.definitions(), wake);
         let begun = ahead.is_busy();
         if let Some(handoff) = &mut self.handoff {
@@ -244,8 +289,8 @@ impl Manager {
         }
     }
 
-    /// Whether a thread still looks: its end wakes the loop.
-    pub(super) fn is_looking_ahead(&mut self) -> bool {
+    /// Whether a thread still works: its end wakes the loop.
+    fn is_reading_ahead(&mut self) -> bool {
         let Some(handoff) = &mut self.handoff else {
             return false;
         };
@@ -253,10 +298,23 @@ impl Manager {
         handoff.ahead.is_busy()
     }
 
+    /// All has ended, and the handoff is due. Whether somebody still has to look first.
+    pub(super) fn is_looking_ahead(&mut self) -> bool {
+        if self.is_reading_ahead() {
+            return true;
+        }
+        let wake = &self.thread_done;
+        if let Some(handoff) = &mut self.handoff {
+            handoff.ahead.settle(|| wake.as_fd().try_clone_to_owned().ok());
+            return handoff.ahead.is_busy();
+        }
+        false
+    }
+
     /// A thread is done, or one that nobody waits for any more.
     pub(crate) fn ahead_is_done(&mut self) {
         self.acknowledge_thread();
-        if self.is_looking_ahead() {
+        if self.is_reading_ahead() {
             return;
         }
         let Some(Handoff {
@@ -313,7 +371,11 @@ mod tests {
         if ahead.is_busy() {
             wait(&mut ahead, &wake);
         }
-        ahead.take(Vec::new)
+        ahead.settle(|| Some(copy()));
+        if ahead.is_busy() {
+            wait(&mut ahead, &wake);
+        }
+        ahead.take(Vec::new).map(|(compared, _)| compared)
     }
 
     #[test]
@@ -379,7 +441,7 @@ mod tests {
             let names = next.definitions.into_iter().map(|one| one.name.to_string());
             names.collect::<Vec<_>>()
         };
-        let with = |live_on: &[&str]| names(read().with(live_on.iter().copied().map(name).collect()));
+        let with = |live_on: &[&str]| names(read().with(|| live_on.iter().copied().map(name).collect()));
         assert_eq!(with(&[]), ["boot.target", "wanted.target"]);
         assert_eq!(
             with(&["survivor.target"]),

@@ -124,7 +124,10 @@ impl Manager {
     pub(super) fn commit(&mut self, handoff: &Handoff) -> String {
         crate::fault::place("commit");
         info!("handing over ({:?})", handoff.kind);
+        // The next program has lines of its own.
+        crate::log::release();
         if handoff.kind == Kind::SoftReboot {
+            self.note_stops();
             self.use_plan();
         }
         let result: Result<(), String> = self.with_empty_snapshot(handoff.kind, |manager, fd| {

@@ -148,7 +148,7 @@ impl Manager {
             exit_code: self.exit_code,
             put_off: &self.put_off,
             remotes: &self.remotes,
-            units: self.units_to_keep().collect(),
+            units: self.names_to_keep().collect(),
             next_token: self.peek_token(),
             program: &self.facts.program,
             started: self.facts.started,

@@ -13,7 +13,7 @@
 //! | everything stopped before the next program was asked | exec: nothing was read ahead |
 //! | `softboot.in_place=no` on the kernel's command line | exec |
 
-use softboot_engine::{Event, NextUserspace, Now};
+use softboot_engine::{Event, NextUserspace, Now, UnitId};
 use softboot_unit::UnitName;
 use tracing::{debug, info};
 
@@ -37,25 +37,31 @@ impl Manager {
     /// Everything of the old userspace has ended. False: the next program has to be executed, and nothing has changed.
     pub(super) fn turn_over(&mut self, handoff: &mut Handoff) -> bool {
         let stopwatch = Stopwatch::start();
-        let live_on = || self.units_to_keep().cloned().collect();
-        let Some(compared) = handoff.ahead.take(live_on) else {
+        let live_on = || self.names_to_keep().cloned().collect();
+        let Some((compared, watch)) = handoff.ahead.take(live_on) else {
             return false;
         };
+        // Dropping it takes a thread: later, when nobody waits.
+        self.spent_watch = watch;
         if self.recorder.crashes() > 0 || !self.pending_events().is_empty() {
             return false;
         }
-        let is_new = |name: &&UnitName| {
-            let unit = self.engine.unit(name);
-            !unit.is_some_and(|unit| self.engine.is_among(unit, &compared))
-        };
-        if let Some(unit) = self.units_to_keep().find(is_new) {
-            debug!("{unit} is up and was not when the next userspace's units were read");
+        let is_new = |unit: &UnitId| !self.engine.is_among(*unit, &compared);
+        if let Some(name) = self
+            .units_to_keep()
+            .find(is_new)
+            .and_then(|unit| self.engine.name(unit))
+        {
+            debug!("{name} is up and was not when the next userspace's units were read");
             return false;
         }
         let Some(next) = self.engine.difference(compared) else {
             debug!("units have taken other units' names");
             return false;
         };
+        if next != NextUserspace::default() {
+            self.note_stops();
+        }
         self.use_plan();
         // Those that live on without a file are not in what the child wrote.
         self.definitions_since.extend(next.gone.iter().cloned());
@@ -106,6 +112,10 @@ impl Manager {
         self.note_taken_over(report);
         info!("soft-reboot {} done", self.engine.soft_reboots());
         self.clients.soft_reboot_has_come();
+        // What traffic of the old userspace has used up is not this one's loss.
+        for unit in self.timers.take_resumes() {
+            self.resume_ports(unit);
+        }
         self.find_waiting_clients();
         self.request_boot();
     }
@@ -124,9 +134,13 @@ impl Manager {
     }
 
     /// Units that are not plainly inactive: a soft-reboot loads them beside the boot's.
-    pub(super) fn units_to_keep(&self) -> impl Iterator<Item = &UnitName> {
-        let kept = self.engine.ids().filter(|unit| self.engine.is_up_or_holds(*unit));
-        kept.filter_map(|unit| self.engine.name(unit))
+    fn units_to_keep(&self) -> impl Iterator<Item = UnitId> {
+        self.engine.ids().filter(|unit| self.engine.is_up_or_holds(*unit))
+    }
+
+    /// The same by their names.
+    pub(super) fn names_to_keep(&self) -> impl Iterator<Item = &UnitName> {
+        self.units_to_keep().filter_map(|unit| self.engine.name(unit))
     }
 }
 

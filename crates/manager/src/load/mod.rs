@@ -1,6 +1,7 @@
 //! Unit files from the disk.
 
 mod sources;
+mod watch;
 
 use std::fs;
 use std::io;
@@ -12,6 +13,7 @@ use softboot_unit::files::{DirEntry, FileProvider};
 use softboot_unit::{Definition, Listings, Loader, Specifiers, UnitName};
 
 pub(crate) use sources::{Sources, closure_with_sources};
+pub(crate) use watch::Watch;
 
 /// The root file system as the unit language sees it.
 pub(crate) struct Disk;
@@ -95,6 +97,13 @@ fn unit_path() -> Vec<String> {
     }
     paths
 }
+
+/// The files that [`specifiers`] reads and that may change, by their directories.
+const SPECIFIER_FILES: [(&str, &str); 3] = [
+    ("/etc", "os-release"),
+    ("/usr/lib", "os-release"),
+    ("/etc", "machine-id"),
+];
 
 /// What `%` specifiers tell of this system. Read from files that cannot block for long, and from the kernel.
 fn specifiers() -> Specifiers {

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use softboot_unit::files::{DirEntry, FileProvider};
 use softboot_unit::{Definition, Loader, UnitName};
 
-use super::{Disk, specifiers, unit_path};
+use super::watch::Watch;
+use super::{Disk, SPECIFIER_FILES, specifiers, unit_path};
 
 /// What definitions were made from: they are still right while this is as it was.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,15 @@ impl Sources {
         self.path == unit_path()
             && self.specifiers == format!("{:?}", specifiers())
             && self.hash == hash(&self.files)
+    }
+
+    /// Watches all of it, where the kernel tells of each change. What has changed before is not known to the watch.
+    pub(crate) fn watch(&self) -> Option<Watch> {
+        let own = self.files.iter().flat_map(|(directory, names)| {
+            let names = names.iter().map(String::as_str);
+            names.map(|name| (directory.as_str(), name))
+        });
+        Watch::begin(own.chain(SPECIFIER_FILES))
     }
 }
 

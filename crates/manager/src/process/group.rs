@@ -32,7 +32,7 @@ impl Manager {
             error: format!("cgroup {relative}: {error}"),
             code: code::CGROUP,
         };
-        let fd = self.cgroups.create(&relative).map_err(failed)?;
+        let (fd, made) = self.cgroups.create(&relative).map_err(failed)?;
         let path = self.cgroups.path(&relative);
         let mut complaints = self.limit_slices(&service.slice);
         complaints.extend(resources::write(
@@ -49,7 +49,9 @@ impl Manager {
             self.unit_log_line(name, &complaint);
         }
         // For tools that read the reference's marks; our own kill asks the engine (semantics 7.5).
-        mark(&path, "user.survive_final_kill_signal", survives);
+        if survives || !made {
+            mark(&path, "user.survive_final_kill_signal", survives);
+        }
         if service.exec.resources.delegate == Delegate::No {
             return Ok(fd);
         }

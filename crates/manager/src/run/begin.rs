@@ -40,6 +40,7 @@ const SPECIAL: [&str; 12] = [
 fn on_panic(info: &std::panic::PanicHookInfo<'_>) {
     let text = info.payload_as_str().unwrap_or("without a word");
     let place = info.location().map(ToString::to_string).unwrap_or_default();
+    crate::log::release();
     let failed = crash::replace(&format!("internal error at {place}: {text}"));
     error!("internal error at {place}: {text}; and nothing can be executed anew: {failed}");
 }

@@ -11,7 +11,7 @@ use tracing::{error, info};
 use super::{Alarm, Manager, Source};
 use crate::fault;
 use crate::journal::Inert;
-use crate::{clock, owner};
+use crate::{clock, log, owner};
 
 /// What a boot or a handoff sets off is over after this time, as far as PID 1 is concerned: what is let go of earlier comes
 /// back at once.
@@ -34,8 +34,11 @@ impl Manager {
         if let Err(error) = self.timers.arm() {
             error!("cannot set the timer: {error}");
         }
+        self.cgroups.let_go();
+        log::release();
         match self.poll.wait() {
             Ok(ready) => {
+                log::hold();
                 for (source, flags) in ready {
                     // An earlier turn may have closed it.
                     if self.poll.is_watched(source) {
@@ -169,6 +172,7 @@ impl Manager {
 
     /// Reading units and their transaction, or taking over, took several times what is left of them.
     fn give_back(&mut self) {
+        self.spent_watch = None;
         self.engine.pack();
         self.forget_room();
         memory::give_back();

@@ -34,9 +34,10 @@ use crate::environment::Remote;
 use crate::fault;
 use crate::handoff::{Handoff, Stopwatch};
 use crate::journal::Recorder;
+use crate::load::Watch;
 use crate::mounts::Mounts;
 use crate::process::{PidFiles, Processes, Unclaimed};
-use crate::shutdown::{FinalKill, KernelThreads, MachineEnd};
+use crate::shutdown::{FinalKill, KernelThreads, MachineEnd, Marked};
 use crate::tracked::Tracked;
 use crate::unit_log::UnitLogs;
 
@@ -110,6 +111,8 @@ pub(crate) struct Manager {
     pub(crate) poll_limits: BTreeMap<EntryId, Limiter>,
     /// What the engine wants of the whole manager.
     pub(crate) objective: Option<Objective>,
+    /// Who survives, from when it is found out to the final kill.
+    pub(crate) marked: Option<Marked>,
     /// The final kill, while it is under way.
     pub(crate) final_kill: Option<FinalKill>,
     /// Nobody has to be asked about these again in the end that is coming.
@@ -126,6 +129,8 @@ pub(crate) struct Manager {
     pub(crate) cycles: Cycles,
     /// A handoff, from its request to the exec.
     pub(crate) handoff: Option<Handoff>,
+    /// It has said that no unit file has changed. To be dropped when nobody waits.
+    pub(crate) spent_watch: Option<Watch>,
     /// From the end of one userspace to the beginning of the next in the same program.
     pub(crate) turning_over: Option<Stopwatch>,
     /// Signals that came while userspace ended for a soft-reboot: they are for the next one.

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
-use softboot_engine::TimerId;
+use softboot_engine::{TimerId, UnitId};
 use softboot_unit::Usec;
 
 /// What a timer is for.
@@ -28,7 +28,7 @@ pub(crate) enum Alarm {
     /// The hardware watchdog wants to hear of us.
     Watchdog,
     /// A socket unit that was not watched for a moment, after accept(2) failed for lack of descriptors.
-    ResumePort(softboot_engine::UnitId),
+    ResumePort(UnitId),
     /// The same for the control sockets.
     ResumeListeners,
     /// All is quiet after a boot or a handoff.
@@ -81,6 +81,19 @@ impl Timers {
         let others = |alarm: &Alarm| !matches!(alarm, Alarm::Engine(_));
         self.at.retain(|alarm, _| others(alarm));
         self.due.retain(|(_, alarm)| others(alarm));
+    }
+
+    /// Takes out the alarms of sockets that are not watched for a moment.
+    pub(crate) fn take_resumes(&mut self) -> Vec<UnitId> {
+        let units = self.at.keys().filter_map(|alarm| match alarm {
+            Alarm::ResumePort(unit) => Some(*unit),
+            _ => None,
+        });
+        let units: Vec<UnitId> = units.collect();
+        for unit in &units {
+            self.cancel(Alarm::ResumePort(*unit));
+        }
+        units
     }
 
     /// Takes out one alarm that is due.
@@ -136,7 +149,7 @@ fn timespec(at: Usec) -> Timespec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use softboot_engine::{TimerKind, UnitId};
+    use softboot_engine::TimerKind;
 
     fn alarm(unit: u32) -> Alarm {
         Alarm::Engine(TimerId {

@@ -40,6 +40,8 @@ pub(crate) struct FinalKill {
     strays: BTreeMap<i32, OwnedFd>,
     killed: bool,
     give_up: bool,
+    /// At the beginning there was nobody else, so there is nobody who could make a process.
+    nobody: bool,
 }
 
 impl FinalKill {
@@ -75,11 +77,11 @@ impl Manager {
             self.mark(Kind::SoftReboot, Mark::Ending);
             self.look_ahead();
         }
-        let marked = Marked::look(
-            self.cgroups.root(),
-            self.engine.is_soft_rebooting(),
-            &self.kernel_threads,
-        );
+        // Who survives was just found out, with one look at everybody.
+        let marked = self.marked.take().unwrap_or_else(|| {
+            let marks = self.engine.is_soft_rebooting();
+            Marked::look(self.cgroups.root(), marks, &self.kernel_threads)
+        });
         let by_setting = |unit: &&UnitId| {
             let definition = self.engine.definition(**unit);
             definition.is_some_and(|definition| definition.unit.survive_final_kill_signal)
@@ -92,25 +94,27 @@ impl Manager {
             .filter_map(|name| self.cgroup_of(&name))
             .map(|relative| self.cgroups.path(&relative));
         let spare: Vec<PathBuf> = spare.chain(marked.groups).collect();
-        self.final_kill = Some(FinalKill {
+        let mut kill = FinalKill {
             spare,
             named: marked.processes,
             strays: BTreeMap::new(),
             killed: false,
             give_up: false,
-        });
-        self.signal_victims(&[SIGTERM, SIGCONT]);
+            nobody: false,
+        };
+        let mut victims = marked.others;
+        victims.retain(|(group, _)| !kill.spares(group));
+        kill.nobody = victims.is_empty();
+        self.signal_victims(&mut kill, victims, &[SIGTERM, SIGCONT]);
+        self.final_kill = Some(kill);
         let grace = settings::final_kill_grace(&self.facts.command_line);
         self.timers
             .set(Alarm::FinalKillGrace, clock::monotonic().plus(grace));
     }
 
-    fn signal_victims(&mut self, signals: &[i32]) {
-        let Some(mut kill) = self.final_kill.take() else {
-            return;
-        };
+    fn signal_victims(&mut self, kill: &mut FinalKill, victims: Vec<(PathBuf, i32)>, signals: &[i32]) {
         let root = self.cgroups.root().to_owned();
-        for (group, pid) in kill.victims(&root, &self.kernel_threads) {
+        for (group, pid) in victims {
             let Some(pidfd) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
             else {
                 continue;
@@ -131,7 +135,6 @@ impl Manager {
                 kill.strays.insert(pid, pidfd);
             }
         }
-        self.final_kill = Some(kill);
     }
 
     /// A process outside any unit's group ended.
@@ -142,9 +145,14 @@ impl Manager {
 
     /// Done when nobody is left.
     pub(crate) fn final_kill_progress(&mut self) {
+        // Somebody may have come since.
+        self.marked = None;
         let Some(kill) = &self.final_kill else { return };
         crate::fault::place("final-kill");
-        let left = kill.victims(self.cgroups.root(), &self.kernel_threads);
+        let left = match kill.nobody {
+            true => Vec::new(),
+            false => kill.victims(self.cgroups.root(), &self.kernel_threads),
+        };
         if !left.is_empty() && !kill.give_up {
             return;
         }
@@ -162,9 +170,12 @@ impl Manager {
 
     /// SIGTERM had its time.
     pub(crate) fn final_kill_grace_over(&mut self) {
-        let Some(kill) = &mut self.final_kill else { return };
+        let Some(mut kill) = self.final_kill.take() else {
+            return;
+        };
         if kill.killed {
             kill.give_up = true;
+            self.final_kill = Some(kill);
             return;
         }
         kill.killed = true;
@@ -181,7 +192,10 @@ impl Manager {
                 let _ = cgroup::kill_all(group);
             }
         }
-        self.signal_victims(&[SIGKILL]);
+        // Once more: what forked meanwhile goes, too.
+        let left = kill.victims(&root, &self.kernel_threads);
+        self.signal_victims(&mut kill, left, &[SIGKILL]);
+        self.final_kill = Some(kill);
         self.timers
             .set(Alarm::FinalKillGrace, clock::monotonic().plus(LAST_GRACE));
     }
@@ -199,6 +213,7 @@ mod tests {
             strays: BTreeMap::new(),
             killed: false,
             give_up: false,
+            nobody: false,
         };
         assert!(kill.spares(Path::new("/c/system.slice/a.service")));
         assert!(kill.spares(Path::new("/c/system.slice/a.service/deep/er")));

@@ -44,6 +44,7 @@ impl Manager {
         if self.machine_end.is_some() {
             return;
         }
+        crate::log::release();
         info!("ending: {objective:?}");
         if self.facts.container {
             return self.call_reboot(objective);

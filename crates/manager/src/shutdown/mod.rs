@@ -13,3 +13,4 @@ pub(crate) use final_kill::FinalKill;
 pub(crate) use kernel_threads::KernelThreads;
 pub(crate) use machine::{MachineEnd, NO_KERNEL, kexec_is_loaded};
 pub(crate) use settings::{goes_on_in_place, keeps_sockets, verification_limit};
+pub(crate) use survivors::Marked;

@@ -21,17 +21,20 @@ const MARK: &str = "user.survive_final_kill_signal";
 
 /// What was found before the first signal. Who comes later survives only inside a spared group.
 #[derive(Debug, Default)]
-pub(super) struct Marked {
+pub(crate) struct Marked {
     /// Groups with the mark.
     pub(super) groups: Vec<PathBuf>,
     /// Processes with the name, and their group.
     pub(super) processes: BTreeMap<i32, PathBuf>,
+    /// All others outside of marked groups, but for this one.
+    pub(super) others: Vec<(PathBuf, i32)>,
 }
 
 impl Marked {
     /// Looks at everything below `root`; at marks only if they count.
     pub(super) fn look(root: &Path, marks: bool, kernel_threads: &KernelThreads) -> Marked {
         let mut found = Marked::default();
+        let own = rustix::process::getpid().as_raw_nonzero().get();
         for group in cgroup::subtree(root) {
             if found.is_spared(&group) {
                 continue;
@@ -40,9 +43,16 @@ impl Marked {
                 found.groups.push(group);
                 continue;
             }
-            let processes = kernel_threads.others(&group, root);
-            let named = processes.into_iter().filter(|pid| is_of_storage(*pid));
-            found.processes.extend(named.map(|pid| (pid, group.clone())));
+            for pid in kernel_threads.others(&group, root) {
+                if pid == own {
+                    continue;
+                }
+                if is_of_storage(pid) {
+                    found.processes.insert(pid, group.clone());
+                } else {
+                    found.others.push((group.clone(), pid));
+                }
+            }
         }
         found
     }
@@ -55,13 +65,18 @@ impl Marked {
 impl Manager {
     /// The engine asks whose main process will be there after the final kill.
     pub(crate) fn find_survivors(&mut self) {
-        let units = self.marked_survivors();
+        let marked = Marked::look(self.cgroups.root(), true, &self.kernel_threads);
+        let units = self.who_survives(&marked);
+        self.marked = Some(marked);
         self.feed(Event::SurvivorsFound { units });
     }
 
     /// Units whose main process is in a marked group, or says itself that it survives.
     pub(crate) fn marked_survivors(&self) -> Vec<UnitId> {
-        let marked = Marked::look(self.cgroups.root(), true, &self.kernel_threads);
+        self.who_survives(&Marked::look(self.cgroups.root(), true, &self.kernel_threads))
+    }
+
+    fn who_survives(&self, marked: &Marked) -> Vec<UnitId> {
         let mains = self.engine.processes().into_iter().filter(|(_, _, main)| *main);
         mains
             .filter(|(process, _, _)| {
@@ -110,7 +125,7 @@ mod tests {
     fn what_is_below_a_marked_group_inherits_the_mark() {
         let marked = Marked {
             groups: vec!["/c/a.service".into()],
-            processes: BTreeMap::new(),
+            ..Marked::default()
         };
         assert!(marked.is_spared(Path::new("/c/a.service/payload")));
         assert!(!marked.is_spared(Path::new("/c/a.services")) && !marked.is_spared(Path::new("/c")));
