@@ -179,7 +179,8 @@ impl Manager {
         }
     }
 
-    /// The last cycle, once its boot is complete: what its units did stands in the time line until they change again.
+    /// The last cycle, once its boot is complete: what its units did stands in the time line until they change again. Looked at
+    /// when somebody asks, when the next one begins, or a moment after the boot, when services have started.
     pub(crate) fn complete_cycle(&mut self) {
         let Some(finished) = self.facts.boot_finished else {
             return;

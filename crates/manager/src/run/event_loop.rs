@@ -122,7 +122,6 @@ impl Manager {
             if self.engine.soft_reboots() > 0 {
                 self.look_after_ports();
             }
-            self.complete_cycle();
             info!(
                 "boot finished in {} ({}, soft-reboots: {})",
                 now.minus(self.facts.started),
@@ -172,6 +171,8 @@ impl Manager {
 
     /// Reading units and their transaction, or taking over, took several times what is left of them.
     fn give_back(&mut self) {
+        // With many units it takes longer than all that PID 1 did for the boot, and nobody may have asked for it.
+        self.complete_cycle();
         self.spent_watch = None;
         self.engine.pack();
         self.forget_room();
