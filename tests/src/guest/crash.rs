@@ -194,7 +194,7 @@ fn under_load(output: &mut Output, held: &Held) -> Result<(), Error> {
             while !done.load(Ordering::Relaxed) {
                 let mut stream = connect(HTTP)?;
                 ask_for_page(&mut stream)?;
-                let reply = read_page(&mut stream)?;
+                let reply = read_page(&mut stream).map_err(unanswered)?;
                 if !is_page(&reply) {
                     return Err(Error::Check(format!("this is not the page: {reply:?}")));
                 }
@@ -235,6 +235,17 @@ fn under_load(output: &mut Output, held: &Held) -> Result<(), Error> {
         format!("{asked} control calls, answered at the first or at the second try"),
     )?;
     held.check(output, "after the load")
+}
+
+/// A request that nobody answered, with what the manager says of those who should have.
+fn unanswered(error: Error) -> Error {
+    let state = |name: &str| match retried(|| Unit::get(name)) {
+        Ok(unit) => format!("{name} is {} ({})", unit.active(), unit.sub()),
+        Err(error) => format!("{name}: {error}"),
+    };
+    let states = ["lighttpd.socket", "lighttpd.service"].map(state);
+    let jobs = call("ListJobs", json!({}));
+    Error::Check(format!("{error}; {}; jobs: {jobs:?}", states.join(", ")))
 }
 
 /// A client whose connection broke asks once more.
